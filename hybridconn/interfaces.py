@@ -1,0 +1,261 @@
+"""
+Every seam of hybridconn in one place: read this file first.
+
+Nothing of ours is imported here at run time, so any module may import it.
+Method names in C{snake_case} are called by hybridconn; whatever Twisted or
+Autobahn calls keeps its C{camelCase}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.address import IPv4Address, IPv6Address
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IStreamClientEndpoint
+    from twisted.python.failure import Failure
+
+    from hybridconn.core.commands import Accept
+    from hybridconn.core.entities import HybridConnection, Namespace
+    from hybridconn.core.http import RequestHead
+    from hybridconn.core.listeners import ListenerRef, SenderRequest
+    from hybridconn.core.refusals import Refusal
+    from hybridconn.core.entities import Claim
+    from hybridconn.core.sas import Grant
+    from hybridconn.core.tracking import TrackingId
+
+
+# --- choosing a listener -----------------------------------------------------
+
+
+class ILoadBalancer(Interface):
+    """Chooses which listener is offered a sender."""
+
+    def choose(
+        candidates: Sequence[ListenerRef], request: SenderRequest
+    ) -> ListenerRef:
+        """
+        Pick one listener.  Called on the reactor thread for every offer, so it
+        must return at once and must not block.
+
+        @param candidates: the listeners now online that this sender was not yet
+            offered to: at least one, in the order in which they came online.
+        @param request: the sender's entity, address, headers and query.
+        @return: one of C{candidates}.
+        """
+
+
+class ILoadBalancerPlugin(Interface):
+    """
+    A load balancer that can be named in the relay's configuration.  Provide it
+    together with L{twisted.plugin.IPlugin} from a module in C{twisted/plugins}.
+    """
+
+    name: str = Attribute("The word for C{load_balancer} in the configuration.")
+
+    def build() -> ILoadBalancer:
+        """Make a balancer for one relay."""
+
+
+# --- entities and authorization ----------------------------------------------
+
+
+class IEntityStore(Interface):
+    """
+    Knows the namespaces and their hybrid connections.
+
+    Reading is synchronous, from memory: the path of a sender's handshake never
+    waits for a store.  A store with a database behind it keeps such a view and
+    brings it up to date by itself.
+    """
+
+    def namespaces() -> Sequence[Namespace]:
+        """All namespaces, each with its rules and hybrid connections."""
+
+    def watch(changed: Callable[[str, str], None]) -> None:
+        """
+        Call C{changed(namespace name, entity path)} after each change of a
+        hybrid connection or its removal; with an empty path when rules or
+        names of the namespace itself changed.
+        """
+
+
+class IAuthorizer(Interface):
+    """Says whether a token opens an entity (relay-protocol section 3)."""
+
+    def authorize(
+        token: str | None,
+        claim: Claim,
+        namespace: Namespace,
+        entity: HybridConnection | None,
+        host: str,
+        segments: Sequence[str],
+        now: float,
+    ) -> Grant:
+        """
+        @param token: the SAS token as received, or L{None}.
+        @param claim: the right that is needed.
+        @param entity: the entity found for the path, L{None} if there is none;
+            then only the namespace's rules apply.
+        @param host: the host by which the relay was reached, without port.
+        @param segments: the decoded path segments of the request: entity and
+            suffix.
+        @param now: seconds since 1970-01-01 UTC.
+        @raise Refusal: C{401} or C{403}, with the reason.
+        """
+
+
+# --- tunnels -----------------------------------------------------------------
+
+
+class ITunnelSink(Interface):
+    """Receives what arrives on one WebSocket, piece by piece."""
+
+    def piece_received(data: bytes, binary: bool, final: bool) -> None:
+        """
+        A part of a message.
+
+        @param data: payload, unmasked; may be empty only if C{final}.
+        @param binary: L{False} for a text message.
+        @param final: whether this piece ends its message.
+        """
+
+    def close_received(code: int | None, reason: bytes) -> None:
+        """The peer sent a Close frame; it sends nothing more."""
+
+    def tunnel_lost(reason: Failure) -> None:
+        """The connection below is gone.  Called exactly once, last."""
+
+
+class ITunnel(Interface):
+    """
+    One WebSocket after its handshake, as L{hybridconn.websocket} gives it: the
+    two halves of the closing handshake are apart (relay-protocol section 6.4).
+    """
+
+    def attach(sink: ITunnelSink) -> None:
+        """Send what arrives from now on to C{sink}."""
+
+    def send_piece(data: bytes, binary: bool, final: bool) -> None:
+        """
+        Send a part of a message, in frames of at most 64 kB.  Ignored after
+        L{send_close} or when the connection is gone.
+        """
+
+    def send_close(code: int | None, reason: bytes) -> None:
+        """Send Close; receiving goes on until the peer's Close."""
+
+    def finish(code: int | None, reason: bytes) -> None:
+        """
+        Send Close, ignore whatever still comes, and drop the connection when
+        the peer's Close is there or C{control_close_timeout} has passed.
+        """
+
+    def drop() -> None:
+        """Write what is queued, then close the connection below."""
+
+    def abort() -> None:
+        """Close the connection below at once; queued data may be lost."""
+
+    def pause() -> None:
+        """Stop reading from the network."""
+
+    def resume() -> None:
+        """Read on."""
+
+    def register_producer(producer: Any, streaming: bool) -> None:
+        """
+        Have C{producer} paused while the network does not take what is written
+        here, and resumed when it does.  As L{IConsumer.registerProducer
+        <twisted.internet.interfaces.IConsumer.registerProducer>}.
+        """
+
+    def unregister_producer() -> None:
+        """Forget the producer; harmless when there is none."""
+
+
+class IDialer(Interface):
+    """Reaches a relay over the network: the way out of listeners and senders."""
+
+    def endpoint(host: str, port: int, secure: bool) -> IStreamClientEndpoint:
+        """
+        @param secure: TLS with the name and the chain verified; otherwise
+            plain TCP.
+        """
+
+
+# --- the relay's front door --------------------------------------------------
+
+
+class IHeldRequest(Interface):
+    """
+    One HTTP request whose head is complete and which has no answer yet.
+    A request that asks for a WebSocket stays ordinary HTTP until L{upgrade}.
+    """
+
+    head: RequestHead = Attribute("Method, target and header fields as received.")
+    peer: IPv4Address | IPv6Address = Attribute("Where the request comes from.")
+    secure: bool = Attribute("Whether the connection is TLS.")
+    tracking: TrackingId = Attribute("Names the request in answers and logs.")
+
+    def on_gone(callback: Callable[[], None]) -> None:
+        """Call C{callback()} if the client leaves before it was answered."""
+
+    def authenticated() -> None:
+        """
+        The client has shown a right: it no longer counts as an unknown one.
+        An upgrade says so too.
+        """
+
+    def answer(
+        status: int,
+        reason: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> None:
+        """Answer with an ordinary HTTP response; does nothing if the client left."""
+
+    def refuse(refusal: Refusal) -> None:
+        """
+        Answer with the refusal's status; status text and body name the reason
+        and the tracking id (relay-protocol section 4).
+        """
+
+    def upgrade(
+        protocol: Any, subprotocol: str | None, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """
+        Answer 101 and hand the connection to C{protocol}, one of
+        L{hybridconn.websocket.server}; bytes that came behind the request's
+        head reach it, none is lost.
+        """
+
+
+class IRequestHandler(Interface):
+    """What stands behind the front door."""
+
+    def handle(request: IHeldRequest) -> None:
+        """
+        Take over C{request}: answer it now or later.  A L{Refusal} raised here
+        is its answer.
+        """
+
+
+# --- the listener ------------------------------------------------------------
+
+
+class ITargetConnector(Interface):
+    """Decides what a listener joins an accepted connection to."""
+
+    def connect(accept: Accept) -> Deferred[Any]:
+        """
+        Reach the target for one sender, before the rendezvous is dialled.
+
+        @return: fires with the protocol factory's product or fails; a failure
+            with L{hybridconn.listener.Reject} sets status and description that
+            the sender gets, any other one becomes C{502}.
+        """

@@ -1,0 +1,1 @@
+"""The tests of hybridconn; the folders mirror the package."""
