@@ -1,0 +1,1 @@
+"""WebSockets as tunnels: Autobahn's framing with the closing handshake in halves."""

@@ -1,0 +1,383 @@
+"""
+What our two Autobahn protocols share: one WebSocket as an L{ITunnel}.
+
+Autobahn reads and writes the frames.  Three things differ from its defaults:
+
+  - A message is never gathered: each piece goes to the sink as it arrives
+    (relay-protocol section 6.4).
+  - A Close frame is not answered by itself.  The halves of the closing
+    handshake are two separate facts, because .NET and azbridge use a Close as
+    TCP's FIN and go on reading (same section).
+  - No timer of Autobahn's runs: they belong to the global reactor.  Ours take a
+    clock, and liveness is L{hybridconn.websocket.upkeep}'s.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hybridconn.core.limits import Limits
+from hybridconn.interfaces import ITunnel, ITunnelSink
+from hybridconn.websocket.closing import (
+    INTERNAL_ERROR,
+    INVALID_PAYLOAD,
+    POLICY_VIOLATION,
+    PROTOCOL_ERROR,
+    TOO_BIG,
+    close_reason,
+    valid_close_code,
+)
+from hybridconn.websocket.flow import Flow, FrameBudget
+
+_CONTINUATION, _TEXT, _BINARY = 0, 1, 2
+
+#: Set on the factories of both sides; the zeros turn Autobahn's timers off.
+COMMON_OPTIONS: dict[str, Any] = {
+    "utf8validateIncoming": False,
+    # In Autobahn's words; it stops parsing, and what happens is _fail_connection.
+    "failByDrop": True,
+    "echoCloseCodeReason": True,
+    "openHandshakeTimeout": 0,
+    "closeHandshakeTimeout": 0,
+    "autoPingInterval": 0,
+    "autoPingTimeout": 0,
+    "tcpNoDelay": True,
+}
+
+
+class ProtocolViolation(ConnectionLost):
+    """The peer broke the WebSocket protocol or one of our limits."""
+
+
+class _AutobahnLog:
+    """
+    Autobahn's log, kept quiet: it prints handshakes (with tokens in them) at
+    debug level and a peer's mistakes as warnings.  Errors are bugs: they pass.
+    """
+
+    _log = Logger(namespace="hybridconn.websocket.autobahn")
+
+    def _nothing(self, *args: object, **kwargs: object) -> None:
+        """Say nothing."""
+
+    trace = debug = info = warn = _nothing
+
+    def error(self, format: str, **fields: object) -> None:
+        self._log.error(format, **fields)
+
+
+class _Input(enum.Enum):
+    """What becomes of the bytes that come in."""
+
+    FLOWING = "pieces and the Close go to the sink"
+    AWAITING_CLOSE = "frames are read, but only the peer's Close counts"
+    IGNORED = "thrown away unread: after a Close, a violation or our drop"
+
+
+@implementer(ITunnel)
+class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
+    """
+    The part of L{ITunnel} that is the same for client and server.
+
+    @ivar limits: the numbers to keep, from the factory.
+    @ivar clock: for the closing time-outs, the factory's reactor.
+    @ivar bytes_received: bytes that came over the wire, of any kind: liveness.
+    @ivar close_sent: our Close is written; nothing of ours may follow.
+    @ivar close_received: the peer's Close is here.
+    @ivar paused: reading is paused by the other side of the tunnel.
+    @ivar flow: tells whether the network takes what is written here.
+    @ivar max_fragments: more frames than this in one message are abuse; 0 is
+        no limit.
+    """
+
+    log = _AutobahnLog()
+
+    limits: Limits
+    clock: IReactorTime
+    bytes_received = 0
+    close_sent = False
+    close_received = False
+    paused = False
+    max_fragments = 0
+    #: Autobahn's: the peer broke a rule.
+    failedByMe = False
+
+    _sink: ITunnelSink | None = None
+    _gone: Failure | None = None
+    _input = _Input.FLOWING
+    _message_open = False
+    _incoming_binary = True
+    _incoming_bytes = 0
+    _incoming_frames = 0
+    _timer: IDelayedCall | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = self.STATE_CONNECTING
+        self.flow = Flow()
+        self._early: list[Callable[[], None]] = []
+        self._unclaimed: list[Callable[[ITunnelSink], None]] = []
+
+    # --- called by Twisted ---
+
+    def connectionMade(self) -> None:
+        """Start the opening handshake."""
+        self.limits, self.clock = self.factory.limits, self.factory.reactor
+        self._control_frames = FrameBudget(
+            self.limits.control_frames_per_second, self.limits.control_frames_burst
+        )
+        peer = self.transport.getPeer()
+        self.peer = f"{getattr(peer, 'host', peer)}:{getattr(peer, 'port', '')}"
+        # Autobahn means to do this and does not: it reads the option too early.
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self._connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Parse what came over the wire."""
+        self.bytes_received += len(data)
+        if self._input is not _Input.IGNORED:
+            self._dataReceived(data)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell the sink that the connection is gone."""
+        self._disarm()
+        self._connectionLost(reason)
+        self._lost(reason)
+
+    # --- called by Autobahn ---
+
+    def _onOpen(self) -> None:
+        # Skips Autobahn's look at the peer's certificate, which WAMP needs.
+        self.onOpen()
+
+    def onOpen(self) -> None:
+        """The opening handshake is done: send what was written before."""
+        early, self._early = self._early, []
+        for send in early:
+            send()
+
+    def sendData(
+        self, data: bytes, sync: bool = False, chopsize: int | None = None
+    ) -> None:
+        """Write at once."""
+        self.transport.write(data)
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        """A message starts."""
+        self._incoming_binary = isBinary
+        self._incoming_bytes = 0
+        self._incoming_frames = 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        """A frame's head is here: check its length before any payload is read."""
+        self._incoming_bytes += length
+        self._incoming_frames += 1
+        if 0 < self.limits.max_message_bytes < self._incoming_bytes:
+            self._fail_connection(
+                TOO_BIG, f"a message may have {self.limits.max_message_bytes} bytes"
+            )
+        elif 0 < self.max_fragments < self._incoming_frames:
+            self._fail_connection(
+                POLICY_VIOLATION, f"a message may have {self.max_fragments} frames"
+            )
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        """A part of a frame's payload."""
+        if self._input is not _Input.FLOWING:
+            return
+        frame = self.current_frame
+        final = frame.fin and self.current_frame_masker.pointer() == frame.length
+        if payload or final:
+            binary = self._incoming_binary
+            if self._sink is None:
+                self._keep(lambda sink: sink.piece_received(payload, binary, final))
+            else:
+                self._sink.piece_received(payload, binary, final)
+
+    def onMessageFrameEnd(self) -> None:
+        """Nothing was gathered, nothing is to be handed over."""
+
+    def onMessageEnd(self) -> None:
+        """Nothing was gathered, nothing is to be handed over."""
+
+    def onPing(self, payload: bytes) -> None:
+        """Answer for this hop alone: pings are not forwarded."""
+        if self._control_frame_fits() and not self.close_sent:
+            self.sendPong(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        """Any byte is a sign of life, so an unsolicited pong needs nothing more."""
+        self._control_frame_fits()
+
+    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool:
+        """The peer sends nothing more; our half stays open."""
+        reason = reasonRaw or b""
+        if code is not None and not valid_close_code(code):
+            self._fail_connection(PROTOCOL_ERROR, f"invalid close code {code}")
+            return True
+        try:
+            reason.decode("utf-8")
+        except UnicodeDecodeError:
+            self._fail_connection(INVALID_PAYLOAD, "the close reason is not UTF-8")
+            return True
+        was, self._input = self._input, _Input.IGNORED
+        self.data = b""  # RFC 6455 section 5.5.1: what follows a Close is void
+        self.close_received = True
+        if was is _Input.FLOWING:
+            if self._sink is None:
+                self._keep(lambda sink: sink.close_received(code, reason))
+            else:
+                self._sink.close_received(code, reason)
+        self._drop_if_both_closed()
+        return True
+
+    def _fail_connection(
+        self, code: int = INTERNAL_ERROR, reason: str = "internal error"
+    ) -> None:
+        """The peer broke a rule: name it, and let go."""
+        if self.failedByMe or self.state == self.STATE_CLOSED:
+            return
+        self.failedByMe = True
+        self.send_close(code, close_reason(reason))
+        self._drop(self.limits.control_close_timeout)
+        self._lost(Failure(ProtocolViolation(reason)))
+
+    # --- ITunnel ---
+
+    def attach(self, sink: ITunnelSink) -> None:
+        if self._gone is not None:
+            sink.tunnel_lost(self._gone)
+            return
+        self._sink = sink
+        if self._unclaimed:
+            unclaimed, self._unclaimed = self._unclaimed, []
+            for event in unclaimed:
+                event(sink)
+            self.resume()
+
+    def send_piece(self, data: bytes, binary: bool, final: bool) -> None:
+        if self.state == self.STATE_CONNECTING:
+            self._early.append(lambda: self.send_piece(data, binary, final))
+            return
+        if self.close_sent or self.state != self.STATE_OPEN:
+            return
+        size = self.limits.max_frame_bytes
+        opcode = _BINARY if binary else _TEXT
+        if self._message_open:
+            opcode = _CONTINUATION
+        # Java drops a frame of more than 64 kB (relay-protocol section 13.1).
+        while len(data) > size:
+            self.sendFrame(opcode=opcode, payload=data[:size], fin=False)
+            data, opcode = data[size:], _CONTINUATION
+        self.sendFrame(opcode=opcode, payload=data, fin=final)
+        self._message_open = not final
+
+    def send_close(self, code: int | None, reason: bytes) -> None:
+        if self.state == self.STATE_CONNECTING:
+            self._early.append(lambda: self.send_close(code, reason))
+            return
+        if self.close_sent or self.state != self.STATE_OPEN:
+            return
+        self.close_sent = True
+        self.sendCloseFrame(code=code, reasonUtf8=reason or None, isReply=False)
+        self._drop_if_both_closed()
+
+    def send_ping(self) -> None:
+        """Ask the peer for a sign of life; it is then a byte received."""
+        if not self.close_sent:
+            self.sendPing()
+
+    def finish(self, code: int | None, reason: bytes) -> None:
+        if self._input is _Input.FLOWING:
+            self._input = _Input.AWAITING_CLOSE
+        self.send_close(code, reason)
+        if self.state in (self.STATE_OPEN, self.STATE_CLOSING):
+            self.resume()
+            self._arm(self.limits.control_close_timeout, self.drop)
+
+    def drop(self) -> None:
+        self._drop(self.limits.half_close_timeout)
+
+    def abort(self) -> None:
+        self._input = _Input.IGNORED
+        self.transport.abortConnection()
+
+    def pause(self) -> None:
+        self.paused = True
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        self.paused = False
+        self.transport.resumeProducing()
+
+    def register_producer(self, producer: Any, streaming: bool) -> None:
+        if streaming:
+            self.flow.drive(producer)
+            producer = self.flow
+        self.transport.registerProducer(producer, streaming)
+
+    def unregister_producer(self) -> None:
+        self.flow.release()
+        self.transport.unregisterProducer()
+
+    # --- ours ---
+
+    def _drop_if_both_closed(self) -> None:
+        if not (self.close_sent and self.close_received):
+            return
+        self.wasClean = True
+        if self.factory.isServer:
+            self.drop()
+        else:  # RFC 6455 section 7.1.1: the server goes first
+            self._arm(self.limits.control_close_timeout, self.drop)
+
+    def _drop(self, patience: float) -> None:
+        # Reading goes on, deaf: only so the end of the connection is seen.
+        self._input = _Input.IGNORED
+        self.data = b""
+        self.resume()
+        self.flow.release()
+        self.dropConnection(abort=False)
+        self._arm(patience, self.abort)
+
+    def _keep(self, event: Callable[[ITunnelSink], None]) -> None:
+        # Nobody listens yet: keep it, and read no more than what is already here.
+        self._unclaimed.append(event)
+        self.pause()
+
+    def _lost(self, reason: Failure) -> None:
+        if self._gone is None:
+            self._gone = reason
+            sink, self._sink = self._sink, None
+            if sink is not None:
+                sink.tunnel_lost(reason)
+
+    def _control_frame_fits(self) -> bool:
+        fits = self._control_frames.spend(self.clock.seconds())
+        if not fits:
+            self._fail_connection(POLICY_VIOLATION, "too many control frames")
+        return fits
+
+    def _arm(self, seconds: float, then: Callable[[], None]) -> None:
+        self._disarm()
+
+        def fire() -> None:
+            self._timer = None
+            then()
+
+        self._timer = self.clock.callLater(seconds, fire)
+
+    def _disarm(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,244 @@
+"""The listener's and sender's end of a WebSocket: dialling one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from attrs import frozen
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from autobahn.websocket.types import ConnectingRequest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from hybridconn.core.limits import Limits
+from hybridconn.interfaces import IDialer, ITunnelSink
+from hybridconn.websocket.base import COMMON_OPTIONS, StreamingWebSocket
+
+#: An answer's head longer than this is no relay's.
+_MAX_HEAD_BYTES = 65536
+
+
+class HandshakeRefused(ConnectError):
+    """
+    The relay answered the upgrade with something else than 101.
+
+    @ivar status: the HTTP status; 0 if the answer was no HTTP.
+    @ivar reason: the status text; the relay's own words.
+    @ivar tracking_id: to be quoted to the relay's operator; may be empty.
+    """
+
+    def __init__(self, status: int, reason: str, tracking_id: str = "") -> None:
+        self.status = status
+        self.reason = reason
+        self.tracking_id = tracking_id
+        super().__init__(f"{status} {reason}")
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}" if self.status else self.reason
+
+
+@frozen
+class WebSocketUrl:
+    """
+    A C{ws:} or C{wss:} address, its resource kept byte for byte.
+
+    @ivar resource: path and query as written.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    resource: str
+
+    @classmethod
+    def parse(cls, url: str) -> WebSocketUrl:
+        """
+        @raise ValueError: it is no such address; the text does not repeat it,
+            for it may carry a secret.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise ValueError("not a ws:// or wss:// address")
+        start = len(parts.scheme) + 3 + len(parts.netloc)
+        resource = url[start:]
+        if not resource.startswith("/"):
+            resource = "/" + resource
+        if any(ord(c) <= 32 or ord(c) >= 127 for c in resource) or "#" in resource:
+            raise ValueError("the address has a character that no URL may have")
+        secure = parts.scheme == "wss"
+        return cls(
+            secure, parts.hostname, parts.port or (443 if secure else 80), resource
+        )
+
+    @property
+    def bracketed_host(self) -> str:
+        """The host as it stands in C{Host:}."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type: ignore[misc]  # untyped
+    """
+    One WebSocket to a relay.
+
+    @ivar handshake: fires with this protocol when it is open, fails with
+        L{HandshakeRefused} or the connection's failure.
+    """
+
+    factory: TunnelClientFactory
+    handshake: Deferred[TunnelClientProtocol] | None = None
+
+    def onConnecting(self, transport_details: object) -> ConnectingRequest:
+        """What to ask for (Autobahn)."""
+        url = self.factory.target
+        return ConnectingRequest(
+            host=url.bracketed_host,
+            port=url.port,
+            resource=url.resource,
+            headers=dict(self.factory.headers),
+            useragent=self.factory.useragent,
+            protocols=list(self.factory.protocols),
+        )
+
+    def onOpen(self) -> None:
+        """The relay answered 101 (Autobahn)."""
+        super().onOpen()
+        handshake, self.handshake = self.handshake, None
+        if handshake is not None:
+            handshake.callback(self)
+
+    def processHandshake(self) -> None:
+        """Read the relay's answer (Autobahn)."""
+        if len(self.data) > _MAX_HEAD_BYTES:
+            self.failHandshake("the answer's head is longer than 64 KiB")
+            return
+        try:
+            super().processHandshake()
+        except Exception:  # Autobahn raises bare Exceptions on a malformed head
+            self.failHandshake("the answer is not an HTTP response")
+
+    def failHandshake(self, reason: str) -> None:
+        """The answer was not 101, or not a proper one (Autobahn)."""
+        words = getattr(self, "http_status_line", "").split(None, 2)
+        status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+        if status not in (0, 101):
+            reason = words[2].strip() if len(words) > 2 else ""
+        headers = getattr(self, "http_headers", {})
+        self._refused(
+            Failure(HandshakeRefused(status, reason, headers.get("trackingid", "")))
+        )
+        self.drop()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone (Twisted)."""
+        self._refused(reason)
+        super().connectionLost(reason)
+
+    def _refused(self, why: Failure) -> None:
+        handshake, self.handshake = self.handshake, None
+        if handshake is not None:
+            handshake.errback(why)
+
+
+class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # untyped
+    """
+    Makes the protocol for one dialled address.
+
+    @param sink: attached before the handshake, so that nothing is lost.
+    """
+
+    protocol = TunnelClientProtocol
+    noisy = False
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: Limits,
+        target: WebSocketUrl,
+        sink: ITunnelSink | None,
+        headers: Mapping[str, str],
+        subprotocols: Sequence[str],
+        user_agent: str,
+    ) -> None:
+        super().__init__(
+            reactor=clock, protocols=list(subprotocols), useragent=user_agent
+        )
+        self.limits = limits
+        self.target = target
+        self.headers = dict(headers)
+        self._sink = sink
+        self.setProtocolOptions(serverConnectionDropTimeout=0, **COMMON_OPTIONS)
+
+    def buildProtocol(self, addr: object) -> Any:
+        """Make the protocol (Twisted)."""
+        protocol = self.protocol()
+        protocol.factory = self
+        if self._sink is not None:
+            protocol.attach(self._sink)
+        return protocol
+
+
+_T = TypeVar("_T")
+
+
+def connect_websocket(
+    dialer: IDialer,
+    clock: IReactorTime,
+    limits: Limits,
+    url: str,
+    *,
+    sink: ITunnelSink | None = None,
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Sequence[str] = (),
+    timeout: float = 20.0,
+    user_agent: str = "hybridconn",
+) -> Deferred[TunnelClientProtocol]:
+    """
+    Open a WebSocket to a relay.
+
+    @param url: C{wss://host[:port]/path?query}; path and query go out as they are.
+    @param sink: gets what arrives from the first byte on.
+    @param timeout: seconds for the whole: name, TCP, TLS, upgrade.
+    @return: fires with the open tunnel.  Fails with L{HandshakeRefused} for
+        an answer other than 101, L{TimeoutError
+        <twisted.internet.error.TimeoutError>}, or what the dialer failed with.
+        Cancelling it closes what was half made.
+    @raise ValueError: C{url} is no such address.
+    """
+    target = WebSocketUrl.parse(url)
+    factory = TunnelClientFactory(
+        clock, limits, target, sink, headers or {}, subprotocols, user_agent
+    )
+    dialled: Deferred[Any] = dialer.endpoint(
+        target.host, target.port, target.secure
+    ).connect(factory)
+
+    def connected(protocol: TunnelClientProtocol) -> Deferred[TunnelClientProtocol]:
+        if protocol.state == protocol.STATE_OPEN:
+            opened: Deferred[TunnelClientProtocol] = Deferred()
+            opened.callback(protocol)
+            return opened
+        protocol.handshake = Deferred(lambda _: protocol.abort())
+        return protocol.handshake
+
+    dialled.addCallback(connected)
+    return with_timeout(dialled, clock, timeout)
+
+
+def with_timeout(
+    deferred: Deferred[_T], clock: IReactorTime, seconds: float
+) -> Deferred[_T]:
+    """
+    Cancel C{deferred} after C{seconds}; it then fails with L{TimeoutError
+    <twisted.internet.error.TimeoutError>}, a L{ConnectError}.
+    """
+
+    def too_late(result: _T | Failure, after: float) -> _T | Failure:
+        if isinstance(result, Failure):
+            return Failure(TimeoutError(string=f"no answer within {after:g} s"))
+        return result
+
+    return deferred.addTimeout(seconds, clock, too_late)
