@@ -1,0 +1,58 @@
+"""
+What every TCP connection of ours sets on its socket (reliability-security T19).
+
+Pings inside the WebSocket are what notices a dead peer.  The kernel's own means
+stand behind them: keep-alive for connections that carry no WebSocket yet, and a
+limit for unacknowledged data on control channels.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+from twisted.internet.interfaces import ITCPTransport
+from twisted.protocols.policies import ProtocolWrapper
+
+#: Seconds of silence before the kernel's first keep-alive probe.
+KEEP_ALIVE_IDLE: Final = 60
+#: Seconds between two probes.
+KEEP_ALIVE_INTERVAL: Final = 10
+#: Probes without an answer that end the connection.
+KEEP_ALIVE_PROBES: Final = 3
+#: Milliseconds that sent data may stay without acknowledgement.
+USER_TIMEOUT_MS: Final = 30_000
+
+
+def tune(transport: Any, control: bool) -> None:
+    """
+    Set TCP_NODELAY, keep-alive and, for control channels, TCP_USER_TIMEOUT.
+
+    Harmless on what is no TCP connection (a UNIX socket, a transport in memory)
+    and where the system lacks an option.
+
+    @param transport: a transport as a protocol has it; TLS may lie around it.
+    @param control: whether this is a control channel.  TCP_USER_TIMEOUT must
+        never be set on a leg of a tunnel: it also ends a peer that lives but
+        does not read, which a tunnel has to bear.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    if not ITCPTransport.providedBy(transport):
+        return
+    transport.setTcpNoDelay(True)
+    transport.setTcpKeepAlive(True)
+    handle = getattr(transport, "getHandle", lambda: None)()
+    if not isinstance(handle, socket.socket):
+        return
+    options = {
+        "TCP_KEEPIDLE": KEEP_ALIVE_IDLE,
+        "TCP_KEEPINTVL": KEEP_ALIVE_INTERVAL,
+        "TCP_KEEPCNT": KEEP_ALIVE_PROBES,
+    }
+    if control:
+        options["TCP_USER_TIMEOUT"] = USER_TIMEOUT_MS
+    for name, value in options.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            handle.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,27 @@
+"""
+TLS for both sides (relay-protocol section 9, reliability-security T23).
+
+Both speak TLS 1.2 or 1.3 with ECDHE and AEAD ciphers only, HTTP/1.1 as the only
+application protocol, no compression, no renegotiation, no session tickets.
+
+  - L{CertificateStore} and L{tls_factory}: a relay's certificates from PEM
+    files.  The name that a client asks for picks one; changed files are taken
+    over without touching a connection.
+  - L{ClientTrust} and L{client_options}: whom a listener or sender believes.
+    Name and chain are verified always; there is no switch against it, only
+    further authorities.
+"""
+
+from hybridconn.tls._client import CertificateRejected, ClientTrust, client_options
+from hybridconn.tls._context import TLSConfigError
+from hybridconn.tls._server import CertificateFiles, CertificateStore, tls_factory
+
+__all__ = [
+    "CertificateFiles",
+    "CertificateRejected",
+    "CertificateStore",
+    "ClientTrust",
+    "TLSConfigError",
+    "client_options",
+    "tls_factory",
+]

@@ -1,0 +1,131 @@
+"""One request that waits for its answer, as the relay sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from zope.interface import implementer
+
+from hybridconn.core.http import RequestHead
+from hybridconn.core.refusals import Refusal
+from hybridconn.core.tracking import TrackingId
+from hybridconn.interfaces import IHeldRequest
+from hybridconn.web.answers import TRACKING_HEADER, Headers, refusal_answer
+from hybridconn.web.handshake import opening_handshake
+
+
+class Connection(Protocol):
+    """What a request needs of the connection that it came over."""
+
+    def respond(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
+        """Write the answer and go on to the next request."""
+
+    def hand_over(self, protocol: Any, first: bytes) -> None:
+        """Give the connection away; C{first} is to be read before the rest."""
+
+    def authenticated(self) -> None:
+        """The client may stay."""
+
+
+@implementer(IHeldRequest)
+class HeldRequest:
+    """
+    An L{IHeldRequest}.  Only the first answer counts: later ones, and those for
+    a client that left, do nothing.
+
+    While a request is held, its connection is read, so that a client that leaves
+    is noticed.  There is one exception: a client that has sent more than 64 KiB
+    behind its request is not read any further, and its leaving shows only
+    when the answer is written.
+
+    @ivar tracking: names the request in answers, logs and commands.
+    @param now: seconds since 1970-01-01 UTC.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        head: RequestHead,
+        peer: IPv4Address | IPv6Address,
+        secure: bool,
+        tracking: TrackingId,
+        now: Callable[[], float],
+    ) -> None:
+        self.head = head
+        self.peer = peer
+        self.secure = secure
+        self.tracking = tracking
+        self._now = now
+        self._connection: Connection | None = connection
+        self._gone = False
+        self._watchers: list[Callable[[], None]] = []
+
+    def on_gone(self, callback: Callable[[], None]) -> None:
+        """
+        Call C{callback()} when the client leaves before it was answered; at
+        once if it already has.
+        """
+        if self._gone:
+            callback()
+        elif self._connection is not None:
+            self._watchers.append(callback)
+
+    def authenticated(self) -> None:
+        """
+        The request was found to be authorized: its connection no longer counts
+        as one that nobody knows (L{Admission.admit
+        <hybridconn.web.admission.Admission.admit>}).  An upgrade says so too.
+        """
+        if self._connection is not None:
+            self._connection.authenticated()
+
+    def answer(
+        self, status: int, reason: str, headers: Headers = (), body: bytes = b""
+    ) -> None:
+        """Answer with an ordinary HTTP response."""
+        connection = self._settle()
+        if connection is not None:
+            connection.respond(status, reason, headers, body)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with the refusal's status, words and header fields."""
+        connection = self._settle()
+        if connection is not None:
+            connection.respond(
+                *refusal_answer(refusal, self.tracking, self.head, self._now())
+            )
+
+    def upgrade(
+        self, protocol: Any, subprotocol: str | None, headers: Headers = ()
+    ) -> None:
+        """
+        Hand the connection to C{protocol}, which answers 101.
+
+        @param protocol: has C{prepare_upgrade(subprotocol, headers)} beside what
+            Twisted asks of a protocol.
+        @param headers: for the 101; the tracking id is added unless it is there.
+        @raise ValueError: the request asks for no WebSocket.
+        """
+        opening = opening_handshake(self.head, subprotocol)
+        connection = self._settle()
+        if connection is None:
+            return
+        if not any(name.lower() == TRACKING_HEADER.lower() for name, _ in headers):
+            headers = (*headers, (TRACKING_HEADER, str(self.tracking)))
+        protocol.prepare_upgrade(subprotocol, headers)
+        connection.hand_over(protocol, opening)
+
+    def leave(self) -> None:
+        """The client left (called by the connection)."""
+        watchers = self._watchers
+        if self._settle() is not None:
+            self._gone = True
+            for callback in watchers:
+                callback()
+
+    def _settle(self) -> Connection | None:
+        connection, self._connection = self._connection, None
+        self._watchers = []
+        return connection
