@@ -1,0 +1,30 @@
+"""
+The command C{hybridconn}: a first configuration, tokens, and a look at what a
+configuration would do.
+
+Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly.
+"""
+
+from __future__ import annotations
+
+import click
+
+from hybridconn.cli.check import check
+from hybridconn.cli.init import init
+from hybridconn.cli.token import token
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """
+    Set up hybrid connections.
+
+    The programs themselves are twistd hcrelay, twistd hclistener and twistd
+    hcsender.
+    """
+
+
+for _command in (init, token, check):
+    main.add_command(_command)
+
+__all__ = ["main"]

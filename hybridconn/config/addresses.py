@@ -1,0 +1,172 @@
+"""
+Addresses of a listener's targets and of a sender's local ports.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import warnings
+
+from attrs import frozen
+from twisted.internet.endpoints import HostnameEndpoint, clientFromString
+from twisted.internet.interfaces import (
+    IStreamClientEndpoint,
+    IStreamClientEndpointStringParserWithReactor,
+)
+from twisted.internet.task import Clock
+from twisted.plugin import getPlugins
+
+from hybridconn.core.http import split_authority
+
+_HOST_PORT = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[^:\[\]/\\\s]+)):(?P<port>[0-9]+)",
+    re.ASCII,
+)
+# Those that Twisted knows without a plugin.
+_BUILT_IN = frozenset({"tcp", "unix", "ssl"})
+
+
+@frozen
+class HostPort:
+    """A host, by name or IP address, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@frozen
+class Target:
+    """
+    What a listener joins accepted connections to.
+
+    @ivar text: the address as it was written.
+    @ivar host_port: host and port, if that is what it is; otherwise C{text} is
+        the description of a Twisted client endpoint.
+    """
+
+    text: str
+    host_port: HostPort | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def endpoint(self, reactor: object, timeout: float) -> IStreamClientEndpoint:
+        """
+        @param reactor: the reactor to connect with.
+        @param timeout: seconds, for one attempt at a host and port; other
+            endpoints take theirs from their description.
+        """
+        if self.host_port is None:
+            endpoint: IStreamClientEndpoint = clientFromString(reactor, self.text)
+            return endpoint
+        host, port = self.host_port.host, self.host_port.port
+        return HostnameEndpoint(reactor, host, port, timeout)
+
+
+def parse_host_name(text: str) -> str:
+    """
+    Read a host name or an IP address, with or without brackets.
+
+    @return: in lower case, without brackets.
+    @raise ValueError: with a sentence on what is wrong.
+    """
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    try:
+        host, port = split_authority(text)
+    except ValueError:
+        host, port = "", None
+    if not host or port is not None:
+        raise ValueError("write it without scheme and port, like relay.example.net")
+    return host
+
+
+def parse_host_port(text: str, lowest_port: int = 1) -> HostPort:
+    """
+    Read C{host:port} or C{[v6]:port}.
+
+    @raise ValueError: with a sentence on what is wrong.
+    """
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        raise ValueError("write it as host:port, or [v6]:port for an IPv6 address")
+    host = match["v6"] or match["host"]
+    if match["v6"]:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise ValueError("what is in brackets is no IPv6 address") from None
+    digits = match["port"]
+    if len(digits) > 5 or not lowest_port <= int(digits) <= 65535:
+        raise ValueError(f"its port is {digits[:20]}; use {lowest_port} to 65535")
+    return HostPort(host, int(digits))
+
+
+def parse_bind(text: str) -> HostPort:
+    """
+    Read the address of a local port: an IP address and a port, which may be 0
+    for any free one.
+
+    @raise ValueError: with a sentence on what is wrong.
+    """
+    bind = parse_host_port(text, lowest_port=0)
+    if bind.host.lower() == "localhost":
+        # One address, and the same one whatever the machine's hosts file says.
+        return HostPort("127.0.0.1", bind.port)
+    try:
+        ipaddress.ip_address(bind.host)
+    except ValueError:
+        raise ValueError(
+            "bind to an IP address of this machine, such as 127.0.0.1:15432"
+        ) from None
+    return bind
+
+
+def parse_target(text: str) -> Target:
+    """
+    Read a target: C{host:port}, C{[v6]:port}, or the description of a Twisted
+    client endpoint such as C{unix:/run/app.sock}.
+
+    @raise ValueError: with a sentence on what is wrong.
+    """
+    prefix, colon, _ = text.partition(":")
+    if not colon or not prefix or "/" in prefix or _looks_like_host(text):
+        return Target(text, parse_host_port(text))
+    if prefix.lower() in _BUILT_IN:
+        _try_description(text)
+    elif prefix.lower() not in _plugin_prefixes():
+        raise ValueError(
+            "write it as host:port, or as a Twisted client endpoint whose type is "
+            f"installed, such as unix:/run/app.sock ({prefix[:20]} is not)"
+        )
+    return Target(text)
+
+
+def _looks_like_host(text: str) -> bool:
+    return text.startswith("[") or re.fullmatch(r"[^:]*:[0-9-]*", text) is not None
+
+
+def _plugin_prefixes() -> set[str]:
+    parsers = getPlugins(IStreamClientEndpointStringParserWithReactor)
+    return {parser.prefix.lower() for parser in parsers}
+
+
+def _try_description(text: str) -> None:
+    # Nothing is dialled: it only shows whether the arguments fit, now instead of
+    # with the first sender.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            clientFromString(Clock(), text)
+    except (TypeError, ValueError, KeyError):
+        raise ValueError(
+            "its arguments do not fit a Twisted client endpoint of this type"
+        ) from None

@@ -1,0 +1,242 @@
+"""
+The listener's configuration, C{listener.toml}, and the same from a command line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import attrs
+from attrs import field, frozen
+
+from hybridconn.config.addresses import Target, parse_target
+from hybridconn.config.kinds import (
+    Authorities,
+    FileName,
+    Kind,
+    Seconds,
+    Share,
+    VariableName,
+)
+from hybridconn.config.loader import load_file, load_options
+from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.roles import (
+    CA_FILE_HELP,
+    FILE_HELP,
+    INSECURE_HELP,
+    STRING_HELP,
+    VARIABLE_HELP,
+    check_timings,
+    connections,
+    option_values,
+)
+from hybridconn.config.secrets import Source, connection_string
+from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.names import fold
+
+
+def _target(value: str, source: Source) -> Target:
+    try:
+        return parse_target(value)
+    except ValueError as error:
+        raise Mistake(f"{shown(value)} is no target: {error}.") from None
+
+
+_Target = Annotated[Target, Kind("address", str, _target)]
+
+
+@frozen
+class ListenerTimings:
+    """C{[timings]} of a listener."""
+
+    ping_interval: Seconds = field(
+        default=30.0,
+        metadata={"help": "A connection that was silent for this long is pinged."},
+    )
+    dead_after: Seconds = field(
+        default=60.0,
+        metadata={
+            "help": "A control channel that was silent for this long, pings "
+            "unanswered, is given up and dialled anew."
+        },
+    )
+    renew_at: Share = field(
+        default=0.8,
+        metadata={
+            "help": "At this share of a token's life the next one is sent on the "
+            "open control channel."
+        },
+    )
+    token_lifetime: Seconds = field(
+        default=3600.0, metadata={"help": "The life of the tokens that are made."}
+    )
+    connect_timeout: Seconds = field(
+        default=20.0,
+        metadata={"help": "For opening the control channel, TLS and all."},
+    )
+    accept_dial_timeout: Seconds = field(
+        default=20.0,
+        metadata={"help": "For dialling the rendezvous of one sender."},
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """A peer is pinged before it is given up."""
+        return check_timings(table)
+
+
+@frozen
+class HybridConnectionTarget:
+    """
+    One hybrid connection and what its senders are joined to.
+
+    @ivar connection: with an entity path, and a key or a token; C{secure} is as
+        the whole configuration says.
+    @ivar target: L{None}: what the hybrid connection's metadata says.
+    @ivar target_timeout: seconds for reaching the target.
+    """
+
+    connection: ConnectionString
+    target: Target | None = None
+    target_timeout: float = 10.0
+
+
+@frozen
+class HybridConnectionTable:
+    """C{[[hybrid_connection]]} of a listener."""
+
+    connection_string_file: FileName | None = field(
+        default=None, metadata={"help": FILE_HELP}
+    )
+    connection_string_env: VariableName | None = field(
+        default=None, metadata={"help": VARIABLE_HELP}
+    )
+    connection_string: str | None = field(
+        default=None, repr=False, metadata={"help": STRING_HELP}
+    )
+    target: _Target | None = field(
+        default=None,
+        metadata={
+            "help": "Where senders are joined to: `host:port`, `[v6]:port` or a "
+            "Twisted client endpoint such as `unix:/run/app.sock`. Without it, the "
+            "endpoint in the hybrid connection's metadata."
+        },
+    )
+    target_timeout: Seconds = field(
+        default=10.0,
+        metadata={"help": "For reaching the target; then the sender is refused."},
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """The connection string can be read and lets a listener in."""
+        try:
+            found = connection_string(table, source)
+        except Mistake as mistake:
+            yield mistake
+        else:
+            if found.key is None and found.signature is None:
+                yield Mistake(
+                    "SharedAccessKeyName and SharedAccessKey are missing; a listener "
+                    "needs a rule with the right Listen.",
+                    *(key for key in table if key.startswith("connection_string")),
+                )
+
+
+@frozen
+class ListenerConfig:
+    """The whole file."""
+
+    ca_file: Authorities | None = field(default=None, metadata={"help": CA_FILE_HELP})
+    insecure: bool = field(default=False, metadata={"help": INSECURE_HELP})
+    timings: ListenerTimings = field(
+        factory=ListenerTimings, metadata={"help": "", "table": True}
+    )
+    hybrid_connections: tuple[HybridConnectionTarget, ...] = field(
+        default=(), metadata={"help": "", "table": True, "key": "hybrid_connection"}
+    )
+
+    @property
+    def ca_files(self) -> tuple[str, ...]:
+        """The further authorities, as L{hybridconn.dialer} takes them."""
+        return () if self.ca_file is None else (str(self.ca_file),)
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """There is a hybrid connection, and none is there twice."""
+        if not table.get("hybrid_connection"):
+            yield Mistake(
+                "is missing; add a [[hybrid_connection]].", "hybrid_connection"
+            )
+        first: dict[object, int] = {}
+        for index, key, found in connections(table, "hybrid_connection", source):
+            entity = (found.host, found.port, fold(found.entity_path or ""))
+            before = first.setdefault(entity, index)
+            if before != index:
+                yield Mistake(
+                    f"leads to the same hybrid connection, {shown(found.entity_path)}, "
+                    f"as number {before + 1}; leave out one of them.",
+                    *("hybrid_connection", index, key),
+                )
+
+
+def load_listener(
+    file: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
+) -> ListenerConfig:
+    """
+    Read a listener's configuration.
+
+    @raise ConfigError: with all that is wrong.
+    """
+    return _finish(load_file(file, ListenerConfig, BUILDERS, environ))
+
+
+def listener_from_options(
+    connection_string_file: str | None = None,
+    target: str | None = None,
+    ca_file: str | None = None,
+    insecure: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> ListenerConfig:
+    """
+    Make the configuration of a listener for one hybrid connection.
+
+    @param connection_string_file: without it the connection string comes from
+        the environment variable C{HYBRIDCONN_CONNECTION_STRING}.
+    @param target: without it the hybrid connection's metadata say it.
+    @raise ConfigError: with all that is wrong.
+    """
+    raw = option_values(
+        "hybrid_connection",
+        connection_string_file,
+        {"target": target},
+        {"ca_file": ca_file, "insecure": insecure},
+        environ,
+    )
+    return _finish(load_options(raw, ListenerConfig, BUILDERS, environ))
+
+
+def _finish(config: ListenerConfig) -> ListenerConfig:
+    secure = not config.insecure
+    return attrs.evolve(
+        config,
+        hybrid_connections=tuple(
+            attrs.evolve(one, connection=attrs.evolve(one.connection, secure=secure))
+            for one in config.hybrid_connections
+        ),
+    )
+
+
+def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarget:
+    given = attrs.asdict(
+        table, recurse=False, filter=lambda _, value: value is not None
+    )
+    found = connection_string(given, source)
+    return HybridConnectionTarget(found, table.target, table.target_timeout)
+
+
+BUILDERS: Mapping[type, tuple[type, Any]] = {
+    HybridConnectionTarget: (HybridConnectionTable, _build)
+}

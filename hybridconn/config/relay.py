@@ -1,0 +1,169 @@
+"""
+The relay's configuration, C{relay.toml}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from hybridconn.config.checks import same_names, tables
+from hybridconn.config.loader import load_file
+from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.relay_tables import (
+    HybridConnectionTable,
+    ListenTable,
+    NamespaceTable,
+    RelaySettings,
+    RuleTable,
+)
+from hybridconn.config.secrets import Source
+from hybridconn.core.entities import (
+    AuthorizationRule,
+    HybridConnection,
+    Namespace,
+    endpoint_metadata,
+)
+from hybridconn.core.limits import Limits
+from hybridconn.core.names import fold
+from hybridconn.tls import CertificateFiles
+
+
+@frozen
+class ListenSettings:
+    """
+    Where the relay listens.
+
+    @ivar interface: an IP address; empty for all of IPv4.
+    @ivar insecure: plain C{ws://}; then there are no certificates.
+    @ivar public_url: how listeners reach this relay for a rendezvous, C{ws://}
+        or C{wss://} with host and port; empty: by the Host they came with.
+    @ivar certificates: the first one also serves clients that name no server.
+    """
+
+    port: int = 443
+    interface: str = ""
+    insecure: bool = False
+    public_url: str = ""
+    certificates: tuple[CertificateFiles, ...] = ()
+
+
+@frozen
+class RelayConfig:
+    """The whole file."""
+
+    listen: ListenSettings = field(
+        factory=ListenSettings, metadata={"help": "", "table": True}
+    )
+    relay: RelaySettings = field(
+        factory=RelaySettings, metadata={"help": "", "table": True}
+    )
+    limits: Limits = field(factory=Limits, metadata={"help": "", "table": True})
+    namespaces: tuple[Namespace, ...] = field(
+        default=(), metadata={"help": "", "table": True, "key": "namespace"}
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """There is a namespace, and each is found by its own host names."""
+        namespaces = tables(table, "namespace")
+        if not table.get("namespace"):
+            yield Mistake("is missing; add a [[namespace]].", "namespace")
+        yield from same_names(table, "namespace", "name", "namespace")
+        yield from _same_hosts(namespaces)
+        most = Limits().entities_per_namespace
+        limits = table.get("limits")
+        if isinstance(limits, dict):
+            most = limits.get("entities_per_namespace", most)
+        for index, namespace in enumerate(namespaces):
+            if len(namespaces) > 1 and namespace.get("host_names", []) == []:
+                yield Mistake(
+                    "is missing; with several namespaces each needs its own.",
+                    *("namespace", index, "host_names"),
+                )
+            count = len(tables(namespace, "hybrid_connection"))
+            if isinstance(most, int) and count > most:
+                yield Mistake(
+                    f"there are {count}; entities_per_namespace in [limits] allows "
+                    f"{most}.",
+                    *("namespace", index, "hybrid_connection"),
+                )
+
+
+def load_relay(
+    file: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
+) -> RelayConfig:
+    """
+    Read a relay's configuration.
+
+    @raise ConfigError: with all that is wrong.
+    """
+    return load_file(file, RelayConfig, BUILDERS, environ)
+
+
+# --- from tables to values ---------------------------------------------------
+
+
+def _build_listen(table: ListenTable, source: Source) -> ListenSettings:
+    certificates: tuple[CertificateFiles, ...] = ()
+    if not table.insecure:
+        certificates = (
+            _files(table.certificate, table.key, source),
+            *(
+                _files(one.certificate, one.key, source, one.server_names)
+                for one in table.certificates
+            ),
+        )
+    return ListenSettings(
+        table.port, table.interface, table.insecure, table.public_url, certificates
+    )
+
+
+def _build_rule(table: RuleTable, source: Source) -> AuthorizationRule:
+    rights = frozenset(table.rights)
+    return AuthorizationRule(table.name, rights, table.primary_key, table.secondary_key)
+
+
+def _build_entity(table: HybridConnectionTable, source: Source) -> HybridConnection:
+    metadata = table.user_metadata
+    if table.endpoint is not None:
+        metadata = endpoint_metadata(table.endpoint)
+    return HybridConnection(
+        table.path, table.requires_client_authorization, metadata, table.rule
+    )
+
+
+def _build_namespace(table: NamespaceTable, source: Source) -> Namespace:
+    return Namespace(table.name, table.host_names, table.rule, table.hybrid_connection)
+
+
+BUILDERS: Mapping[type, tuple[type, Any]] = {
+    ListenSettings: (ListenTable, _build_listen),
+    AuthorizationRule: (RuleTable, _build_rule),
+    HybridConnection: (HybridConnectionTable, _build_entity),
+    Namespace: (NamespaceTable, _build_namespace),
+}
+
+
+def _files(
+    certificate: str, key: str, source: Source, names: Sequence[str] = ()
+) -> CertificateFiles:
+    return CertificateFiles(
+        str(source.path(certificate)), str(source.path(key)), tuple(names)
+    )
+
+
+def _same_hosts(namespaces: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
+    first: dict[str, int] = {}
+    for index, namespace in enumerate(namespaces):
+        names = namespace.get("host_names")
+        for at, name in enumerate(names if isinstance(names, list) else []):
+            if isinstance(name, str) and first.setdefault(fold(name), index) != index:
+                yield Mistake(
+                    f"{shown(name)} belongs to namespace number "
+                    f"{first[fold(name)] + 1} already; leave it in one of them.",
+                    *("namespace", index, "host_names", at),
+                )

@@ -1,0 +1,206 @@
+"""
+The sender's configuration, C{sender.toml}, and the same from a command line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import attrs
+from attrs import field, frozen
+
+from hybridconn.config.addresses import HostPort, parse_bind
+from hybridconn.config.kinds import Authorities, FileName, Kind, Seconds, VariableName
+from hybridconn.config.loader import load_file, load_options
+from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.roles import (
+    CA_FILE_HELP,
+    FILE_HELP,
+    INSECURE_HELP,
+    STRING_HELP,
+    VARIABLE_HELP,
+    check_timings,
+    option_values,
+)
+from hybridconn.config.secrets import Source, connection_string
+from hybridconn.core.connection_string import ConnectionString
+
+
+def _bind(value: str, source: Source) -> HostPort:
+    try:
+        return parse_bind(value)
+    except ValueError as error:
+        raise Mistake(f"{shown(value)} is no local address: {error}.") from None
+
+
+_Bind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
+
+
+@frozen
+class SenderTimings:
+    """C{[timings]} of a sender."""
+
+    ping_interval: Seconds = field(
+        default=30.0,
+        metadata={"help": "A tunnel that was silent for this long is pinged."},
+    )
+    dead_after: Seconds = field(
+        default=60.0,
+        metadata={
+            "help": "A tunnel that was silent for this long, pings unanswered, is "
+            "given up."
+        },
+    )
+    token_lifetime: Seconds = field(
+        default=3600.0, metadata={"help": "The life of the tokens that are made."}
+    )
+    connect_timeout: Seconds = field(
+        default=70.0,
+        metadata={
+            "help": "For opening a tunnel, the relay's wait for a listener and all."
+        },
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """A peer is pinged before it is given up."""
+        return check_timings(table)
+
+
+@frozen
+class Forward:
+    """
+    A local port whose connections go through a hybrid connection.
+
+    @ivar connection: with an entity path; C{secure} is as the whole
+        configuration says.
+    @ivar bind: an IP address and a port; 0 for any free one.
+    """
+
+    connection: ConnectionString
+    bind: HostPort
+
+
+@frozen
+class ForwardTable:
+    """C{[[forward]]}."""
+
+    bind: _Bind = field(
+        metadata={
+            "help": "Where to listen for the app, such as `127.0.0.1:15432`. Another "
+            "address than a loopback one lets other machines in."
+        }
+    )
+    connection_string_file: FileName | None = field(
+        default=None, metadata={"help": FILE_HELP}
+    )
+    connection_string_env: VariableName | None = field(
+        default=None, metadata={"help": VARIABLE_HELP}
+    )
+    connection_string: str | None = field(
+        default=None, repr=False, metadata={"help": STRING_HELP}
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """The connection string can be read."""
+        try:
+            connection_string(table, source)
+        except Mistake as mistake:
+            yield mistake
+
+
+@frozen
+class SenderConfig:
+    """The whole file."""
+
+    ca_file: Authorities | None = field(default=None, metadata={"help": CA_FILE_HELP})
+    insecure: bool = field(default=False, metadata={"help": INSECURE_HELP})
+    timings: SenderTimings = field(
+        factory=SenderTimings, metadata={"help": "", "table": True}
+    )
+    forwards: tuple[Forward, ...] = field(
+        default=(), metadata={"help": "", "table": True, "key": "forward"}
+    )
+
+    @property
+    def ca_files(self) -> tuple[str, ...]:
+        """The further authorities, as L{hybridconn.dialer} takes them."""
+        return () if self.ca_file is None else (str(self.ca_file),)
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """There is a forward, and no two want the same port."""
+        value = table.get("forward")
+        if not value:
+            yield Mistake("is missing; add a [[forward]].", "forward")
+        first: dict[HostPort, int] = {}
+        for index, item in enumerate(value if isinstance(value, list) else []):
+            try:
+                bind = parse_bind(item["bind"])
+            except (ValueError, TypeError, KeyError):
+                continue
+            if bind.port and first.setdefault(bind, index) != index:
+                yield Mistake(
+                    f"{shown(item['bind'])} is taken by number {first[bind] + 1}; use "
+                    "another port.",
+                    *("forward", index, "bind"),
+                )
+
+
+def load_sender(
+    file: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
+) -> SenderConfig:
+    """
+    Read a sender's configuration.
+
+    @raise ConfigError: with all that is wrong.
+    """
+    return _finish(load_file(file, SenderConfig, BUILDERS, environ))
+
+
+def sender_from_options(
+    connection_string_file: str | None = None,
+    bind: str | None = None,
+    ca_file: str | None = None,
+    insecure: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> SenderConfig:
+    """
+    Make the configuration of a sender with one local port.
+
+    @param connection_string_file: without it the connection string comes from
+        the environment variable C{HYBRIDCONN_CONNECTION_STRING}.
+    @raise ConfigError: with all that is wrong.
+    """
+    raw = option_values(
+        "forward",
+        connection_string_file,
+        {"bind": bind},
+        {"ca_file": ca_file, "insecure": insecure},
+        environ,
+    )
+    return _finish(load_options(raw, SenderConfig, BUILDERS, environ))
+
+
+def _finish(config: SenderConfig) -> SenderConfig:
+    secure = not config.insecure
+    return attrs.evolve(
+        config,
+        forwards=tuple(
+            attrs.evolve(one, connection=attrs.evolve(one.connection, secure=secure))
+            for one in config.forwards
+        ),
+    )
+
+
+def _build(table: ForwardTable, source: Source) -> Forward:
+    given = attrs.asdict(
+        table, recurse=False, filter=lambda _, value: value is not None
+    )
+    return Forward(connection_string(given, source), table.bind)
+
+
+BUILDERS: Mapping[type, tuple[type, Any]] = {Forward: (ForwardTable, _build)}

@@ -1,0 +1,113 @@
+"""
+Starting a program so that what is wrong is one clear line and exit status 1.
+
+C{twistd} answers a C{UsageError} with the whole help and exit status 0, and a
+port that is taken with a traceback, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.python.failure import Failure
+
+from hybridconn.config.mistakes import ConfigError
+from hybridconn.tls import TLSConfigError
+
+_T = TypeVar("_T")
+
+
+def load_or_exit(program: str, load: Callable[[], _T]) -> _T:
+    """
+    Call C{load}; end the process if the configuration is wrong.
+
+    @param program: begins the line that says what is wrong.
+    @raise SystemExit: with all mistakes; C{twistd} prints them and exits with 1.
+    """
+    try:
+        return load()
+    except (ConfigError, TLSConfigError) as error:
+        raise SystemExit(f"{program}: {error}") from None
+
+
+def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
+    """
+    What to do when a port cannot be opened: end the process and say why.
+
+    @param what: the port in the user's words.
+    """
+
+    def fail(failure: Failure) -> NoReturn:
+        why: object = failure.value
+        if isinstance(why, CannotListenError):
+            why = getattr(why.socketError, "strerror", None) or why.socketError
+        raise SystemExit(
+            f"{program}: cannot listen on {what}: {why}."
+            " Choose another port, or stop what uses it."
+        )
+
+    return fail
+
+
+def _raise(failure: Failure) -> NoReturn:
+    failure.raiseException()
+    raise AssertionError("unreachable")
+
+
+class PortService(Service):
+    """
+    Listens while it runs.  Unlike Twisted's own it does not go on without its
+    port.
+
+    @param failed: called with the L{Failure} if the port cannot be opened;
+        raises.
+    """
+
+    def __init__(
+        self,
+        endpoint: IStreamServerEndpoint,
+        factory: IProtocolFactory,
+        failed: Callable[[Failure], NoReturn] = _raise,
+    ) -> None:
+        self._endpoint = endpoint
+        self._factory = factory
+        self._failed = failed
+        self.port: IListeningPort | None = None
+        self._opening: Deferred[Any] | None = None
+
+    def privilegedStartService(self) -> None:
+        """Open the port while it may be one below 1024 (Twisted)."""
+        failures: list[Failure] = []
+        self._opening = opening = self._endpoint.listen(self._factory)
+        opening.addCallbacks(self._opened, failures.append)
+        if failures:
+            self._failed(failures[0])
+
+    def startService(self) -> None:
+        """Open the port, if it is not yet open (Twisted)."""
+        super().startService()
+        if self._opening is None:
+            self.privilegedStartService()
+
+    def stopService(self) -> Deferred[Any]:
+        """Close the port (Twisted)."""
+        super().stopService()
+        opening, self._opening = self._opening, None
+        port, self.port = self.port, None
+        if port is not None:
+            return maybeDeferred(port.stopListening)
+        if opening is not None:
+            opening.cancel()
+        return succeed(None)
+
+    def _opened(self, port: IListeningPort) -> None:
+        self.port = port
