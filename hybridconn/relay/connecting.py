@@ -1,0 +1,200 @@
+"""One sender's way through the relay: from its held request to its tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from hybridconn.core.commands import Accept
+from hybridconn.core.entities import HybridConnection, Namespace
+from hybridconn.core.headers import connect_headers
+from hybridconn.core.limits import Limits
+from hybridconn.core.listeners import SenderRequest
+from hybridconn.core.refusals import Refusal
+from hybridconn.core.rendezvous_address import build_address, query_of
+from hybridconn.core.route import EntityAddress, TokenSource
+from hybridconn.interfaces import IHeldRequest
+from hybridconn.relay.control import ControlChannel
+from hybridconn.relay.desk import Desk, entity_key
+from hybridconn.relay.rendezvous import Offer, Rendezvous
+from hybridconn.websocket.server import TunnelServerFactory
+from hybridconn.websocket.splice import Ending, Splice
+from hybridconn.websocket.upkeep import Kept, Liveness, Upkeep
+
+
+@frozen
+class PublicUrl:
+    """
+    By which address listeners reach this relay.  What is left out is taken
+    from the listener's own control channel (relay-protocol section 5.1).
+
+    @ivar authority: C{host[:port]}.
+    @ivar secure: C{wss} or C{ws}.
+    """
+
+    authority: str | None = None
+    secure: bool | None = None
+
+
+@frozen(kw_only=True)
+class Surroundings:
+    """What all senders and listeners of one relay share."""
+
+    desk: Desk
+    limits: Limits
+    clock: IReactorTime
+    upkeep: Upkeep
+    websockets: TunnelServerFactory
+    public_url: PublicUrl
+
+
+class Connecting:
+    """
+    The L{Host <hybridconn.relay.rendezvous.Host>} of one rendezvous.
+
+    @param address: the sender's path and query.
+    @param token_source: where its token was; it does not go further.
+    @param refuse: answers the sender with a refusal.
+    @raise Refusal: the sender's headers cannot be passed on.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        around: Surroundings,
+        namespace: Namespace,
+        entity: HybridConnection,
+        request: IHeldRequest,
+        address: EntityAddress,
+        token_source: TokenSource,
+        refuse: Callable[[Refusal], None],
+    ) -> None:
+        self.entity = entity
+        self.sender = request
+        self.key = entity_key(namespace.name, entity.path)
+        self._around = around
+        self._address = address
+        self._tracking = request.tracking
+        self._refuse = refuse
+        headers = connect_headers(
+            request.head,
+            around.limits,
+            strip_authorization=token_source is TokenSource.AUTHORIZATION_HEADER,
+        )
+        self._sender_request = SenderRequest(
+            namespace=namespace.name,
+            entity_path=entity.path,
+            address=request.peer.host,
+            port=request.peer.port,
+            headers=headers,
+            query=address.passed_query,
+            tracking_id=str(request.tracking),
+        )
+
+    def start(self) -> None:
+        """
+        Look for a listener.
+
+        @raise Refusal: nobody listens, or there is no room for one more sender.
+        """
+        around = self._around
+        rendezvous = Rendezvous(self, around.clock, around.limits)
+        around.desk.enqueue(self.key, rendezvous)
+        self.sender.on_gone(rendezvous.abandon)
+        rendezvous.begin()
+
+    # --- Host ---
+
+    def next_listener(self, tried: Collection[ControlChannel]) -> ControlChannel | None:
+        return self._around.desk.choose(self.key, self._sender_request, tried)
+
+    def offer(self, rendezvous: Rendezvous, channel: ControlChannel) -> Offer:
+        desk, public = self._around.desk, self._around.public_url
+        capability = desk.new_capability()
+        address = build_address(
+            public.authority or channel.authority,
+            channel.secure if public.secure is None else public.secure,
+            self._address.raw_path,
+            self._address.passed_query,
+            "accept",
+            capability,
+            self._tracking,
+        )
+        offer = Offer(rendezvous, channel, self, capability, query_of(address))
+        channel.offer(
+            Accept(
+                address=address,
+                id=str(self._tracking),
+                connect_headers=self._sender_request.headers,
+                remote_address=self._sender_request.address,
+                remote_port=self._sender_request.port,
+            )
+        )
+        desk.issue(offer)
+        return offer
+
+    def revoke(self, offers: Collection[Offer]) -> None:
+        for offer in offers:
+            self._around.desk.revoke(offer)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._refuse(refusal)
+
+    def splice(
+        self, offer: Offer, listener: IHeldRequest, subprotocol: str | None
+    ) -> None:
+        around, channel = self._around, offer.channel
+        websockets, desk = around.websockets, around.desk
+        sender_leg, listener_leg = websockets.build(), websockets.build()
+        started = around.clock.seconds()
+
+        def ended(ending: Ending) -> None:
+            channel.connections -= 1
+            desk.remove_tunnel(self.key, splice)
+            for kept in watched:
+                around.upkeep.discard(kept)
+            self._log_end(ending, listener, around.clock.seconds() - started)
+
+        splice = Splice(sender_leg, listener_leg, around.limits, ended)
+        watched: list[Kept] = [
+            splice,
+            *(
+                Liveness(
+                    leg,
+                    around.limits.ping_interval,
+                    around.limits.pong_timeout,
+                    f"{self._tracking} {end}",
+                )
+                for leg, end in ((sender_leg, "sender"), (listener_leg, "listener"))
+            ),
+        ]
+        channel.connections += 1
+        desk.add_tunnel(self.key, splice)
+        for kept in watched:
+            around.upkeep.add(kept)
+        # Both ends learn the sender's tracking id.
+        tracking = (("TrackingId", str(self._tracking)),)
+        # The listener first: section 6.1, step 2.
+        listener.upgrade(listener_leg, subprotocol, tracking)
+        self.sender.upgrade(sender_leg, subprotocol, tracking)
+        splice.wire()
+
+    def settled(self, rendezvous: Rendezvous) -> None:
+        self._around.desk.dequeue(self.key, rendezvous)
+
+    def _log_end(self, ending: Ending, listener: IHeldRequest, duration: float) -> None:
+        self.log.info(
+            "tunnel {tracking} {entity}: ended by {ending.ended_by} in"
+            " {ending.ended_in} ({ending.why}); sender {sender} listener {listener}"
+            " bytes {ending.sender_bytes}/{ending.listener_bytes} {duration:.3f} s",
+            tracking=str(self._tracking),
+            entity=self.entity.path,
+            ending=ending,
+            sender=f"{self.sender.peer.host}:{self.sender.peer.port}",
+            listener=f"{listener.peer.host}:{listener.peer.port}",
+            duration=duration,
+        )

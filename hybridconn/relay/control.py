@@ -1,0 +1,203 @@
+"""The relay's end of one listener's control channel (relay-protocol section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hybridconn.core.commands import Accept, CommandError, RenewToken, encode_accept
+from hybridconn.core.commands import parse_listener_command as parse
+from hybridconn.core.entities import HybridConnection, Namespace
+from hybridconn.core.http import RequestHead
+from hybridconn.core.limits import Limits
+from hybridconn.core.listeners import ListenerRef
+from hybridconn.core.refusals import Refusal, TokenExpired
+from hybridconn.core.sas import Grant
+from hybridconn.websocket.base import StreamingWebSocket
+from hybridconn.websocket.closing import (
+    INTERNAL_ERROR,
+    INVALID_PAYLOAD,
+    POLICY_VIOLATION,
+    close_reason,
+)
+from hybridconn.websocket.messages import MessageSink
+
+
+class ControlChannel(MessageSink):
+    """
+    One listener that is online.
+
+    Subclass it and set L{RelayHandler.channel_class
+    <hybridconn.relay.handler.RelayHandler.channel_class>} to see or add
+    commands: L{command_received} gets each one.
+
+    @ivar id: names this channel in one process; not the listener's C{sb-hc-id}.
+    @ivar connections: tunnels that now run through this listener.
+    @param renew: checks a renewed token; returns its grant or raises L{Refusal}.
+    @param gone: called once when the channel is no more.
+    """
+
+    log = Logger()
+    tunnel: StreamingWebSocket
+
+    def __init__(
+        self,
+        id: str,
+        namespace: Namespace,
+        entity: HybridConnection,
+        head: RequestHead,
+        address: tuple[str, int],
+        grant: Grant,
+        limits: Limits,
+        now: float,
+        *,
+        sb_hc_id: str | None,
+        secure: bool,
+        renew: Callable[[str], Grant],
+        gone: Callable[[ControlChannel], None],
+    ) -> None:
+        super().__init__(limits.max_command_bytes)
+        self.id = id
+        self.namespace = namespace
+        self.entity = entity
+        self.authority = head.authority
+        self.secure = secure
+        self.connections = 0
+        self._address = address
+        self._sb_hc_id = sb_hc_id
+        self._grant = grant
+        self._limits = limits
+        self._since = now
+        self._renew = renew
+        self._gone = gone
+        self._online = True
+        self._queued = 0
+        self._stuck: tuple[int, float] | None = None
+        self._complained = False
+
+    def __repr__(self) -> str:
+        return f"<ControlChannel {self.id} of {self.entity.path}>"
+
+    def opened(self) -> None:
+        """The tunnel's handshake is done."""
+        self.tunnel.max_fragments = self._limits.max_fragments
+        if self._online:
+            self.tunnel.register_producer(_Nobody(), True)
+
+    @property
+    def online(self) -> bool:
+        """Whether it can be offered a sender now."""
+        return self._online and self._backlog() < self._limits.control_queue_bytes
+
+    @property
+    def ref(self) -> ListenerRef:
+        """What a load balancer gets to know of it."""
+        return ListenerRef(
+            id=self.id,
+            address=self._address[0],
+            port=self._address[1],
+            connected_since=self._since,
+            connections=self.connections,
+            sb_hc_id=self._sb_hc_id,
+        )
+
+    def offer(self, accept: Accept) -> None:
+        """Tell the listener of a sender (section 5.1)."""
+        command = encode_accept(accept).encode("utf-8")
+        self._queued += len(command)
+        self.tunnel.send_piece(command, False, True)
+
+    def close(self, code: int, reason: str) -> None:
+        """End the channel; it is offered nothing from now on."""
+        self._leave()
+        self.tunnel.finish(code, close_reason(reason))
+
+    def message_received(self, message: bytes, binary: bool) -> None:
+        """Read a command; what is none is logged and ignored."""
+        if binary:
+            return
+        try:
+            text = message.decode("utf-8")
+        except UnicodeDecodeError:
+            self.close(INVALID_PAYLOAD, "a command must be UTF-8")
+            return
+        try:
+            command = parse(text)
+        except CommandError as error:
+            self._complain(str(error))
+            return
+        self.command_received(command)
+
+    def command_received(self, command: object) -> None:
+        """A well-formed command came.  To be extended."""
+        if isinstance(command, RenewToken):
+            self._renew_token(command)
+        else:
+            self._complain(f"unknown command {command}")
+
+    def look(self, now: float, wall: float) -> None:
+        """
+        Close it when the token is expired or nothing can be written.
+
+        @param now: seconds of the monotonic clock.
+        @param wall: seconds since 1970-01-01 UTC.
+        """
+        expires_at = self._grant.expires_at
+        if expires_at is not None and wall >= expires_at + self._limits.clock_skew:
+            self.close(POLICY_VIOLATION, str(TokenExpired(expires_at)))
+            return
+        flow = self.tunnel.flow
+        if not flow.blocked:
+            self._stuck = None
+        elif self._stuck is None or self._stuck[0] != flow.turns:
+            self._stuck = (flow.turns, now)
+        elif now - self._stuck[1] >= self._limits.control_queue_timeout:
+            self.close(INTERNAL_ERROR, "the listener does not read its commands")
+
+    def close_received(self, code: int | None, reason: bytes) -> None:
+        """The listener goes: it is offered nothing from this moment on."""
+        self._leave()
+        super().close_received(code, reason)
+
+    def tunnel_lost(self, reason: Failure) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._online:
+            self._online = False
+            self._gone(self)
+
+    def _renew_token(self, command: RenewToken) -> None:
+        try:
+            self._grant = self._renew(command.token.reveal())
+        except Refusal as refusal:
+            self.close(POLICY_VIOLATION, str(refusal))
+
+    def _backlog(self) -> int:
+        # An empty transport tells by not being blocked; what it holds is then
+        # less than its own buffer.
+        if not self.tunnel.flow.blocked:
+            self._queued = 0
+        return self._queued
+
+    def _complain(self, what: str) -> None:
+        # Once for each channel: Java's every renewal is a malformed one.
+        if not self._complained:
+            self._complained = True
+            self.log.info(
+                "listener {id} of {entity}: {what}",
+                id=self.id,
+                entity=self.entity.path,
+                what=what[:1024],
+            )
+
+
+class _Nobody:
+    """A producer that has nothing to pause: it makes the flow visible."""
+
+    def pauseProducing(self) -> None:
+        """Nothing is produced."""
+
+    resumeProducing = stopProducing = pauseProducing

@@ -1,0 +1,235 @@
+"""
+Who is here: listeners by entity, offers by their secret, tunnels by entity.
+
+Everything in this module is synchronous and in memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection
+
+from attrs import define, field
+
+from hybridconn.core.limits import Limits
+from hybridconn.core.listeners import SenderRequest
+from hybridconn.core.refusals import (
+    ConnectionQuota,
+    EndpointNotFound,
+    ListenerQuota,
+    Refusal,
+    RendezvousUnknown,
+    ShuttingDown,
+    TooManyPending,
+)
+from hybridconn.interfaces import ILoadBalancer
+from hybridconn.relay.control import ControlChannel
+from hybridconn.relay.rendezvous import Offer, Rendezvous
+from hybridconn.websocket.closing import GOING_AWAY
+from hybridconn.websocket.splice import Splice
+
+#: 256 bits: twice what relay-protocol section 5.1 asks for.
+_CAPABILITY_BYTES = 32
+
+#: namespace name, entity path in lower case.
+EntityKey = tuple[str, str]
+
+
+def entity_key(namespace: str, path: str) -> EntityKey:
+    """One key for all spellings of an entity's path (section 11)."""
+    return namespace, path.lower()
+
+
+@define
+class _Entity:
+    """What is going on at one hybrid connection."""
+
+    channels: list[ControlChannel] = field(factory=list)
+    pending: set[Rendezvous] = field(factory=set)
+    tunnels: set[Splice] = field(factory=set)
+
+    @property
+    def idle(self) -> bool:
+        return not (self.channels or self.pending or self.tunnels)
+
+
+_NOBODY = _Entity()
+
+
+class Desk:
+    """
+    The relay's register.
+
+    @param balancer: chooses among listeners.
+    @param random_bytes: C{random_bytes(n)} gives n unguessable bytes.
+    """
+
+    def __init__(
+        self,
+        balancer: ILoadBalancer,
+        limits: Limits,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._balancer = balancer
+        self._limits = limits
+        self._random_bytes = random_bytes
+        self._entities: dict[EntityKey, _Entity] = defaultdict(_Entity)
+        self._offers: dict[bytes, Offer] = {}
+        self._connections: Counter[str] = Counter()
+        self._pending = 0
+
+    # --- listeners ---
+
+    def check_in(self, key: EntityKey, channel: ControlChannel) -> None:
+        """
+        Put a listener on duty.
+
+        @raise ListenerQuota: the entity has as many as it may.
+        """
+        if self.listeners(key) >= self._limits.listeners_per_entity:
+            raise ListenerQuota(self._limits.listeners_per_entity)
+        self._entities[key].channels.append(channel)
+
+    def check_out(self, key: EntityKey, channel: ControlChannel) -> None:
+        """Take it off duty, and its offers to others or back."""
+        if key not in self._entities:
+            return
+        entity = self._entities[key]
+        if channel in entity.channels:
+            entity.channels.remove(channel)
+        for rendezvous in tuple(entity.pending):
+            rendezvous.lose(channel)
+        self._tidy(key)
+
+    def listeners(self, key: EntityKey) -> int:
+        """How many listeners are on duty."""
+        return len(self._entities[key].channels) if key in self._entities else 0
+
+    def choose(
+        self, key: EntityKey, request: SenderRequest, tried: Collection[ControlChannel]
+    ) -> ControlChannel | None:
+        """The next listener to offer C{request} to, of those not yet C{tried}."""
+        entity = self._entities.get(key, _NOBODY)
+        candidates = {
+            channel.ref: channel
+            for channel in entity.channels
+            if channel.online and channel not in tried
+        }
+        if not candidates:
+            return None
+        return candidates[self._balancer.choose(tuple(candidates), request)]
+
+    # --- waiting senders ---
+
+    def enqueue(self, key: EntityKey, rendezvous: Rendezvous) -> None:
+        """
+        Let a sender wait.
+
+        @raise Refusal: too many wait, or the namespace has all its connections.
+        """
+        limits = self._limits
+        waiting = len(self._entities[key].pending) if key in self._entities else 0
+        if waiting >= limits.pending_per_entity or (
+            self._pending >= limits.pending_per_node
+        ):
+            raise TooManyPending()
+        if self._connections[key[0]] >= limits.connections_per_namespace:
+            raise ConnectionQuota(limits.connections_per_namespace)
+        self._entities[key].pending.add(rendezvous)
+        self._pending += 1
+        self._connections[key[0]] += 1
+
+    def dequeue(self, key: EntityKey, rendezvous: Rendezvous) -> None:
+        """The sender waits no more."""
+        entity = self._entities[key]
+        if rendezvous in entity.pending:
+            entity.pending.remove(rendezvous)
+            self._pending -= 1
+            self._disconnected(key[0])
+        self._tidy(key)
+
+    def new_capability(self) -> str:
+        """A fresh secret: letters, digits, C{-} and C{_} only (section 5.1)."""
+        secret = base64.urlsafe_b64encode(self._random_bytes(_CAPABILITY_BYTES))
+        return secret.rstrip(b"=").decode("ascii")
+
+    def issue(self, offer: Offer) -> None:
+        """Let C{offer} be found by its secret."""
+        self._offers[_digest(offer.capability)] = offer
+
+    def find(self, capability: str) -> Offer:
+        """
+        The offer that belongs to C{capability}.
+
+        @raise RendezvousUnknown: there is none, or it was used or withdrawn.
+        """
+        # Looking up a digest takes no time that depends on the secret.
+        offer = self._offers.get(_digest(capability))
+        if offer is None:
+            raise RendezvousUnknown()
+        return offer
+
+    def revoke(self, offer: Offer) -> None:
+        """Make its secret void."""
+        self._offers.pop(_digest(offer.capability), None)
+
+    # --- tunnels ---
+
+    def add_tunnel(self, key: EntityKey, splice: Splice) -> None:
+        """A tunnel runs."""
+        self._entities[key].tunnels.add(splice)
+        self._connections[key[0]] += 1
+
+    def remove_tunnel(self, key: EntityKey, splice: Splice) -> None:
+        """It ended."""
+        entity = self._entities[key]
+        if splice in entity.tunnels:
+            entity.tunnels.remove(splice)
+            self._disconnected(key[0])
+        self._tidy(key)
+
+    # --- ends ---
+
+    def close_entity(self, key: EntityKey) -> None:
+        """The entity was deleted or disabled (section 5.4)."""
+        self._close(key, EndpointNotFound(), "the endpoint was deleted or disabled")
+
+    def close_all(self) -> None:
+        """The relay shuts down (section 5.4)."""
+        for key in tuple(self._entities):
+            self._close(key, ShuttingDown(), "the relay is shutting down")
+
+    @property
+    def keys(self) -> Collection[EntityKey]:
+        """The entities where something is going on."""
+        return tuple(self._entities)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is here."""
+        return not self._entities
+
+    def _close(self, key: EntityKey, refusal: Refusal, reason: str) -> None:
+        entity = self._entities.get(key, _NOBODY)
+        for rendezvous in tuple(entity.pending):
+            rendezvous.dismiss(refusal)
+        for channel in tuple(entity.channels):
+            channel.close(GOING_AWAY, reason)
+        for splice in tuple(entity.tunnels):
+            splice.close(GOING_AWAY, reason.encode("ascii"))
+        self._tidy(key)
+
+    def _disconnected(self, namespace: str) -> None:
+        self._connections[namespace] -= 1
+        if not self._connections[namespace]:
+            del self._connections[namespace]
+
+    def _tidy(self, key: EntityKey) -> None:
+        if key in self._entities and self._entities[key].idle:
+            del self._entities[key]
+
+
+def _digest(capability: str) -> bytes:
+    return hashlib.sha256(capability.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,331 @@
+"""
+What stands behind the front door: who asks for what, may they, and whose turn
+is it (relay-protocol sections 2 to 6).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from hybridconn.core.entities import (
+    Claim,
+    HybridConnection,
+    Match,
+    Namespace,
+    select_namespace,
+)
+from hybridconn.core.refusals import (
+    BadRequest,
+    EndpointNotFound,
+    InternalError,
+    NotSupported,
+    Refusal,
+    Rejected,
+    RejectionTaken,
+    RendezvousUnknown,
+    TooManyRequests,
+    Unauthorized,
+)
+from hybridconn.core.rendezvous_address import capability_of, parse_rejection
+from hybridconn.core.route import (
+    Accept,
+    Connect,
+    HttpRequest,
+    Listen,
+    Route,
+    classify,
+    find_token,
+    token_from,
+)
+from hybridconn.core.sas import Grant
+from hybridconn.interfaces import (
+    IAuthorizer,
+    IEntityStore,
+    IHeldRequest,
+    IRequestHandler,
+)
+from hybridconn.relay.connecting import Connecting, Surroundings
+from hybridconn.relay.control import ControlChannel
+from hybridconn.relay.desk import entity_key
+from hybridconn.relay.runtime_info import ATOM_TYPE, is_runtime_query, render
+from hybridconn.relay.subprotocol import agree, offered
+from hybridconn.web.admission import Admission
+from hybridconn.websocket.upkeep import Liveness
+
+
+@frozen
+class _Place:
+    """Where a request points to."""
+
+    namespace: Namespace
+    match: Match | None
+
+    @property
+    def entity(self) -> HybridConnection | None:
+        return self.match.entity if self.match else None
+
+
+class _Watch:
+    """Looks after one control channel."""
+
+    def __init__(
+        self,
+        channel: ControlChannel,
+        liveness: Liveness,
+        wall: Callable[[], float],
+    ) -> None:
+        self._channel = channel
+        self._liveness = liveness
+        self._wall = wall
+
+    def look(self, now: float) -> None:
+        self._channel.look(now, self._wall())
+        self._liveness.look(now)
+
+
+@implementer(IRequestHandler)
+class RelayHandler:
+    """
+    Answers every request of one relay.
+
+    @cvar channel_class: makes the control channels; a subclass of
+        L{ControlChannel <hybridconn.relay.control.ControlChannel>}.
+    @param wall: seconds since 1970-01-01 UTC.
+    """
+
+    log = Logger()
+    channel_class = ControlChannel
+
+    def __init__(
+        self,
+        around: Surroundings,
+        store: IEntityStore,
+        authorizer: IAuthorizer,
+        admission: Admission,
+        wall: Callable[[], float],
+    ) -> None:
+        self._around = around
+        self._store = store
+        self._authorizer = authorizer
+        self._admission = admission
+        self._wall = wall
+        self._serial = itertools.count(1)
+
+    def handle(self, request: IHeldRequest) -> None:
+        try:
+            route = classify(request.head)
+            if not isinstance(route, Accept):
+                # A good accept is paid for by the connect that it belongs to.
+                self._admission.allow_handshake(request.peer.host)
+            self._dispatch(route, request)
+        except Refusal as refusal:
+            self._refuse(request, refusal)
+        except Exception:
+            self.log.failure("a request could not be handled")
+            request.refuse(InternalError())
+
+    def _dispatch(self, route: Route, request: IHeldRequest) -> None:
+        if isinstance(route, Listen):
+            self._listen(route, request)
+        elif isinstance(route, Connect):
+            self._connect(route, request)
+        elif isinstance(route, Accept):
+            self._accept(route, request)
+        elif isinstance(route, HttpRequest):
+            self._http(route, request)
+        else:
+            raise RendezvousUnknown()
+
+    # --- listen ---
+
+    def _listen(self, route: Listen, request: IHeldRequest) -> None:
+        address, head = route.address, request.head
+        place = self._place(route, request)
+        grant = self._authorize(place, Claim.LISTEN, route, request)
+        match = place.match
+        if match is None or match.suffix_segments:
+            raise EndpointNotFound()
+        around, entity = self._around, match.entity
+        key = entity_key(place.namespace.name, entity.path)
+
+        def renew(token: str) -> Grant:
+            current = self._place(route, request)
+            if current.match is None or current.match.suffix_segments:
+                raise EndpointNotFound()
+            return self._authorizer.authorize(
+                token,
+                Claim.LISTEN,
+                current.namespace,
+                current.match.entity,
+                head.host,
+                address.segments,
+                self._wall(),
+            )
+
+        def gone(channel: ControlChannel) -> None:
+            around.upkeep.discard(watch)
+            around.desk.check_out(key, channel)
+            self.log.info(
+                "listener {id} of {entity} is gone", id=channel.id, entity=entity.path
+            )
+
+        channel = self.channel_class(
+            f"L{next(self._serial)}",
+            place.namespace,
+            entity,
+            head,
+            (request.peer.host, request.peer.port),
+            grant,
+            around.limits,
+            self._wall(),
+            sb_hc_id=address.sb_hc_id,
+            secure=request.secure,
+            renew=renew,
+            gone=gone,
+        )
+        around.desk.check_in(key, channel)
+        socket = around.websockets.build()
+        watch = _Watch(
+            channel,
+            Liveness(
+                socket,
+                around.limits.ping_interval,
+                around.limits.pong_timeout,
+                f"listener {channel.id}",
+            ),
+            self._wall,
+        )
+        self.log.info(
+            "listener {id} of {entity} is online from {address} tracking {tracking}",
+            id=channel.id,
+            entity=entity.path,
+            address=request.peer.host,
+            tracking=str(request.tracking),
+        )
+        around.upkeep.add(watch)
+        socket.attach(channel)
+        channel.tunnel = socket
+        wanted = offered(head)
+        request.upgrade(socket, wanted[0] if wanted else None)
+        channel.opened()
+        self._admission.succeeded(request.peer.host)
+
+    # --- connect ---
+
+    def _connect(self, route: Connect, request: IHeldRequest) -> None:
+        place = self._place(route, request)
+        self._authorize(place, Claim.SEND, route, request)
+        if place.entity is None:
+            raise EndpointNotFound()
+        request.authenticated()
+        if request.tracking.given:
+            self.log.info(
+                "the sender's id {given!r} is no GUID; it is {tracking} here",
+                given=request.tracking.given[:64],
+                tracking=str(request.tracking),
+            )
+        Connecting(
+            self._around,
+            place.namespace,
+            place.entity,
+            request,
+            route.address,
+            token_from(request.head, route.address, websocket=True).source,
+            lambda refusal: self._refuse(request, refusal),
+        ).start()
+
+    # --- accept ---
+
+    def _accept(self, route: Accept, request: IHeldRequest) -> None:
+        address = route.address
+        offer = self._around.desk.find(capability_of(address) or "")
+        place = self._place(route, request)
+        if place.entity is None or place.entity.path != offer.host.entity.path:
+            raise RendezvousUnknown()
+        rejection = parse_rejection(offer.query, address.raw_query or "")
+        if rejection is not None:
+            offer.rendezvous.reject(rejection)
+            raise RejectionTaken()
+        try:
+            subprotocol = agree(offer.host.sender.head, request.head)
+        except BadRequest:
+            offer.rendezvous.decline(offer)
+            raise
+        offer.rendezvous.join(offer, request, subprotocol)
+
+    # --- plain HTTP ---
+
+    def _http(self, route: HttpRequest, request: IHeldRequest) -> None:
+        if not is_runtime_query(request.head, route.address):
+            if not route.address.segments:
+                request.answer(200, "OK", (("Content-Type", "text/plain"),), b"relay\n")
+                return
+            raise NotSupported("This relay does not forward HTTP requests")
+        place = self._place(route, request)
+        self._authorize(place, Claim.LISTEN, route, request, websocket=False)
+        if place.entity is None:
+            raise EndpointNotFound()
+        listeners = self._around.desk.listeners(
+            entity_key(place.namespace.name, place.entity.path)
+        )
+        request.answer(
+            200,
+            "OK",
+            (("Content-Type", ATOM_TYPE),),
+            render(place.entity, request.head.authority, listeners),
+        )
+
+    # --- common ---
+
+    def _place(self, route: Route, request: IHeldRequest) -> _Place:
+        namespace = select_namespace(self._store.namespaces(), request.head.host)
+        if namespace is None:
+            raise EndpointNotFound()
+        return _Place(namespace, namespace.find(route.address.segments))
+
+    def _authorize(
+        self,
+        place: _Place,
+        claim: Claim,
+        route: Route,
+        request: IHeldRequest,
+        websocket: bool = True,
+    ) -> Grant:
+        return self._authorizer.authorize(
+            find_token(request.head, route.address, websocket),
+            claim,
+            place.namespace,
+            place.entity,
+            request.head.host,
+            route.address.segments,
+            self._wall(),
+        )
+
+    def _refuse(self, request: IHeldRequest, refusal: Refusal) -> None:
+        """
+        Answer later and later to an address that keeps failing: hyco-ws
+        comes back at once, twice over (section 4).
+        """
+        if isinstance(refusal, Rejected | RejectionTaken | TooManyRequests):
+            request.refuse(refusal)
+            return
+        delay = self._admission.failed(
+            request.peer.host, authentication=isinstance(refusal, Unauthorized)
+        )
+        self.log.info(
+            "{method} {path} from {address}: {status} {reason}",
+            method=request.head.method,
+            path=request.head.target.partition("?")[0][:260],
+            address=request.peer.host,
+            status=refusal.status,
+            reason=str(refusal),
+        )
+        if delay:
+            self._around.clock.callLater(delay, request.refuse, refusal)
+        else:
+            request.refuse(refusal)

@@ -1,0 +1,169 @@
+"""The relay as a Twisted service."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from twisted.application.internet import TimerService
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.interfaces import (
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hybridconn.core.limits import Limits
+from hybridconn.core.sas import SasAuthorizer
+from hybridconn.interfaces import IAuthorizer, IEntityStore, ILoadBalancer
+from hybridconn.relay.connecting import PublicUrl, Surroundings
+from hybridconn.relay.desk import Desk, entity_key
+from hybridconn.relay.handler import RelayHandler
+from hybridconn.startup import PortService
+from hybridconn.tls import CertificateStore, tls_factory
+from hybridconn.web.admission import Admission
+from hybridconn.web.frontdoor import FrontDoor
+from hybridconn.websocket.server import TunnelServerFactory
+from hybridconn.websocket.upkeep import Upkeep
+
+#: How often the end of the last connections is looked for at a stop, seconds.
+_STOP_POLL = 0.05
+
+#: How often changed certificates are looked for, seconds.
+_CERTIFICATE_POLL = 10.0
+
+
+class RelayService(MultiService):
+    """
+    A whole relay, to be run by itself or inside another Twisted application.
+
+    >>> relay = RelayService(reactor, store, balancer)          # doctest: +SKIP
+    >>> relay.listen_on(serverFromString(reactor, "ssl:443:…"))  # doctest: +SKIP
+
+    Set C{handler_class} in a subclass to change what it answers.
+
+    @param clock: the reactor.
+    @param store: the namespaces and their hybrid connections.
+    @param balancer: chooses among an entity's listeners.
+    @param authorizer: checks tokens; SAS tokens by default.
+    @param public_url: by which listeners reach it, if not by the host they used.
+    @param random_bytes: C{random_bytes(n)} gives n unguessable bytes.
+    @param random_number: from 0 up to 1; which connections of a flood to drop.
+    @ivar front_door: the protocol factory that all ports share.
+    @ivar desk: who is connected.
+    """
+
+    log = Logger()
+    handler_class = RelayHandler
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        store: IEntityStore,
+        balancer: ILoadBalancer,
+        limits: Limits | None = None,
+        *,
+        authorizer: IAuthorizer | None = None,
+        public_url: PublicUrl | None = None,
+        wall: Callable[[], float] = time.time,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        new_guid: Callable[[], uuid.UUID] = uuid.uuid4,
+        random_number: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__()
+        self._clock = clock
+        self._store = store
+        self.limits = limits = limits or Limits()
+        self.desk = Desk(balancer, limits, random_bytes)
+        self.upkeep = Upkeep(
+            clock,
+            Upkeep.turn_for(
+                limits.ping_interval,
+                limits.pong_timeout,
+                limits.half_close_timeout,
+                limits.write_stall_timeout,
+                limits.control_queue_timeout,
+            ),
+        )
+        self.upkeep.setServiceParent(self)
+        admission = Admission(limits, clock, random_number)
+        self.handler = self.handler_class(
+            Surroundings(
+                desk=self.desk,
+                limits=limits,
+                clock=clock,
+                upkeep=self.upkeep,
+                websockets=TunnelServerFactory(clock, limits),
+                public_url=public_url or PublicUrl(),
+            ),
+            store,
+            authorizer or SasAuthorizer(limits.clock_skew),
+            admission,
+            wall,
+        )
+        self.front_door = FrontDoor(
+            self.handler, limits, clock, admission, wall, new_guid
+        )
+        store.watch(self._changed)
+
+    def listen_on(
+        self,
+        endpoint: IStreamServerEndpoint,
+        certificates: CertificateStore | None = None,
+        failed: Callable[[Failure], NoReturn] | None = None,
+    ) -> PortService:
+        """
+        Serve on C{endpoint} too, while the relay runs.
+
+        @param certificates: for TLS, if the endpoint itself has none; changed
+            files are taken over while running.
+        @param failed: called if the port cannot be opened; raises.
+        """
+        factory: IProtocolFactory = self.front_door
+        if certificates is not None:
+            factory = tls_factory(certificates, factory, self._clock)
+            watch = TimerService(_CERTIFICATE_POLL, certificates.reload)
+            watch.clock = self._clock
+            watch.setServiceParent(self)
+        port = PortService(endpoint, factory, *([failed] if failed else []))
+        port.setServiceParent(self)
+        return port
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Listen no more, and close what is open with 1001 (Twisted).
+
+        @return: fires when all connections are gone, at the latest after
+            C{control_close_timeout}.
+        """
+        self.desk.close_all()
+        ended = [self._drained(self._clock.seconds())]
+        ended.append(maybeDeferred(super().stopService))
+        return gatherResults(ended)
+
+    def _drained(self, since: float) -> Deferred[Any]:
+        late = self._clock.seconds() - since >= self.limits.control_close_timeout
+        if self.desk.idle or late:
+            done: Deferred[Any] = Deferred()
+            done.callback(None)
+            return done
+        return deferLater(self._clock, _STOP_POLL, self._drained, since)
+
+    def _changed(self, namespace: str, path: str) -> None:
+        """What is connected to an entity that is no more is closed."""
+        present = {
+            entity_key(known.name, entity.path)
+            for known in self._store.namespaces()
+            for entity in known.hybrid_connections
+        }
+        for key in self.desk.keys:
+            if key not in present:
+                self.desk.close_entity(key)
