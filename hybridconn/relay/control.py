@@ -126,7 +126,10 @@ class ControlChannel(MessageSink):
         try:
             command = parse(text)
         except CommandError as error:
-            self._complain(str(error))
+            if error.closes:
+                self.close(POLICY_VIOLATION, str(error))
+            else:
+                self._complain(str(error))
             return
         self.command_received(command)
 

@@ -64,6 +64,7 @@ class Desk:
 
     @param balancer: chooses among listeners.
     @param random_bytes: C{random_bytes(n)} gives n unguessable bytes.
+    @ivar pending: how many senders wait for a listener.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Desk:
         self._entities: dict[EntityKey, _Entity] = defaultdict(_Entity)
         self._offers: dict[bytes, Offer] = {}
         self._connections: Counter[str] = Counter()
-        self._pending = 0
+        self.pending = 0
 
     # --- listeners ---
 
@@ -132,13 +133,13 @@ class Desk:
         limits = self._limits
         waiting = len(self._entities[key].pending) if key in self._entities else 0
         if waiting >= limits.pending_per_entity or (
-            self._pending >= limits.pending_per_node
+            self.pending >= limits.pending_per_node
         ):
             raise TooManyPending()
         if self._connections[key[0]] >= limits.connections_per_namespace:
             raise ConnectionQuota(limits.connections_per_namespace)
         self._entities[key].pending.add(rendezvous)
-        self._pending += 1
+        self.pending += 1
         self._connections[key[0]] += 1
 
     def dequeue(self, key: EntityKey, rendezvous: Rendezvous) -> None:
@@ -146,7 +147,7 @@ class Desk:
         entity = self._entities[key]
         if rendezvous in entity.pending:
             entity.pending.remove(rendezvous)
-            self._pending -= 1
+            self.pending -= 1
             self._disconnected(key[0])
         self._tidy(key)
 

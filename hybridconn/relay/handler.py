@@ -257,6 +257,7 @@ class RelayHandler:
             offer.rendezvous.decline(offer)
             raise
         offer.rendezvous.join(offer, request, subprotocol)
+        self._admission.succeeded(offer.host.sender.peer.host)
 
     # --- plain HTTP ---
 

@@ -145,7 +145,11 @@ class Rendezvous:
         channel = self._host.next_listener(self._tried)
         if channel is not None:
             self._tried.append(channel)
-            self._offers.append(self._host.offer(self, channel))
+            try:
+                self._offers.append(self._host.offer(self, channel))
+            except Refusal as refusal:  # the sender's headers make no command
+                self.dismiss(refusal)
+                return
         _cancel(self._retry)
         self._retry = None
         if self._limits.accept_retry:
