@@ -248,6 +248,27 @@ class IRequestHandler(Interface):
 # --- the listener ------------------------------------------------------------
 
 
+class ITunnelEnd(Interface):
+    """What a tunnel is joined to in a listener or sender."""
+
+    def join(tunnel: ITunnel) -> Deferred[None]:
+        """
+        Become one with C{tunnel}, which is open.
+
+        @return: fires when both are gone.
+        """
+
+    def abandon() -> None:
+        """Let go: there will be no tunnel."""
+
+    def end(code: int, reason: bytes) -> None:
+        """
+        End both sides from here, soon.
+
+        @param code: of the Close that the tunnel's other end gets.
+        """
+
+
 class ITargetConnector(Interface):
     """Decides what a listener joins an accepted connection to."""
 
@@ -255,7 +276,8 @@ class ITargetConnector(Interface):
         """
         Reach the target for one sender, before the rendezvous is dialled.
 
-        @return: fires with the protocol factory's product or fails; a failure
-            with L{hybridconn.listener.Reject} sets status and description that
-            the sender gets, any other one becomes C{502}.
+        @return: fires with an L{ITunnelEnd}, or with an L{IProtocol
+            <twisted.internet.interfaces.IProtocol>} that is to run over the
+            tunnel.  A failure with L{hybridconn.listener.Reject} sets status and
+            description that the sender gets, any other one becomes C{502}.
         """

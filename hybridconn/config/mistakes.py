@@ -69,10 +69,12 @@ class Place(Protocol):
         """
 
 
-def shown(value: object) -> str:
+def shown(value: object, whole: bool = False) -> str:
     """
     A value as people wrote it, for a message about it; what could be a key, a
     token or a connection string in the wrong place is left out.
+
+    @param whole: not to be shortened, as it is with the name of a file.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -85,27 +87,22 @@ def shown(value: object) -> str:
     if _SECRET.search(value):
         return f"this text of {len(value)} characters"
     printable = "".join(c if c.isprintable() else "?" for c in value)
-    if len(printable) > _LONGEST_SHOWN:
+    if len(printable) > _LONGEST_SHOWN and not whole:
         printable = printable[:_LONGEST_SHOWN] + "…"
     return f'"{printable}"'
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
-    @return: C{; did you mean "…"?} for the nearest known word, else the list of
-        all of them.
+    @return: C{; did you mean "…"?} for the nearest known word, else all of them.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(word.lower(), known, 1, 0.6)
+    lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), lower, 1, 0.6)
     if near:
-        return f'; did you mean "{near[0]}"?'
-    return f"; there is {_and(known)}." if known else "."
-
-
-def _and(words: Sequence[str]) -> str:
-    if len(words) == 1:
-        return words[0]
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+        return f'; did you mean "{lower[near[0]]}"?'
+    *others, last = known
+    return f"; use {', '.join(others)} or {last}." if others else f"; use {last}."
 
 
 def place_in_toml(path: Sequence[str | int], raw: Mapping[str, Any]) -> str:
@@ -116,10 +113,10 @@ def place_in_toml(path: Sequence[str | int], raw: Mapping[str, Any]) -> str:
     parts: list[str] = []
     here: Any = raw
     for index, step in enumerate(path):
-        here = _inside(here, step)
+        around, here = here, _inside(here, step)
         if isinstance(step, int):
             if isinstance(here, dict):
-                parts[-1] += f" {_label(here, step)}"
+                parts[-1] += f" {_label(around, step)}"
             else:
                 parts[-1] += f"[{step}]"
         elif index:
@@ -154,12 +151,21 @@ def _inside(here: Any, step: str | int) -> Any:
     return None
 
 
-def _label(table: Mapping[str, Any], index: int) -> str:
-    for key in _LABELS:
+def _label(tables: Sequence[Any], index: int) -> str:
+    names = [_name(table) for table in tables]
+    number = f"number {index + 1}"
+    if names[index] is None:
+        return number
+    same = names.count(names[index]) > 1
+    return f"{names[index]} ({number})" if same else f"{names[index]}"
+
+
+def _name(table: Any) -> str | None:
+    for key in _LABELS if isinstance(table, dict) else ():
         value = table.get(key)
         if isinstance(value, str) and value and not _SECRET.search(value):
             return shown(value)
-    return f"number {index + 1}"
+    return None
 
 
 def in_file_order(path: Sequence[str | int], raw: Any) -> tuple[int, ...]:

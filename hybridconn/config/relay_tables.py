@@ -65,7 +65,7 @@ def _right(value: str, source: Source) -> Claim:
     for claim in Claim:
         if fold(value) == fold(claim.value):
             return claim
-    raise Mistake(f"{shown(value)} is no right; use Listen, Send or Manage.")
+    raise Mistake(f'{shown(value)} is no right; use "Listen", "Send" or "Manage".')
 
 
 def _load_balancer(value: str, source: Source) -> str:
@@ -190,7 +190,7 @@ class RuleTable:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """A rule without rights opens nothing."""
         if table.get("rights") == []:
-            yield Mistake("is empty; use Listen, Send or Manage.", "rights")
+            yield Mistake('is empty; use "Listen", "Send" or "Manage".', "rights")
 
 
 @frozen

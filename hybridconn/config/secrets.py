@@ -83,17 +83,15 @@ def permission_mistake(
 
 def open_mistake(error: OSError, text: str, path: Path) -> str:
     """Say in words why a file of a configuration cannot be read."""
+    name = shown(text, whole=True)
     if isinstance(error, FileNotFoundError):
-        return (
-            f"there is no file {shown(text)}; it was looked for at {shown(str(path))}."
-        )
+        where = shown(os.path.abspath(path), whole=True)
+        return f"there is no file {name}; it was looked for at {where}."
     if isinstance(error, IsADirectoryError):
-        return f"{shown(text)} is a folder; name the file in it."
+        return f"{name} is a folder; name the file in it."
     if isinstance(error, PermissionError):
-        return (
-            f"this user may not read {shown(text)}; give it to the user that runs this."
-        )
-    return f"{shown(text)} cannot be read: {error.strerror or 'unknown error'}."
+        return f"this user may not read {name}; give it to the user that runs this."
+    return f"{name} cannot be read: {error.strerror or 'unknown error'}."
 
 
 def read_bytes(text: str, source: Source, private: bool) -> bytes:
@@ -106,6 +104,11 @@ def read_bytes(text: str, source: Source, private: bool) -> bytes:
     """
     if not text.strip() or "\0" in text:
         raise Mistake("the file's name is empty; write the name of a file.")
+    if "endpoint=" in text.lower():
+        raise Mistake(
+            "this is a connection string, not the name of a file; put it into a file "
+            "that only its owner may read, and write that file's name here."
+        )
     path = source.path(text)
     try:
         with path.open("rb") as file:
@@ -114,7 +117,7 @@ def read_bytes(text: str, source: Source, private: bool) -> bytes:
     except OSError as error:
         raise Mistake(open_mistake(error, text, path)) from None
     if wrong is not None:
-        raise Mistake(f"{shown(text)}: {wrong}")
+        raise Mistake(f"{shown(text, whole=True)}: {wrong}")
     if len(content) > _MOST_BYTES:
         raise Mistake(f"{shown(text)} has more than 1 MiB; is it the right file?")
     return content
@@ -140,7 +143,7 @@ def connection_string(table: Mapping[str, Any], source: Source) -> ConnectionStr
     key = given[0]
     value = table[key]
     if not isinstance(value, str):
-        raise Mistake("must be text in quotes.", key)
+        raise Mistake(f"must be text in quotes, not {shown(value)}.", key)
     try:
         parsed = ConnectionString.parse(_text(key, value, source))
         parsed.require_entity_path()

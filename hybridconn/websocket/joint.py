@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -31,7 +32,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hybridconn.interfaces import ITunnelSink
+from hybridconn.interfaces import ITunnelEnd, ITunnelSink
 from hybridconn.socket_options import tune
 from hybridconn.websocket.base import ProtocolViolation, StreamingWebSocket
 from hybridconn.websocket.closing import NORMAL
@@ -64,7 +65,7 @@ class JointNames:
     tracking_id: str = ""
 
 
-@implementer(IHalfCloseableProtocol, ITunnelSink)
+@implementer(IHalfCloseableProtocol, ITunnelEnd, ITunnelSink)
 class Joint(Protocol):
     """
     The protocol of a TCP connection that waits for its tunnel and is then
@@ -94,6 +95,7 @@ class Joint(Protocol):
         self._write_ended = self._resetting = False
         self._ended_by = self._why = ""
         self._patience: IDelayedCall | None = None
+        self._done: Deferred[None] = Deferred()
 
     # --- to be extended ---
 
@@ -128,17 +130,15 @@ class Joint(Protocol):
 
     # --- the life of a joint ---
 
-    def join(self, tunnel: StreamingWebSocket) -> None:
-        """
-        Become one with C{tunnel}, which is open.
-        """
+    def join(self, tunnel: StreamingWebSocket) -> Deferred[None]:
+        """See L{ITunnelEnd.join}."""
         self._tunnel = tunnel
         self._since = tunnel.clock.seconds()
         if self._near_lost:
             self._blame(self.names.near, "connection broken")
             tunnel.attach(self)
             tunnel.drop()
-            return
+            return self._done
         near: Any = self.transport
         near.resumeProducing()
         tunnel.register_producer(
@@ -151,6 +151,7 @@ class Joint(Protocol):
         if self._near_ended:
             self._end_far()
         tunnel.attach(self)
+        return self._done
 
     def abandon(self) -> None:
         """There will be no tunnel: break the TCP connection."""
@@ -159,15 +160,13 @@ class Joint(Protocol):
             transport.abortConnection()
 
     def end(self, code: int, reason: bytes) -> None:
-        """
-        End both sides from here: Close to the far end, reset to the near one.
-        """
+        """Close to the far end, reset to the near one (L{ITunnelEnd.end})."""
         if self._tunnel is None:
             self.abandon()
             return
         self._blame("us", f"{code} {reason.decode('utf-8', 'replace')}")
         self._tunnel.finish(code, reason)
-        self._reset_near()
+        self._reset_near(self._tunnel.limits.control_close_timeout)
 
     # --- called by Twisted: the near side ---
 
@@ -231,7 +230,7 @@ class Joint(Protocol):
             words = reason.decode("utf-8", "replace")
             self._blame(self.names.far, f"closed with {code} {words}".rstrip())
             self._tunnel.finish(code, reason)
-            self._reset_near()
+            self._reset_near(self._tunnel.limits.half_close_timeout)
             return
         self._blame(self.names.far, "closed")
         self._far_ended = True
@@ -254,7 +253,7 @@ class Joint(Protocol):
             broke_rules = reason.check(ProtocolViolation)
             why = reason.getErrorMessage() if broke_rules else "connection broken"
             self._blame(self.names.far, why)
-            self._reset_near()
+            self._reset_near(self._tunnel.limits.half_close_timeout)
         self._end_if_both_lost()
 
     # --- ours ---
@@ -272,8 +271,12 @@ class Joint(Protocol):
             transport: Any = self.transport
             transport.loseConnection()
 
-    def _reset_near(self) -> None:
-        """Break the TCP connection, but not before it has what came for it."""
+    def _reset_near(self, patience: float) -> None:
+        """
+        Break the TCP connection, but not before it has what came for it.
+
+        @param patience: seconds that it has for taking that.
+        """
         if self._near_lost or self._resetting:
             return
         assert self._tunnel is not None
@@ -288,7 +291,7 @@ class Joint(Protocol):
         near.registerProducer(_LastWord(near.abortConnection), False)
         near.loseConnection()
         self._patience = self._tunnel.clock.callLater(
-            self._tunnel.limits.half_close_timeout, self._out_of_patience
+            patience, self._out_of_patience
         )
 
     def _out_of_patience(self) -> None:
@@ -305,6 +308,7 @@ class Joint(Protocol):
             assert self._tunnel is not None
             self.over = True
             self.ended(self._tunnel.clock.seconds() - self._since)
+            self._done.callback(None)
 
 
 @implementer(IPushProducer)

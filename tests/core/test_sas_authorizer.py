@@ -179,6 +179,34 @@ class GrantTests(AuthorizerTestCase):
                 )
 
 
+class TenantTests(AuthorizerTestCase):
+    """Namespaces are apart (T10)."""
+
+    def test_equal_names(self) -> None:
+        """A token opens its own namespace only, though all names are equal."""
+        tenants = []
+        for tenant in ("one", "two"):
+            rules = (rule("app", f"app-{tenant}", Claim.SEND),)
+            common = (rule("RootKey", f"root-{tenant}", Claim.MANAGE),)
+            hyco = HybridConnection("hyco", rules=rules)
+            tenants.append(Namespace(tenant, (f"{tenant}.example",), common, (hyco,)))
+        for mine, asked in itertools.product(tenants, tenants):
+            for name, key in (("app", "app"), ("RootKey", "root")):
+                token = sign("http://one.example/", name, f"{key}-{mine.name}", LATER)
+                if mine is not asked:
+                    self.refused(
+                        TokenInvalid,
+                        token,
+                        entity=asked.hybrid_connections[0],
+                        namespace=asked,
+                        host="one.example",
+                    )
+        # Even a key that both have opens one only: the other has another host.
+        shared = evolve(tenants[1], rules=tenants[0].rules)
+        token = sign("http://one.example/", "RootKey", "root-one", LATER)
+        self.refused(WrongAudience, token, namespace=shared, host="two.example")
+
+
 class AudienceTests(AuthorizerTestCase):
     """Tokens for something else."""
 
