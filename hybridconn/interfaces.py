@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from hybridconn.core.commands import Accept
-    from hybridconn.core.entities import HybridConnection, Namespace
+    from hybridconn.core.entities import Claim, HybridConnection, Namespace
     from hybridconn.core.http import RequestHead
     from hybridconn.core.listeners import ListenerRef, SenderRequest
     from hybridconn.core.refusals import Refusal
-    from hybridconn.core.entities import Claim
     from hybridconn.core.sas import Grant
     from hybridconn.core.tracking import TrackingId
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography import x509
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
@@ -59,7 +60,9 @@ class GoodTests(TLSCase):
         """Both ends talk TLS 1.3 and agreed on HTTP/1.1."""
         store = CertificateStore([self.authority.issue(NAME)])
         verifyObject(IOpenSSLServerConnectionCreator, store)
-        pair = Pair(serve(store), client_options(NAME, self.authority.file))
+        clock = Clock()
+        creator = client_options(NAME, self.authority.file)
+        pair = Pair(serve(store, clock), creator, clock)
         self.assertTrue(pair.client.secured and pair.server.secured)
         for end in (pair.client, pair.server):
             self.assertEqual(end.tls.get_protocol_version_name(), "TLSv1.3")
@@ -132,7 +135,8 @@ class RefusedByRelayTests(TLSCase):
                 return None
 
         store = CertificateStore([self.authority.issue(NAME)])
-        self.assertIsNone(tls_factory(store, Closed(), Clock()).buildProtocol(None))
+        factory = tls_factory(store, Closed(), Clock())
+        self.assertIsNone(factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 1)))
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -343,8 +347,8 @@ class MistakeTests(TLSCase):
         other = self.authority.issue(NAME, file="other")
         text = str(self.folder / "text")
         Path(text).write_text("hello")
-        self.check(CertificateFiles(text, good.key), text, "no PEM certificate")
-        self.check(CertificateFiles(good.certificate, text), text, "no PEM key")
+        self.check(CertificateFiles(text, good.key), text, "cannot be used")
+        self.check(CertificateFiles(good.certificate, text), text, "cannot be used")
         self.check(
             CertificateFiles(good.certificate, other.key), "do not belong together"
         )

@@ -1,4 +1,4 @@
-"""The addresses that listeners and senders ask a relay for (relay-protocol section 2)."""
+"""The addresses that clients ask a relay for (relay-protocol section 2)."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class Joint(Protocol):
 
     # --- the life of a joint ---
 
-    def join(self, tunnel: StreamingWebSocket) -> Deferred[None]:
+    def join(self, tunnel: Any) -> Deferred[None]:
         """See L{ITunnelEnd.join}."""
         self._tunnel = tunnel
         self._since = tunnel.clock.seconds()
@@ -290,9 +290,7 @@ class Joint(Protocol):
         # left and then waits for that producer, which breaks the connection.
         near.registerProducer(_LastWord(near.abortConnection), False)
         near.loseConnection()
-        self._patience = self._tunnel.clock.callLater(
-            patience, self._out_of_patience
-        )
+        self._patience = self._tunnel.clock.callLater(patience, self._out_of_patience)
 
     def _out_of_patience(self) -> None:
         self._patience = None

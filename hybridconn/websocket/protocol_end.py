@@ -32,7 +32,7 @@ class ProtocolEnd:
         self._tunnel: StreamingWebSocket | None = None
         self._done: Deferred[None] = Deferred()
 
-    def join(self, tunnel: StreamingWebSocket) -> Deferred[None]:
+    def join(self, tunnel: Any) -> Deferred[None]:
         """The protocol's C{connectionMade} runs now."""
         self._tunnel = tunnel
         done = self._done

@@ -21,7 +21,6 @@ from hybridconn.tls import CertificateRejected
 from hybridconn.websocket.base import ProtocolViolation
 from hybridconn.websocket.client import HandshakeRefused
 
-
 #: What the world does to a dial; anything else is a mistake of a program.
 _EXPECTED = (
     CancelledError,
@@ -65,7 +64,9 @@ def explain(failure: Failure) -> str:
         return f"TLS failed: {words}" if words else "TLS failed"
     if isinstance(error, ConnectError):
         number = error.osError
-        return os.strerror(number) if isinstance(number, int) else str(error).rstrip(".")
+        return (
+            os.strerror(number) if isinstance(number, int) else str(error).rstrip(".")
+        )
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__

@@ -31,8 +31,9 @@ class RecordingHost:
 
     def next_listener(self, tried: Collection[ControlChannel]) -> ControlChannel | None:
         for name in self.listeners:
-            if name not in tried:
-                return cast(ControlChannel, name)
+            channel = cast(ControlChannel, name)
+            if channel not in tried:
+                return channel
         return None
 
     def offer(self, rendezvous: Rendezvous, channel: ControlChannel) -> Offer:

@@ -9,6 +9,7 @@ from typing import Any
 
 import trustme
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import (
     IHandshakeListener,
     IOpenSSLClientConnectionCreator,
@@ -73,10 +74,11 @@ class Pair:
         outgoing = TLSMemoryBIOFactory(
             creator, True, Factory.forProtocol(lambda: self.client), self.clock
         )
-        near: Any = outgoing.buildProtocol(None)
-        far: Any = factory.buildProtocol(None)
+        peer = IPv4Address("TCP", "192.0.2.7", 40000)
+        near: Any = outgoing.buildProtocol(peer)
+        far: Any = factory.buildProtocol(peer)
         self.server = far.wrappedProtocol
-        self.server_wire = FakeTransport(far, isServer=True)
+        self.server_wire = FakeTransport(far, isServer=True, peerAddress=peer)
         self.client_wire = FakeTransport(near, isServer=False)
         self.pump = connect(
             far, self.server_wire, near, self.client_wire, clock=self.clock

@@ -1,0 +1,88 @@
+"""Connecting an app's protocol through a hybrid connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from zope.interface import implementer
+
+from hybridconn.core.tracking import TrackingId
+from hybridconn.sender.connector import TunnelConnector
+from hybridconn.websocket.addresses import HybridConnectionAddress
+from hybridconn.websocket.client import TunnelClientProtocol
+from hybridconn.websocket.protocol_end import ProtocolEnd
+
+
+@implementer(IStreamClientEndpoint)
+@frozen(eq=False)
+class HybridConnectionClientEndpoint:
+    """
+    An L{IStreamClientEndpoint} over one hybrid connection.
+
+    @ivar connector: opens the tunnels.
+    @ivar suffix: for the listener: more path, percent-encoded, with a slash in
+        front.
+    @ivar query: for the listener, percent-encoded.
+    @ivar headers: for the listener.
+    @ivar subprotocols: offered to the listener.
+    """
+
+    connector: TunnelConnector
+    suffix: str = ""
+    query: str = ""
+    headers: Mapping[str, str] = field(factory=dict)
+    subprotocols: Sequence[str] = ()
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        """
+        Open a tunnel and run a protocol of the factory over it.
+
+        @return: fires with the protocol when it is connected.  Fails with
+            L{HybridConnectionError <hybridconn.sender.HybridConnectionError>}
+            and its subclasses; nothing is tried again.
+        """
+        tracking = self.connector.new_tracking()
+        protocolFactory.doStart()
+        dialled: Deferred[Any] = self.connector.connect(
+            tracking,
+            suffix=self.suffix,
+            query=self.query,
+            headers=self.headers,
+            subprotocols=self.subprotocols,
+        )
+
+        def stop(result: Any) -> Any:
+            protocolFactory.doStop()
+            return result
+
+        return dialled.addCallbacks(self._run, stop, (protocolFactory, tracking))
+
+    def _run(
+        self,
+        tunnel: TunnelClientProtocol,
+        factory: IProtocolFactory,
+        tracking: TrackingId,
+    ) -> Any:
+        connector = self.connector
+        here = HybridConnectionAddress(connector.host, connector.entity)
+        there = HybridConnectionAddress(connector.host, connector.entity, str(tracking))
+
+        def over(_: object = None) -> None:
+            connector.forget(tunnel)
+            factory.doStop()
+
+        try:
+            protocol = factory.buildProtocol(there)
+            if protocol is None:
+                raise ConnectionAborted("the factory makes no protocol")
+        except BaseException:
+            tunnel.abort()
+            over()
+            raise
+        ProtocolEnd(protocol, here, there).join(tunnel).addCallback(over)
+        return protocol

@@ -1,0 +1,435 @@
+"""
+The listener's end of a control channel (relay-protocol section 5).
+
+              start                    opened
+    Stopped ---------> Connecting ---------------> Online
+       ^                |     ^                      |
+       |         failed |     | after the delay      | lost
+       |                v     |                      |
+       |               Waiting <---------------------+
+       |
+       +-- stop, at once from Connecting and Waiting
+       +-- stop, through Leaving from Online: until the relay has closed too
+
+It dials for ever.  Each state is a class that holds what belongs to it, such as
+a timer, so nothing of one state is left over in another; what comes late, from a
+dial that was given up, finds that its state is no longer the present one.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from attrs import define
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hybridconn.config.listener import ListenerTimings
+from hybridconn.core.backoff import Backoff
+from hybridconn.core.commands import (
+    Accept,
+    CommandError,
+    encode_renew_token,
+    parse_relay_command,
+)
+from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.limits import Limits
+from hybridconn.core.relay_url import websocket_url
+from hybridconn.core.route import TOKEN_HEADER
+from hybridconn.core.tracking import TrackingId
+from hybridconn.interfaces import IDialer
+from hybridconn.listener.tokens import MintedToken, TokenMint
+from hybridconn.socket_options import tune
+from hybridconn.websocket.base import ProtocolViolation
+from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
+from hybridconn.websocket.closing import NORMAL
+from hybridconn.websocket.keeper import Keeper
+from hybridconn.websocket.messages import MessageSink
+from hybridconn.websocket.words import explain, is_surprise
+
+#: After this many seconds online the delays begin anew (reliability-security F1).
+STEADY_AFTER = 60.0
+#: The body of a request, which may follow its command, has 64 KiB at most.
+_MOST_BYTES = 131072
+
+
+class ChannelStatus(enum.Enum):
+    """What a person sees of a control channel (product-behaviour section 4.4)."""
+
+    STOPPED = "Stopped"
+    CONNECTING = "Connecting"
+    ONLINE = "Online"
+    OFFLINE = "Offline"
+
+
+class ChannelUser(Protocol):
+    """Who owns a control channel."""
+
+    def online(self) -> None:
+        """Registered at the relay; called each time."""
+
+    def offline(self, reason: str) -> None:
+        """A dial failed, or the channel is lost; it will be dialled again."""
+
+    def accept_received(self, accept: Accept) -> None:
+        """A sender waits."""
+
+
+class _Stopped:
+    status = ChannelStatus.STOPPED
+
+
+class _Connecting:
+    status = ChannelStatus.CONNECTING
+
+    def __init__(self, tracking_id: str) -> None:
+        self.tracking_id = tracking_id
+        self.dial: Deferred[Any] = Deferred()
+
+
+@define(eq=False)
+class _Online:
+    status = ChannelStatus.ONLINE
+
+    tunnel: TunnelClientProtocol
+    since: float
+    renewal: IDelayedCall | None = None
+    minting: Deferred[Any] | None = None
+
+    def give_up_renewal(self) -> None:
+        """Neither send nor make another token."""
+        renewal, self.renewal = self.renewal, None
+        if renewal is not None:
+            renewal.cancel()
+        minting, self.minting = self.minting, None
+        if minting is not None:
+            minting.cancel()
+
+
+@define(eq=False)
+class _Waiting:
+    status = ChannelStatus.OFFLINE
+
+    timer: IDelayedCall
+
+
+@define(eq=False)
+class _Leaving:
+    status = ChannelStatus.OFFLINE
+
+    tunnel: TunnelClientProtocol
+    start_again: bool = False
+
+
+_State = _Stopped | _Connecting | _Online | _Waiting | _Leaving
+
+
+class ControlChannelClient:
+    """
+    Keeps one hybrid connection registered at its relay.
+
+    Subclass it to make tokens elsewhere (L{mint_token}) or to see commands that
+    this version does not know (L{command_received}).
+
+    @ivar last_error: why it is, or last was, offline; empty before that.
+    @param connection: the relay, the entity and what opens it.
+    @param user: told of every change and of every sender.
+    @param reactor: the clock.
+    @param rng: a number from 0 to below 1: spreads the dials of many listeners.
+    @param wall: seconds since 1970-01-01 UTC, for tokens.
+    """
+
+    log = Logger()
+    last_error = ""
+
+    def __init__(
+        self,
+        connection: ConnectionString,
+        user: ChannelUser,
+        dialer: IDialer,
+        reactor: Any,
+        *,
+        timings: ListenerTimings | None = None,
+        limits: Limits | None = None,
+        keeper: Keeper | None = None,
+        rng: Callable[[], float] = random.random,
+        wall: Callable[[], float] = time.time,
+        new_guid: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self.connection = connection
+        self.entity = connection.require_entity_path()
+        self.relay = connection.authority
+        self._user = user
+        self._dialer = dialer
+        self._clock = reactor
+        self._timings = timings = timings or ListenerTimings()
+        self._limits = limits or Limits()
+        self._keeper = keeper or Keeper(
+            reactor, timings.ping_interval, timings.dead_after
+        )
+        self._new_guid = new_guid
+        self._backoff = Backoff(rng)
+        self._mint = TokenMint(connection, timings.token_lifetime, wall)
+        self._state: _State = _Stopped()
+        self._waiters: dict[Deferred[None], bool] = {}
+        self._stopping: list[Deferred[None]] = []
+
+    # --- to be extended ---
+
+    def mint_token(self) -> MintedToken | Deferred[MintedToken]:
+        """
+        Make the token for the next listen or renewal.  May be overridden, for
+        tokens that come from somewhere else; a failure counts as a failed dial,
+        and a failed renewal is tried again soon.
+        """
+        return self._mint.mint()
+
+    def command_received(self, name: str) -> None:
+        """A command that this version does not know.  May be overridden."""
+        self.log.info(
+            "{entity}: unknown command {name} ignored", entity=self.entity, name=name
+        )
+
+    # --- for everybody ---
+
+    @property
+    def status(self) -> ChannelStatus:
+        """How it is now."""
+        return self._state.status
+
+    def start(self) -> None:
+        """Dial, and keep dialling; does nothing if that goes on already."""
+        if isinstance(self._state, _Stopped):
+            self._mint.warn_if_fixed(self.log, self.entity)
+            self._backoff.reset()
+            self._connect()
+        elif isinstance(self._state, _Leaving):
+            self._state.start_again = True
+
+    def stop(self) -> Deferred[None]:
+        """
+        Leave the relay.
+
+        @return: fires when the connection is gone: at once unless it is online,
+            otherwise at most C{control_close_timeout} later.
+        """
+        state = self._state
+        if isinstance(state, _Online):
+            state.give_up_renewal()
+            self._state = _Leaving(state.tunnel)
+            state.tunnel.finish(NORMAL, b"")
+        elif isinstance(state, _Leaving):
+            state.start_again = False
+        else:
+            self._state = _Stopped()
+            if isinstance(state, _Connecting):
+                state.dial.cancel()
+            elif isinstance(state, _Waiting):
+                state.timer.cancel()
+            self._fail_waiters(
+                Failure(CancelledError("the listener was stopped")), True
+            )
+        if not isinstance(self._state, _Leaving):
+            return succeed(None)
+        stopped: Deferred[None] = Deferred()
+        self._stopping.append(stopped)
+        return stopped
+
+    def when_online(self, fail_first: bool = True) -> Deferred[None]:
+        """
+        @param fail_first: whether a failed dial is the answer; dialling goes on
+            all the same, until L{stop}.
+        @return: fires when it is online, at once if it is; fails when it is
+            stopped before that.
+        """
+        if isinstance(self._state, _Online):
+            return succeed(None)
+        waiter: Deferred[None] = Deferred(self._leave)
+        self._waiters[waiter] = fail_first
+        return waiter
+
+    def _leave(self, waiter: Deferred[None]) -> None:
+        self._waiters.pop(waiter, None)
+
+    # --- Connecting ---
+
+    def _connect(self) -> None:
+        tracking = TrackingId.choose(None, self._new_guid)
+        state = self._state = _Connecting(str(tracking))
+        url = websocket_url(self.connection, "listen", tracking.guid)
+
+        def dial(token: MintedToken) -> Deferred[Any]:
+            headers = {TOKEN_HEADER: token.text.reveal()} if token.text else {}
+            dialled = connect_websocket(
+                self._dialer,
+                self._clock,
+                self._limits,
+                url,
+                headers=headers,
+                timeout=self._timings.connect_timeout,
+            )
+            return dialled.addCallback(self._opened, state, token)
+
+        minting: Deferred[Any] = maybeDeferred(self.mint_token)
+        state.dial = minting.addCallback(dial).addErrback(self._failed, state)
+
+    def _opened(
+        self, tunnel: TunnelClientProtocol, state: _Connecting, token: MintedToken
+    ) -> None:
+        if self._state is not state:
+            tunnel.abort()
+            return
+        tune(tunnel.transport, control=True)
+        online = self._state = _Online(tunnel, self._clock.seconds())
+        self._plan_renewal(online, token)
+        self._keeper.watch(tunnel, f"{self.entity}: the control channel")
+        self.log.info(
+            "{entity}: online at {relay}, tracking id {tracking_id}",
+            entity=self.entity,
+            relay=self.relay,
+            tracking_id=state.tracking_id,
+        )
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters:
+            waiter.callback(None)
+        self._user.online()
+        tunnel.attach(_Commands(self, tunnel))
+
+    def _failed(self, failure: Failure, state: _Connecting) -> None:
+        if is_surprise(failure):
+            self.log.failure("{entity}: dialling failed", failure, entity=self.entity)
+        if self._state is state:
+            self._wait(explain(failure))
+            self._fail_waiters(failure, False)
+
+    # --- Online ---
+
+    def message_received(self, message: bytes, binary: bool) -> None:
+        """Read a command of the relay; what is none is logged and ignored."""
+        if binary:
+            return
+        try:
+            command = parse_relay_command(message)
+        except CommandError as error:
+            self.log.info(
+                "{entity}: a command of the relay was ignored: {error}",
+                entity=self.entity,
+                error=str(error),
+            )
+            return
+        if not isinstance(command, Accept):
+            self.command_received(command.name)
+        elif isinstance(self._state, _Online):
+            self._user.accept_received(command)
+
+    def lost(self, tunnel: TunnelClientProtocol, reason: str) -> None:
+        """
+        The connection is gone.
+
+        @param reason: what the relay said, or what became of the connection.
+        """
+        self._keeper.forget(tunnel)
+        state = self._state
+        if isinstance(state, _Online) and state.tunnel is tunnel:
+            state.give_up_renewal()
+            if self._clock.seconds() - state.since >= STEADY_AFTER:
+                self._backoff.reset()
+            self._wait(reason)
+        elif isinstance(state, _Leaving) and state.tunnel is tunnel:
+            self._state = _Stopped()
+            stopping, self._stopping = self._stopping, []
+            if state.start_again:
+                self.start()
+            for stopped in stopping:
+                stopped.callback(None)
+
+    def _plan_renewal(self, state: _Online, token: MintedToken) -> None:
+        if token.lifetime is None:
+            return
+        delay = self._timings.renew_at * token.lifetime
+        state.renewal = self._clock.callLater(delay, self._renew, state, token.lifetime)
+
+    def _renew(self, state: _Online, lifetime: float) -> None:
+        state.renewal = None
+
+        def send(token: MintedToken) -> None:
+            state.minting = None
+            if token.text is not None:
+                command = encode_renew_token(token.text)
+                state.tunnel.send_piece(command.encode("utf-8"), False, True)
+            self._plan_renewal(state, token)
+
+        def fail(failure: Failure) -> None:
+            if state.minting is None:
+                return
+            state.minting = None
+            self.log.warn(
+                "{entity}: no new token: {reason}",
+                entity=self.entity,
+                reason=explain(failure),
+            )
+            soon = min(60.0, lifetime / 20)
+            state.renewal = self._clock.callLater(soon, self._renew, state, lifetime)
+
+        state.minting = minting = maybeDeferred(self.mint_token)
+        minting.addCallbacks(send, fail)
+
+    # --- Waiting ---
+
+    def _wait(self, reason: str) -> None:
+        self.last_error = reason
+        delay = self._backoff.next()
+        self._state = _Waiting(self._clock.callLater(delay, self._connect))
+        self.log.warn(
+            "{entity}: offline: {reason}; dialling {relay} again in {delay:.1f} s",
+            entity=self.entity,
+            reason=reason,
+            relay=self.relay,
+            delay=delay,
+        )
+        self._user.offline(reason)
+
+    # --- ours ---
+
+    def _fail_waiters(self, failure: Failure, all_of_them: bool) -> None:
+        for waiter, fail_first in tuple(self._waiters.items()):
+            if (fail_first or all_of_them) and waiter in self._waiters:
+                del self._waiters[waiter]
+                waiter.errback(failure)
+
+
+class _Commands(MessageSink):
+    """What comes over one control channel."""
+
+    tunnel: TunnelClientProtocol
+
+    def __init__(
+        self, channel: ControlChannelClient, tunnel: TunnelClientProtocol
+    ) -> None:
+        super().__init__(_MOST_BYTES)
+        self.tunnel = tunnel
+        self._channel = channel
+        self._closed = ""
+
+    def message_received(self, message: bytes, binary: bool) -> None:
+        self._channel.message_received(message, binary)
+
+    def close_received(self, code: int | None, reason: bytes) -> None:
+        words = reason.decode("utf-8", "replace")
+        self._closed = f"closed by the relay: {code or 'no code'} {words}".rstrip()
+        super().close_received(code, reason)
+
+    def tunnel_lost(self, reason: Failure) -> None:
+        self._channel.lost(self.tunnel, self._closed or _loss(reason))
+
+
+def _loss(reason: Failure) -> str:
+    broke_rules = reason.check(ProtocolViolation)
+    return str(reason.value) if broke_rules else "the connection was lost"

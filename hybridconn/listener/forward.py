@@ -1,0 +1,93 @@
+"""
+The target of a listener: dialled before the rendezvous, so that a sender learns
+at once that it is down (reliability-security F8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionRefusedError,
+    DNSLookupError,
+    TCPTimedOutError,
+    TimeoutError,
+    UnknownHostError,
+)
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hybridconn.config.addresses import Target
+from hybridconn.core.commands import Accept
+from hybridconn.interfaces import ITargetConnector
+from hybridconn.listener.reject import Reject
+from hybridconn.websocket.client import with_timeout
+from hybridconn.websocket.joint import Joint, JointNames
+from hybridconn.websocket.words import explain
+
+
+@implementer(ITargetConnector)
+class ForwardConnector:
+    """
+    Joins every sender to one TCP address, or other client endpoint.
+
+    @param target: says where, for each sender anew; it may return a Deferred
+        and fail with L{Reject}.
+    @param entity: the hybrid connection's path, for the log.
+    @param timeout: seconds for reaching the target, its name and all.
+    @param endpoint: makes the endpoint of a target.
+    """
+
+    def __init__(
+        self,
+        target: Callable[[], Target | Deferred[Target]],
+        entity: str,
+        reactor: Any,
+        timeout: float = 10.0,
+        endpoint: Callable[[Target], IStreamClientEndpoint] | None = None,
+    ) -> None:
+        self._target = target
+        self._entity = entity
+        self._clock: IReactorTime = reactor
+        self._timeout = timeout
+        self._endpoint = endpoint or (lambda at: at.endpoint(reactor, timeout))
+
+    def connect(self, accept: Accept) -> Deferred[Joint]:
+        """See L{ITargetConnector.connect}."""
+
+        def dial(target: Target) -> Deferred[Joint]:
+            names = JointNames(
+                entity=self._entity,
+                near="target",
+                far="sender",
+                source=f"{accept.remote_address}:{accept.remote_port}",
+                destination=str(target),
+                tracking_id=accept.id,
+            )
+            factory: Any = Factory.forProtocol(lambda: Joint(names))
+            factory.noisy = False
+            dialled: Deferred[Any] = self._endpoint(target).connect(factory)
+            dialled = with_timeout(dialled, self._clock, self._timeout)
+            return dialled.addErrback(self._explain, target)
+
+        found: Deferred[Any] = maybeDeferred(self._target)
+        return found.addCallback(dial)
+
+    def _explain(self, failure: Failure, target: Target) -> Failure:
+        """The reason as the sender gets it: the target's address, no more."""
+        if failure.check(ConnectionRefusedError):
+            what = f"target {target} refused the connection"
+        elif failure.check(TimeoutError, TCPTimedOutError):
+            what = f"target {target} did not answer in time: {self._timeout:g} s"
+        elif failure.check(DNSLookupError, UnknownHostError):
+            what = f"target {target}: its name cannot be resolved"
+        elif failure.check(ConnectError, OSError):
+            what = f"target {target} cannot be reached: {explain(failure)}"
+        else:
+            return failure
+        return Failure(Reject(502, what))

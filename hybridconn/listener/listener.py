@@ -1,0 +1,331 @@
+"""One hybrid connection, listened on: from the accept command to the tunnel."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from twisted.application.service import Service
+from twisted.internet.defer import (
+    Deferred,
+    DeferredList,
+    gatherResults,
+    maybeDeferred,
+    succeed,
+)
+from twisted.internet.interfaces import IProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hybridconn.config.listener import ListenerTimings
+from hybridconn.core.commands import Accept
+from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.limits import Limits
+from hybridconn.core.rendezvous_address import reject_address
+from hybridconn.interfaces import IDialer, ITargetConnector, ITunnelEnd
+from hybridconn.listener.channel import ChannelStatus, ControlChannelClient
+from hybridconn.listener.reject import Reject
+from hybridconn.socket_options import tune
+from hybridconn.websocket.addresses import HybridConnectionAddress
+from hybridconn.websocket.client import (
+    HandshakeRefused,
+    TunnelClientProtocol,
+    connect_websocket,
+)
+from hybridconn.websocket.closing import GOING_AWAY
+from hybridconn.websocket.keeper import Keeper
+from hybridconn.websocket.protocol_end import ProtocolEnd
+from hybridconn.websocket.words import explain, is_surprise
+
+#: RFC 9110 section 5.6.2: what a sub-protocol's name may be made of.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: The relay's answer to a rejection that it passed on (section 6.3).
+_REJECTION_TAKEN = 410
+
+
+class HybridConnectionListener(Service):
+    """
+    Listens on one hybrid connection and joins each sender to what
+    C{connector} reaches for it.  It goes on for ever, whatever the relay says.
+
+    Meant to be subclassed: L{accept_requested} decides on each sender,
+    L{choose_subprotocol} on its sub-protocol, L{online} and L{offline} hear of
+    every change.  It is a service: it runs from C{startService} to
+    C{stopService}, with or without a parent.
+
+    @ivar entity: the hybrid connection's path.
+    @param connection: with an entity path, and a key or a token.
+    @param drain_timeout: seconds that tunnels may go on when it is stopped; 0
+        ends them at once, L{None} leaves them alone.
+    """
+
+    log = Logger()
+    channel_class = ControlChannelClient
+
+    def __init__(
+        self,
+        connection: ConnectionString,
+        connector: ITargetConnector,
+        dialer: IDialer,
+        reactor: Any,
+        *,
+        timings: ListenerTimings | None = None,
+        limits: Limits | None = None,
+        keeper: Keeper | None = None,
+        drain_timeout: float | None = 5.0,
+        rng: Callable[[], float] = random.random,
+        wall: Callable[[], float] = time.time,
+        new_guid: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self.entity = connection.require_entity_path()
+        self._connection = connection
+        self._connector = connector
+        self._dialer = dialer
+        self._clock = reactor
+        self._timings = timings = timings or ListenerTimings()
+        self._limits = limits or Limits()
+        self._keeper = keeper or Keeper(
+            reactor, timings.ping_interval, timings.dead_after
+        )
+        self._drain_timeout = drain_timeout
+        self._pending: set[Deferred[None]] = set()
+        self._tunnels: dict[ITunnelEnd, Deferred[None]] = {}
+        self.channel = self.channel_class(
+            connection,
+            self,
+            dialer,
+            reactor,
+            timings=timings,
+            limits=self._limits,
+            keeper=self._keeper,
+            rng=rng,
+            wall=wall,
+            new_guid=new_guid,
+        )
+
+    # --- to be extended ---
+
+    def accept_requested(self, accept: Accept) -> Deferred[None] | None:
+        """
+        Decide on a sender before anything is done for it.  May be overridden.
+
+        @param accept: the sender's headers (C{accept.header(name)}), address
+            and tracking id.
+        @return: L{None}, or a Deferred; the relay gives up after 30 s in all.
+        @raise Reject: with the status and the words that the sender gets.  The
+            Deferred may fail with it as well.
+        """
+        return None
+
+    def choose_subprotocol(self, accept: Accept) -> str | None:
+        """
+        Choose one of the sub-protocols that the sender offers: the first, as
+        other listeners do (relay-protocol section 6.2).  May be overridden.
+
+        @return: L{None} for none.
+        """
+        offered = accept.header("Sec-WebSocket-Protocol") or ""
+        names = [name.strip() for name in offered.split(",")]
+        return next((name for name in names if _TOKEN.fullmatch(name)), None)
+
+    def online(self) -> None:
+        """Registered at the relay.  May be extended."""
+
+    def offline(self, reason: str) -> None:
+        """Not, or no longer, registered; it dials again.  May be extended."""
+
+    # --- for everybody ---
+
+    @property
+    def status(self) -> ChannelStatus:
+        """How the control channel is now."""
+        return self.channel.status
+
+    @property
+    def last_error(self) -> str:
+        """Why it is, or last was, offline."""
+        return self.channel.last_error
+
+    @property
+    def tunnels(self) -> int:
+        """How many senders are joined now."""
+        return len(self._tunnels)
+
+    def when_online(self, fail_first: bool = True) -> Deferred[None]:
+        """As L{ControlChannelClient.when_online}."""
+        return self.channel.when_online(fail_first)
+
+    def startService(self) -> None:
+        """Begin to listen (Twisted)."""
+        super().startService()
+        self.channel.start()
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Listen no more (Twisted).
+
+        @return: fires when the control channel is closed and the tunnels are
+            over, for which they have C{drain_timeout}.
+        """
+        super().stopService()
+        for pending in tuple(self._pending):
+            pending.cancel()
+        return gatherResults([self.channel.stop(), self._drain()])
+
+    # --- ChannelUser ---
+
+    def accept_received(self, accept: Accept) -> None:
+        """A sender waits (the control channel)."""
+        serving = Deferred.fromCoroutine(self._serve(accept))
+        self._pending.add(serving)
+
+        def served(result: object) -> None:
+            self._pending.discard(serving)
+            if isinstance(result, Failure) and is_surprise(result):
+                self.log.failure("{entity}: a sender was not served", result)
+
+        serving.addBoth(served)
+
+    # --- ours ---
+
+    async def _serve(self, accept: Accept) -> None:
+        if self._connection.secure and not accept.address.lower().startswith("wss:"):
+            self.log.error(
+                "{entity}: an address without TLS ignored", entity=self.entity
+            )
+            return
+        end = await self._reach(accept)
+        if end is None:
+            return
+        try:
+            subprotocol = self.choose_subprotocol(accept)
+            tunnel = await self._dial(
+                accept.address, () if subprotocol is None else (subprotocol,)
+            )
+        except BaseException as error:
+            end.abandon()
+            # A sender that left, or went to another listener, is no news.
+            self.log.info(
+                "{entity}: no tunnel for {peer}: {reason}, tracking id {tracking_id}",
+                entity=self.entity,
+                peer=f"{accept.remote_address}:{accept.remote_port}",
+                reason=explain(Failure(error)),
+                tracking_id=accept.id,
+            )
+            if is_surprise(Failure(error)):
+                raise
+            return
+        self._join(end, tunnel, accept)
+
+    async def _reach(self, accept: Accept) -> ITunnelEnd | None:
+        try:
+            await maybeDeferred(self.accept_requested, accept)
+            end = await maybeDeferred(self._connector.connect, accept)
+        except Reject as no:
+            await self._reject(accept, no)
+        except Exception as error:
+            if not self.running:
+                return None
+            failure = Failure(error)
+            if is_surprise(failure):
+                self.log.failure("{entity}: failed to serve a sender", failure)
+            await self._reject(accept, Reject(502, "The listener failed"))
+        else:
+            if not IProtocol.providedBy(end) or ITunnelEnd.providedBy(end):
+                return end
+            here = HybridConnectionAddress(self._connection.host, self.entity)
+            there = HybridConnectionAddress(
+                self._connection.host, self.entity, accept.id
+            )
+            return ProtocolEnd(end, here, there)
+        return None
+
+    def _dial(
+        self, address: str, subprotocols: tuple[str, ...] = ()
+    ) -> Deferred[TunnelClientProtocol]:
+        return connect_websocket(
+            self._dialer,
+            self._clock,
+            self._limits,
+            address,
+            subprotocols=subprotocols,
+            timeout=self._timings.accept_dial_timeout,
+        )
+
+    def _join(
+        self, end: ITunnelEnd, tunnel: TunnelClientProtocol, accept: Accept
+    ) -> None:
+        tune(tunnel.transport, control=False)
+        self._keeper.watch(tunnel, f"{self.entity}: tunnel {accept.id}")
+        done = end.join(tunnel)
+        if done.called:
+            self._keeper.forget(tunnel)
+            return
+        self._tunnels[end] = done
+
+        def over(_: None) -> None:
+            self._keeper.forget(tunnel)
+            del self._tunnels[end]
+
+        done.addCallback(over)
+
+    async def _reject(self, accept: Accept, no: Reject) -> None:
+        self.log.info(
+            "{entity}: refused {peer}: {status} {description},"
+            " tracking id {tracking_id}",
+            entity=self.entity,
+            peer=f"{accept.remote_address}:{accept.remote_port}",
+            status=no.status,
+            description=no.description,
+            tracking_id=accept.id,
+        )
+        address = reject_address(accept.address, no.status, no.description)
+        try:
+            tunnel = await self._dial(address)
+        except HandshakeRefused as answer:
+            if answer.status != _REJECTION_TAKEN:
+                self._refusal_lost(accept, str(answer))
+        except Exception as error:
+            self._refusal_lost(accept, explain(Failure(error)))
+        else:
+            tunnel.drop()
+            self._refusal_lost(accept, "the relay took it for a tunnel")
+
+    def _refusal_lost(self, accept: Accept, reason: str) -> None:
+        self.log.info(
+            "{entity}: the sender may not know: {reason}, tracking id {tracking_id}",
+            entity=self.entity,
+            reason=reason,
+            tracking_id=accept.id,
+        )
+
+    def _drain(self) -> Deferred[Any]:
+        if self._drain_timeout is None or not self._tunnels:
+            return succeed(None)
+        done = DeferredList([_copy(tunnel) for tunnel in self._tunnels.values()])
+        timer = self._clock.callLater(self._drain_timeout, self._end_tunnels)
+
+        def drained(result: object) -> None:
+            if timer.active():
+                timer.cancel()
+
+        return done.addCallback(drained)
+
+    def _end_tunnels(self) -> None:
+        for end in tuple(self._tunnels):
+            end.end(GOING_AWAY, b"the listener stops")
+
+
+def _copy(deferred: Deferred[None]) -> Deferred[None]:
+    """A Deferred that fires with another one, which stays usable."""
+    copied: Deferred[None] = Deferred()
+
+    def fire(result: None) -> None:
+        copied.callback(None)
+
+    deferred.addCallback(fire)
+    return copied

@@ -1,0 +1,61 @@
+"""C{twistd hclistener}: a listener from its configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.python import usage
+
+from hybridconn.config.listener import (
+    ListenerConfig,
+    listener_from_options,
+    load_listener,
+)
+from hybridconn.dialer import ReactorDialer
+from hybridconn.listener.service import ListenerService
+from hybridconn.startup import load_or_exit
+
+_PROGRAM = "hclistener"
+
+
+class Options(usage.Options):
+    """What C{twistd hclistener} understands."""
+
+    synopsis = "[--config FILE | --connection-string-file FILE [--target HOST:PORT]]"
+    longdesc = (
+        "Serve TCP targets through a relay. Without --config and"
+        " --connection-string-file the connection string is read from the environment"
+        " variable HYBRIDCONN_CONNECTION_STRING."
+    )
+    optParameters = [  # noqa: RUF012  # Twisted's convention
+        ["config", "c", None, "The configuration, see docs/options.md."],
+        ["connection-string-file", "f", None, "A file with one connection string."],
+        ["target", "t", None, "host:port of the target; else from the metadata."],
+        ["ca-file", None, None, "PEM file with further authorities to trust."],
+    ]
+    optFlags = [  # noqa: RUF012  # Twisted's convention
+        ["insecure", None, "Plain ws://, without TLS, for tests."],
+    ]
+
+
+def makeService(options: Options, reactor: Any = None) -> ListenerService:
+    """Build the listener; nothing is dialled before it starts (Twisted)."""
+    if reactor is None:
+        from twisted.internet import reactor
+    config = load_or_exit(_PROGRAM, lambda: _config(options))
+    dialer = load_or_exit(
+        _PROGRAM,
+        lambda: ReactorDialer(reactor, config.ca_files, config.timings.connect_timeout),
+    )
+    return ListenerService(config, dialer, reactor)
+
+
+def _config(options: Options) -> ListenerConfig:
+    if options["config"] is not None:
+        return load_listener(options["config"])
+    return listener_from_options(
+        options["connection-string-file"],
+        options["target"],
+        options["ca-file"],
+        bool(options["insecure"]),
+    )

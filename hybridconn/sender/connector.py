@@ -1,0 +1,119 @@
+"""Opening tunnels: the sender's side of relay-protocol section 6.1."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionClosed
+from twisted.python.failure import Failure
+
+from hybridconn.config.sender import SenderTimings
+from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.limits import Limits
+from hybridconn.core.relay_url import websocket_url
+from hybridconn.core.route import TOKEN_HEADER
+from hybridconn.core.tracking import TrackingId
+from hybridconn.interfaces import IDialer
+from hybridconn.sender.errors import HybridConnectionError, as_connect_error
+from hybridconn.socket_options import tune
+from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
+from hybridconn.websocket.keeper import Keeper
+from hybridconn.websocket.words import explain
+
+
+class TunnelConnector:
+    """
+    Opens tunnels to one hybrid connection.
+
+    @ivar entity: its path.
+    @ivar host: the relay's host name.
+    @param connection: without key or token for one that needs none.
+    @param keeper: pings the tunnels.
+    @param wall: seconds since 1970-01-01 UTC, for tokens.
+    """
+
+    def __init__(
+        self,
+        connection: ConnectionString,
+        dialer: IDialer,
+        reactor: Any,
+        *,
+        timings: SenderTimings | None = None,
+        limits: Limits | None = None,
+        keeper: Keeper | None = None,
+        wall: Callable[[], float] = time.time,
+        new_guid: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self.entity = connection.require_entity_path()
+        self.host = connection.host
+        self.authority = connection.authority
+        self._connection = connection
+        self._dialer = dialer
+        self._clock = reactor
+        self._timings = timings = timings or SenderTimings()
+        self._limits = limits or Limits()
+        self._keeper = keeper or Keeper(
+            reactor, timings.ping_interval, timings.dead_after
+        )
+        self._wall = wall
+        self._new_guid = new_guid
+
+    def new_tracking(self) -> TrackingId:
+        """An id for the next tunnel."""
+        return TrackingId.choose(None, self._new_guid)
+
+    def connect(
+        self,
+        tracking: TrackingId,
+        *,
+        suffix: str = "",
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
+    ) -> Deferred[TunnelClientProtocol]:
+        """
+        Open one.
+
+        @param suffix: for the listener, percent-encoded, with a slash in front.
+        @param query: for the listener, percent-encoded.
+        @param headers: for the listener, beside the token.
+        @return: fires with the open tunnel; what arrives waits until a sink is
+            attached.  Fails with L{HybridConnectionError}.  Cancelling it closes
+            what was half made.
+        """
+        token = self._connection.token(
+            int(self._wall() + self._timings.token_lifetime) + 1
+        )
+        sent = dict(headers or {})
+        if token is not None:
+            sent[TOKEN_HEADER] = token.reveal()
+        dialled = connect_websocket(
+            self._dialer,
+            self._clock,
+            self._limits,
+            websocket_url(self._connection, "connect", tracking.guid, suffix, query),
+            headers=sent,
+            subprotocols=subprotocols,
+            timeout=self._timings.connect_timeout,
+        )
+
+        def opened(tunnel: TunnelClientProtocol) -> TunnelClientProtocol:
+            tune(tunnel.transport, control=False)
+            self._keeper.watch(tunnel, f"{self.entity}: tunnel {tracking}")
+            return tunnel
+
+        def failed(failure: Failure) -> Failure:
+            if failure.check(ConnectionClosed):
+                why = explain(failure)
+                return Failure(HybridConnectionError(0, why, str(tracking)))
+            return as_connect_error(failure, str(tracking))
+
+        return dialled.addCallbacks(opened, failed)
+
+    def forget(self, tunnel: TunnelClientProtocol) -> None:
+        """C{tunnel} is over: ping it no more."""
+        self._keeper.forget(tunnel)

@@ -1,0 +1,67 @@
+"""Why a tunnel could not be opened, as exceptions that Twisted's users know."""
+
+from __future__ import annotations
+
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionRefusedError,
+    TimeoutError,
+)
+from twisted.python.failure import Failure
+
+from hybridconn.websocket.client import HandshakeRefused
+from hybridconn.websocket.words import explain
+
+#: Statuses that say that the caller may not, rather than that nobody answers.
+_NOT_ALLOWED = (401, 403)
+
+
+class HybridConnectionError(ConnectError):
+    """
+    No tunnel.
+
+    @ivar status_code: the relay's or the listener's answer; 0 if there was none.
+    @ivar reason: in words, for people.
+    @ivar tracking_id: names the attempt in the relay's log; may be empty.
+    """
+
+    def __init__(self, status_code: int, reason: str, tracking_id: str = "") -> None:
+        self.status_code = status_code
+        self.reason = reason
+        self.tracking_id = tracking_id
+        super().__init__(string=reason)
+
+    def __str__(self) -> str:
+        told = self.tracking_id and self.tracking_id not in self.reason
+        words = f"{self.status_code} {self.reason}" if self.status_code else self.reason
+        return f"{words}, tracking id {self.tracking_id}" if told else words
+
+
+class HybridConnectionRefused(HybridConnectionError, ConnectionRefusedError):
+    """Nobody listens, or the listener or its target said no."""
+
+
+class HybridConnectionTimeout(HybridConnectionError, TimeoutError):
+    """There was no answer in time."""
+
+
+def as_connect_error(failure: Failure, tracking_id: str) -> Failure:
+    """
+    Name what a dial failed with; bugs and cancellations stay what they are.
+
+    @param tracking_id: of the attempt, if the answer has none.
+    """
+    error = failure.value
+    if isinstance(error, HandshakeRefused):
+        kind = (
+            HybridConnectionError
+            if error.status in _NOT_ALLOWED
+            else HybridConnectionRefused
+        )
+        tracking_id = error.tracking_id or tracking_id
+        return Failure(kind(error.status, error.reason, tracking_id))
+    if isinstance(error, TimeoutError):
+        return Failure(HybridConnectionTimeout(0, explain(failure), tracking_id))
+    if isinstance(error, ConnectError | OSError):
+        return Failure(HybridConnectionError(0, explain(failure), tracking_id))
+    return failure

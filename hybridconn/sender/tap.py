@@ -1,0 +1,59 @@
+"""C{twistd hcsender}: a sender from its configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.python import usage
+
+from hybridconn.config.sender import SenderConfig, load_sender, sender_from_options
+from hybridconn.dialer import ReactorDialer
+from hybridconn.sender.service import SenderService
+from hybridconn.startup import exit_for_port, load_or_exit
+
+_PROGRAM = "hcsender"
+
+
+class Options(usage.Options):
+    """What C{twistd hcsender} understands."""
+
+    synopsis = "[--config FILE | --connection-string-file FILE --bind ADDRESS:PORT]"
+    longdesc = (
+        "Forward local ports through a relay. Without --config and"
+        " --connection-string-file the connection string is read from the environment"
+        " variable HYBRIDCONN_CONNECTION_STRING."
+    )
+    optParameters = [  # noqa: RUF012  # Twisted's convention
+        ["config", "c", None, "The configuration, see docs/options.md."],
+        ["connection-string-file", "f", None, "A file with one connection string."],
+        ["bind", "b", None, "IP address and port to listen on for the app."],
+        ["ca-file", None, None, "PEM file with further authorities to trust."],
+    ]
+    optFlags = [  # noqa: RUF012  # Twisted's convention
+        ["insecure", None, "Plain ws://, without TLS, for tests."],
+    ]
+
+
+def makeService(options: Options, reactor: Any = None) -> SenderService:
+    """Build the sender; no port is opened before it starts (Twisted)."""
+    if reactor is None:
+        from twisted.internet import reactor
+    config = load_or_exit(_PROGRAM, lambda: _config(options))
+    dialer = load_or_exit(
+        _PROGRAM,
+        lambda: ReactorDialer(reactor, config.ca_files, config.timings.connect_timeout),
+    )
+    return SenderService(
+        config, dialer, reactor, lambda port: exit_for_port(_PROGRAM, port)
+    )
+
+
+def _config(options: Options) -> SenderConfig:
+    if options["config"] is not None:
+        return load_sender(options["config"])
+    return sender_from_options(
+        options["connection-string-file"],
+        options["bind"],
+        options["ca-file"],
+        bool(options["insecure"]),
+    )
