@@ -30,13 +30,13 @@ _BACKLOG = 1024
 class Options(usage.Options):
     """What C{twistd hcrelay} understands."""
 
-    synopsis = "[--config FILE]"
+    synopsis = "--config FILE"
     longdesc = (
         "Run a relay for hybrid connections. `hybridconn init` writes a first"
         " configuration."
     )
     optParameters = [  # noqa: RUF012  # Twisted's convention
-        ["config", "c", "relay.toml", "The configuration, see docs/options.md."],
+        ["config", "c", None, "The configuration, see docs/options.md."],
     ]
 
 
@@ -44,7 +44,10 @@ def makeService(options: Options, reactor: Any = None) -> RelayService:
     """Build the relay; nothing is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
-    config: RelayConfig = load_or_exit(_PROGRAM, lambda: load_relay(options["config"]))
+    file = options["config"]
+    if file is None:
+        raise SystemExit(f"{_PROGRAM}: say with --config FILE what to run.")
+    config: RelayConfig = load_or_exit(_PROGRAM, lambda: load_relay(file))
     relay = RelayService(
         reactor,
         load_toml_store(config),

@@ -45,7 +45,7 @@ class HostPortTests(SynchronousTestCase):
             "db:99999999999999",
             "db:-1",
             "db:1x",
-            "db:１",
+            "db:\uff11",
             "::1:80",
             "[::1]",
             "[::z]:1",

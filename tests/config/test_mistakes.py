@@ -109,7 +109,7 @@ class PlaceTests(SynchronousTestCase):
 
     def test_toml(self) -> None:
         """Tables are written as in the file and called by their names."""
-        for path, text in (
+        cases: tuple[tuple[list[str | int], str], ...] = (
             (["ca_file"], "ca_file"),
             (["listen", "port"], "[listen] port"),
             (["listen"], "[listen]"),
@@ -130,16 +130,18 @@ class PlaceTests(SynchronousTestCase):
             ),
             (
                 ["namespace", 0, "hybrid_connection", 1, "rule", 0, "name"],
-                '[[namespace]] "contoso", hybrid_connection number 2, rule number 1, name',
+                '[[namespace]] "contoso", hybrid_connection number 2,'
+                " rule number 1, name",
             ),
-        ):
+        )
+        for path, text in cases:
             self.assertEqual(place_in_toml(path, RAW), text)
 
     def test_options(self) -> None:
         """On a command line an option is meant; a variable is none."""
         self.assertEqual(place_in_options(["ca_file"], {}), "--ca-file")
         self.assertEqual(place_in_options(["forward", 0, "bind"], {}), "--bind")
-        path = ["forward", 0, "connection_string_env"]
+        path: list[str | int] = ["forward", 0, "connection_string_env"]
         self.assertEqual(place_in_options(path, {}), "")
 
     def test_order(self) -> None:

@@ -30,7 +30,7 @@ NAMESPACE = "contoso"
 LISTEN, SEND, MANAGE = "Listen", "Send", "Manage"
 
 # What the log of a listener says when one of its hybrid connections is online.
-ONLINE = r"(?i)\bonline\b"
+ONLINE = r"(?i:\bonline\b)"
 
 
 def toml(value: object) -> str:
