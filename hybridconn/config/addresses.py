@@ -84,7 +84,7 @@ def parse_host_name(text: str) -> str:
         host, port = split_authority(text)
     except ValueError:
         host, port = "", None
-    if not host or port is not None:
+    if bare != text or not host or port is not None:
         raise ValueError("write it without scheme and port, like relay.example.net")
     return host
 

@@ -101,6 +101,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word.lower(), lower, 1, 0.6)
     if near:
         return f'; did you mean "{lower[near[0]]}"?'
+    if not known:
+        return "."
     *others, last = known
     return f"; use {', '.join(others)} or {last}." if others else f"; use {last}."
 

@@ -1,14 +1,29 @@
-"""The listener: serves hybrid connections beside their targets."""
+"""
+The listener: keeps hybrid connections registered at a relay and joins their
+senders to targets.
+"""
 
-from hybridconn.listener.channel import ChannelStatus, ControlChannelClient
+from __future__ import annotations
+
+from hybridconn.listener.channel import (
+    ChannelStatus,
+    ChannelUser,
+    ControlChannelClient,
+)
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.service import HybridConnectionListenerService, TargetListener
+from hybridconn.listener.tokens import MintedToken
 
 __all__ = [
     "ChannelStatus",
+    "ChannelUser",
     "ControlChannelClient",
     "ForwardConnector",
     "HybridConnectionListener",
+    "HybridConnectionListenerService",
+    "MintedToken",
     "Reject",
+    "TargetListener",
 ]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import LoopingCall
@@ -103,7 +103,7 @@ class MetadataTarget:
         self._entity = entity
         self._target: Target | None = None
         self._error = "its metadata was not read yet"
-        self._reading: Deferred[None] | None = None
+        self._reading: Deferred[Any] | None = None
         self._waiting: list[Deferred[None]] = []
         self._refresh = refresh
         self._loop = LoopingCall(self._read_again)
@@ -111,13 +111,16 @@ class MetadataTarget:
 
     def start(self) -> None:
         """The listener is online: read now, and again from time to time."""
-        self.stop()
+        if self._loop.running:
+            self._loop.stop()
         self._loop.start(self._refresh, now=True)
 
     def stop(self) -> None:
         """Read no more."""
         if self._loop.running:
             self._loop.stop()
+        if self._reading is not None:
+            self._reading.cancel()
 
     def target(self) -> Deferred[Target]:
         """
@@ -144,13 +147,12 @@ class MetadataTarget:
         waiting: Deferred[None] = Deferred(self._leave)
         self._waiting.append(waiting)
         if self._reading is None:
-            self._reading = reading = self._reader.read().addCallbacks(
-                self._take, self._complain
-            )
-            if reading.called:
-                self._read()
-            else:
-                reading.addCallback(self._read)
+            # Set first: the answer may be here before the call returns.
+            self._reading = Deferred()
+            reading: Deferred[Any] = self._reader.read()
+            reading.addCallbacks(self._take, self._complain).addBoth(self._done)
+            if self._reading is not None:
+                self._reading = reading
         return waiting
 
     # --- ours ---
@@ -163,11 +165,13 @@ class MetadataTarget:
         if waiting in self._waiting:
             self._waiting.remove(waiting)
 
-    def _read(self, _: None = None) -> None:
+    def _done(self, result: object) -> None:
         self._reading = None
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             one.callback(None)
+        if isinstance(result, Failure):
+            self.log.failure("{entity}: its metadata", result, entity=self._entity)
 
     def _take(self, description: Description) -> None:
         endpoint = description.endpoint
@@ -188,12 +192,14 @@ class MetadataTarget:
             )
 
     def _complain(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
         if failure.check(DescriptionError):
             self._keep(str(failure.value))
             return
         if is_surprise(failure):
-            self.log.failure("{entity}: its metadata cannot be read", failure)
-        self._keep(explain(failure))
+            self.log.failure("{entity}: its metadata", failure, entity=self._entity)
+        self._keep(f"its metadata cannot be read: {explain(failure)}")
 
     def _keep(self, error: str) -> None:
         self._error = error
@@ -266,4 +272,4 @@ class _Collector(Protocol):
 
     def _give_up(self, _: object = None) -> None:
         transport: Any = self.transport
-        transport.abortConnection()
+        transport.loseConnection()

@@ -1,13 +1,19 @@
-"""All hybrid connections of one listener, independent of one another."""
+"""Many hybrid connections in one process, independent of one another."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 
-from hybridconn.config.listener import HybridConnectionTarget, ListenerConfig
+from hybridconn.config.addresses import Target
+from hybridconn.config.listener import (
+    HybridConnectionTarget,
+    ListenerConfig,
+    ListenerTimings,
+)
+from hybridconn.dialer import ReactorDialer
 from hybridconn.interfaces import IDialer
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.listener import HybridConnectionListener
@@ -15,62 +21,77 @@ from hybridconn.listener.metadata import DescriptionReader, MetadataTarget
 from hybridconn.websocket.keeper import Keeper
 
 
-class _MetadataListener(HybridConnectionListener):
-    """A listener whose target stands in its hybrid connection's metadata."""
+class TargetListener(HybridConnectionListener):
+    """
+    Serves one TCP target.
 
-    metadata: MetadataTarget
+    @param one: the hybrid connection, and the target unless its metadata say it.
+    """
+
+    def __init__(
+        self, one: HybridConnectionTarget, dialer: IDialer, reactor: Any, **more: Any
+    ) -> None:
+        entity = one.connection.require_entity_path()
+        self.metadata: MetadataTarget | None = None
+        if one.target is None:
+            reader = DescriptionReader(one.connection, dialer, reactor)
+            self.metadata = MetadataTarget(reader, entity, reactor)
+        self._fixed = one.target
+        connector = ForwardConnector(
+            self._where, entity, reactor, timeout=one.target_timeout
+        )
+        super().__init__(one.connection, connector, dialer, reactor, **more)
 
     def online(self) -> None:
-        """Read the metadata anew: it may have changed while we were away."""
-        self.metadata.start()
+        super().online()
+        if self.metadata is not None:
+            self.metadata.start()
 
-    def offline(self, reason: str) -> None:
-        """There is nobody to ask."""
-        self.metadata.stop()
-
-    def stopService(self) -> Any:
-        """Ask no more (Twisted)."""
-        self.metadata.stop()
+    def stopService(self) -> Deferred[Any]:
+        if self.metadata is not None:
+            self.metadata.stop()
         return super().stopService()
 
+    def _where(self) -> Deferred[Target]:
+        if self._fixed is not None:
+            return succeed(self._fixed)
+        assert self.metadata is not None
+        return self.metadata.target()
 
-class ListenerService(MultiService):
+
+class HybridConnectionListenerService(MultiService):
     """
-    Listens on every hybrid connection of a configuration.
+    Everything that C{twistd hclistener} runs.  One L{TargetListener} for each
+    hybrid connection is among its services; what befalls one is nothing to the
+    others.
 
-    @param dialer: the way to the relays.
+    @param dialer: the way to the relays; by default the network, trusting the
+        authorities that C{config} names.
     """
 
-    def __init__(self, config: ListenerConfig, dialer: IDialer, reactor: Any) -> None:
+    listener_class = TargetListener
+
+    def __init__(
+        self, config: ListenerConfig, reactor: Any, dialer: IDialer | None = None
+    ) -> None:
         super().__init__()
-        timings = config.timings
-        keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
+        self._reactor = reactor
+        self._timings: ListenerTimings = config.timings
+        self._dialer = dialer or ReactorDialer(reactor, config.ca_files)
+        self._keeper = Keeper(
+            reactor, config.timings.ping_interval, config.timings.dead_after
+        )
         for one in config.hybrid_connections:
-            listener = _listener(one, config, dialer, reactor, keeper)
-            listener.setServiceParent(self)
+            self.add(one)
 
-
-def _listener(
-    one: HybridConnectionTarget,
-    config: ListenerConfig,
-    dialer: IDialer,
-    reactor: Any,
-    keeper: Keeper,
-) -> HybridConnectionListener:
-    entity = one.connection.require_entity_path()
-    settings: dict[str, Any] = {"timings": config.timings, "keeper": keeper}
-    if one.target is not None:
-        fixed = one.target
-        connector = ForwardConnector(
-            lambda: succeed(fixed), entity, reactor, one.target_timeout
+    def add(self, one: HybridConnectionTarget) -> TargetListener:
+        """Listen on one more; at once if the service runs."""
+        listener = self.listener_class(
+            one,
+            self._dialer,
+            self._reactor,
+            timings=self._timings,
+            keeper=self._keeper,
         )
-        return HybridConnectionListener(
-            one.connection, connector, dialer, reactor, **settings
-        )
-    metadata = MetadataTarget(
-        DescriptionReader(one.connection, dialer, reactor), entity, reactor
-    )
-    connector = ForwardConnector(metadata.target, entity, reactor, one.target_timeout)
-    listener = _MetadataListener(one.connection, connector, dialer, reactor, **settings)
-    listener.metadata = metadata
-    return listener
+        listener.setServiceParent(self)
+        return listener

@@ -104,8 +104,17 @@ class Connecting:
         around = self._around
         rendezvous = Rendezvous(self, around.clock, around.limits)
         around.desk.enqueue(self.key, rendezvous)
-        self.sender.on_gone(rendezvous.abandon)
+        self.sender.on_gone(lambda: self._gone(rendezvous))
         rendezvous.begin()
+
+    def _gone(self, rendezvous: Rendezvous) -> None:
+        self.log.info(
+            "sender {sender} of {entity} left before a listener came, {tracking}",
+            sender=f"{self.sender.peer.host}:{self.sender.peer.port}",
+            entity=self.entity.path,
+            tracking=str(self._tracking),
+        )
+        rendezvous.abandon()
 
     # --- Host ---
 
