@@ -137,6 +137,11 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
         self._refused(reason)
         super().connectionLost(reason)
 
+    def give_up(self) -> None:
+        """Nobody waits for the handshake any more."""
+        self.handshake = None
+        self.abort()
+
     def _refused(self, why: Failure) -> None:
         handshake, self.handshake = self.handshake, None
         if handshake is not None:
@@ -221,7 +226,7 @@ def connect_websocket(
             opened: Deferred[TunnelClientProtocol] = Deferred()
             opened.callback(protocol)
             return opened
-        protocol.handshake = Deferred(lambda _: protocol.abort())
+        protocol.handshake = Deferred(lambda _: protocol.give_up())
         return protocol.handshake
 
     dialled.addCallback(connected)

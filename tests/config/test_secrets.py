@@ -138,7 +138,11 @@ class ConnectionStringTests(SecretsTestCase):
         self.write("binary", b"\xff\xfe")
         for key, value, words in (
             ("connection_string", 5, "must be text in quotes, not 5"),
-            ("connection_string", STRING.partition(";EntityPath")[0], "EntityPath is missing"),
+            (
+                "connection_string",
+                STRING.partition(";EntityPath")[0],
+                "EntityPath is missing",
+            ),
             ("connection_string", KEY, "part 1 is not one of"),
             ("connection_string_env", "GONE", 'has no variable "GONE"'),
             ("connection_string_file", "gone", 'no file "gone"'),

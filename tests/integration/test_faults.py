@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import signal
 import socket
 import time
 
@@ -13,6 +14,9 @@ from tests.integration.programs import Program
 from tests.integration.stage import Stage
 from tests.integration.targets import blob, echo, read_exactly
 from tests.integration.waiting import wait_for
+
+# twistd shuts down in order and then ends by the signal that it was sent.
+TERMINATED = (0, -signal.SIGTERM)
 
 
 class FaultTests(IntegrationTestCase):

@@ -155,9 +155,11 @@ class TransferTests(IntegrationTestCase):
     def test_client_resets(self) -> None:
         """A client's RST reaches the target as a broken connection."""
         target = self.parts.targets["digest"]
-        before = len(target.mistakes)
+        before, seen = len(target.mistakes), target.seen
         connection = self.dial("digest")
         connection.sendall(b"x")
+        # A reset before there is a tunnel reaches nobody.
+        self.wait_until("the target to be reached", lambda: target.seen > seen)
         make_reset(connection)
         connection.close()
         self.wait_until("the target to see it", lambda: len(target.mistakes) > before)
