@@ -18,12 +18,15 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamServerEndpoint,
 )
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.tls import TLSConfigError
 
 _T = TypeVar("_T")
+
+_log = Logger()
 
 
 def load_or_exit(program: str, load: Callable[[], _T]) -> _T:
@@ -37,6 +40,16 @@ def load_or_exit(program: str, load: Callable[[], _T]) -> _T:
         return load()
     except (ConfigError, TLSConfigError) as error:
         raise SystemExit(f"{program}: {error}") from None
+
+
+def warn_if_insecure(program: str, insecure: bool) -> None:
+    """Say in the log that there is no TLS."""
+    if insecure:
+        _log.warn(
+            "{program}: insecure: plain ws://, so tokens and data can be read on the"
+            " way",
+            program=program,
+        )
 
 
 def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:

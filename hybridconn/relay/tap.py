@@ -16,7 +16,7 @@ from hybridconn.balancers.registry import load_balancer
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.service import RelayService
-from hybridconn.startup import exit_for_port, load_or_exit
+from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
 from hybridconn.tls import CertificateStore
 
@@ -55,6 +55,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService:
         config.limits,
         public_url=_public_url(config.listen),
     )
+    warn_if_insecure(_PROGRAM, config.listen.insecure)
     certificates = None
     if not config.listen.insecure:
         files = config.listen.certificates

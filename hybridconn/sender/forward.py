@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -62,8 +62,8 @@ class AppJoint(Joint):
 
     def _refused(self, failure: Failure) -> None:
         self._dial = None
-        if failure.check(CancelledError):
-            return
+        if self._near_lost:
+            return  # the app left, and the dial was given up for that
         if failure.check(ConnectError):
             self.log.warn(
                 "{entity}: no tunnel for {source}: {reason}",

@@ -9,7 +9,7 @@ from twisted.python import usage
 from hybridconn.config.sender import SenderConfig, load_sender, sender_from_options
 from hybridconn.dialer import ReactorDialer
 from hybridconn.sender.service import SenderService
-from hybridconn.startup import exit_for_port, load_or_exit
+from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 
 _PROGRAM = "hcsender"
 
@@ -39,6 +39,7 @@ def makeService(options: Options, reactor: Any = None) -> SenderService:
     if reactor is None:
         from twisted.internet import reactor
     config = load_or_exit(_PROGRAM, lambda: _config(options))
+    warn_if_insecure(_PROGRAM, config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(reactor, config.ca_files, config.timings.connect_timeout),

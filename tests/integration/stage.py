@@ -51,6 +51,9 @@ class Stage:
         else its table says.
     @param limits: the relay's C{[limits]}.
     @param insecure: plain C{ws://} instead of TLS.
+    @ivar port: the relay's port.
+    @ivar reach: the port that connection strings name; another than the relay's
+        for what stands before it.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Stage:
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hybridconn-test-"))
         self.port = free_port()
+        self.reach = self.port
         self.insecure = insecure
         self.programs: list[Program] = []
         self._seen: dict[Path, int] = {}
@@ -131,7 +135,7 @@ class Stage:
     def connection_string(self, entity: str, right: str) -> str:
         """As a user would have it in a file."""
         return (
-            f"Endpoint=sb://{HOST}:{self.port}/;SharedAccessKeyName={right.lower()};"
+            f"Endpoint=sb://{HOST}:{self.reach}/;SharedAccessKeyName={right.lower()};"
             f"SharedAccessKey={self.keys[right]};EntityPath={entity}"
         )
 

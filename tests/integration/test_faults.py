@@ -9,6 +9,7 @@ import socket
 import time
 
 from tests.integration.case import IntegrationTestCase
+from tests.integration.middle import Middle
 from tests.integration.peers import Refused, send_to
 from tests.integration.programs import Program
 from tests.integration.stage import Stage
@@ -154,6 +155,32 @@ class FaultTests(IntegrationTestCase):
         listener.resume()
         connection.settimeout(30)
         self.assertEqual(read_exactly(connection, 100_000), blob(100_000))
+
+    def test_half_open(self) -> None:
+        """
+        T19: a peer that is silent though TCP acknowledges is found dead by both
+        sides; the listener comes back by itself, and the tunnels end.
+        """
+        limits = {"ping_interval": 1.0, "pong_timeout": 1.0}
+        stage = self.stage = self.use(Stage(["echo"], limits))
+        stage.start_relay()
+        middle = Middle(stage.port)
+        self.addCleanup(middle.close)
+        stage.reach = middle.port
+        listener = stage.start_listener(
+            {"echo": self.echo.port},
+            timings={"ping_interval": 1.0, "dead_after": 3.0},
+        )
+        stage.reach = stage.port
+        port = stage.start_sender("echo")["echo"]
+        connection = self.dial(port)
+        self.assertEchoes(connection)
+        since = listener.mark()
+        middle.silence()
+        self.assertEnds(connection, 8.0)
+        stage.wait_online(listener, since=since, seconds=10)
+        self.wait_until("the target to be left", lambda: not self.echo.open)
+        self.assertTrue(self.works(port))
 
     def test_sender_killed(self) -> None:
         """When the sender goes, the target's connection goes too."""

@@ -147,7 +147,7 @@ class ClientTLSTests(IntegrationTestCase):
                 shaken.append(secured.version())
 
         target = self.target(serve)
-        stage.port = target.port
+        stage.reach = target.port
         path = stage.listener_config({"echo": 1})
         listener = stage.program(
             "listener", twistd("hclistener", "--config", str(path))
@@ -191,6 +191,7 @@ class InsecureTests(IntegrationTestCase):
     def test_no_certificate(self) -> None:
         """A relay without certificate does not start without the switch."""
         stage = self.use(Stage())
+        (stage.folder / "relay.pem").unlink()
         stage.write(
             "relay.toml",
             f'[listen]\nport = {free_port()}\n[[namespace]]\nname = "contoso"\n'
