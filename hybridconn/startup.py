@@ -7,7 +7,7 @@ port that is taken with a traceback, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from twisted.application.service import Service
@@ -50,6 +50,19 @@ def warn_if_insecure(program: str, insecure: bool) -> None:
             " way",
             program=program,
         )
+
+
+def check_alone(options: Mapping[str, Any], *others: str) -> None:
+    """
+    C{--config} says everything; what else is given would be ignored unseen.
+
+    @param others: the options that cannot stand beside it.
+    @raise ConfigError: naming the first that does.
+    """
+    for name in others:
+        if options["config"] is not None and options[name]:
+            text = f"--{name} cannot stand beside --config; write it into that file."
+            raise ConfigError("command line", [f"command line: {text}"])
 
 
 def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:

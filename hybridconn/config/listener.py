@@ -80,6 +80,13 @@ class ListenerTimings:
         default=20.0,
         metadata={"help": "For dialling the rendezvous of one sender."},
     )
+    metadata_refresh: Seconds = field(
+        default=300.0,
+        metadata={
+            "help": "Between two readings of a hybrid connection's metadata, when its "
+            "target stands there."
+        },
+    )
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:

@@ -5,15 +5,12 @@ senders to targets.
 
 from __future__ import annotations
 
-from hybridconn.listener.channel import (
-    ChannelStatus,
-    ChannelUser,
-    ControlChannelClient,
-)
+from hybridconn.listener.channel import ChannelUser, ControlChannelClient
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.reject import Reject
-from hybridconn.listener.service import HybridConnectionListenerService, TargetListener
+from hybridconn.listener.service import ListenerService, TargetListener
+from hybridconn.listener.states import ChannelStatus
 from hybridconn.listener.tokens import MintedToken
 
 __all__ = [
@@ -22,7 +19,7 @@ __all__ = [
     "ControlChannelClient",
     "ForwardConnector",
     "HybridConnectionListener",
-    "HybridConnectionListenerService",
+    "ListenerService",
     "MintedToken",
     "Reject",
     "TargetListener",

@@ -18,16 +18,13 @@ dial that was given up, finds that its state is no longer the present one.
 
 from __future__ import annotations
 
-import enum
 import random
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from attrs import define
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -45,6 +42,15 @@ from hybridconn.core.relay_url import websocket_url
 from hybridconn.core.route import TOKEN_HEADER
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import IDialer
+from hybridconn.listener.states import (
+    ChannelStatus,
+    Connecting,
+    Leaving,
+    Online,
+    State,
+    Stopped,
+    Waiting,
+)
 from hybridconn.listener.tokens import MintedToken, TokenMint
 from hybridconn.socket_options import tune
 from hybridconn.websocket.base import ProtocolViolation
@@ -60,15 +66,6 @@ STEADY_AFTER = 60.0
 _MOST_BYTES = 131072
 
 
-class ChannelStatus(enum.Enum):
-    """What a person sees of a control channel (product-behaviour section 4.4)."""
-
-    STOPPED = "Stopped"
-    CONNECTING = "Connecting"
-    ONLINE = "Online"
-    OFFLINE = "Offline"
-
-
 class ChannelUser(Protocol):
     """Who owns a control channel."""
 
@@ -80,55 +77,6 @@ class ChannelUser(Protocol):
 
     def accept_received(self, accept: Accept) -> None:
         """A sender waits."""
-
-
-class _Stopped:
-    status = ChannelStatus.STOPPED
-
-
-class _Connecting:
-    status = ChannelStatus.CONNECTING
-
-    def __init__(self, tracking_id: str) -> None:
-        self.tracking_id = tracking_id
-        self.dial: Deferred[Any] = Deferred()
-
-
-@define(eq=False)
-class _Online:
-    status = ChannelStatus.ONLINE
-
-    tunnel: TunnelClientProtocol
-    since: float
-    renewal: IDelayedCall | None = None
-    minting: Deferred[Any] | None = None
-
-    def give_up_renewal(self) -> None:
-        """Neither send nor make another token."""
-        renewal, self.renewal = self.renewal, None
-        if renewal is not None:
-            renewal.cancel()
-        minting, self.minting = self.minting, None
-        if minting is not None:
-            minting.cancel()
-
-
-@define(eq=False)
-class _Waiting:
-    status = ChannelStatus.OFFLINE
-
-    timer: IDelayedCall
-
-
-@define(eq=False)
-class _Leaving:
-    status = ChannelStatus.OFFLINE
-
-    tunnel: TunnelClientProtocol
-    start_again: bool = False
-
-
-_State = _Stopped | _Connecting | _Online | _Waiting | _Leaving
 
 
 class ControlChannelClient:
@@ -177,7 +125,7 @@ class ControlChannelClient:
         self._new_guid = new_guid
         self._backoff = Backoff(rng)
         self._mint = TokenMint(connection, timings.token_lifetime, wall)
-        self._state: _State = _Stopped()
+        self._state: State = Stopped()
         self._waiters: dict[Deferred[None], bool] = {}
         self._stopping: list[Deferred[None]] = []
 
@@ -206,11 +154,11 @@ class ControlChannelClient:
 
     def start(self) -> None:
         """Dial, and keep dialling; does nothing if that goes on already."""
-        if isinstance(self._state, _Stopped):
+        if isinstance(self._state, Stopped):
             self._mint.warn_if_fixed(self.log, self.entity)
             self._backoff.reset()
             self._connect()
-        elif isinstance(self._state, _Leaving):
+        elif isinstance(self._state, Leaving):
             self._state.start_again = True
 
     def stop(self) -> Deferred[None]:
@@ -221,22 +169,21 @@ class ControlChannelClient:
             otherwise at most C{control_close_timeout} later.
         """
         state = self._state
-        if isinstance(state, _Online):
+        if isinstance(state, Online):
             state.give_up_renewal()
-            self._state = _Leaving(state.tunnel)
+            self._state = Leaving(state.tunnel)
             state.tunnel.finish(NORMAL, b"")
-        elif isinstance(state, _Leaving):
+        elif isinstance(state, Leaving):
             state.start_again = False
         else:
-            self._state = _Stopped()
-            if isinstance(state, _Connecting):
+            self._state = Stopped()
+            if isinstance(state, Connecting):
                 state.dial.cancel()
-            elif isinstance(state, _Waiting):
+            elif isinstance(state, Waiting):
                 state.timer.cancel()
-            self._fail_waiters(
-                Failure(CancelledError("the listener was stopped")), True
-            )
-        if not isinstance(self._state, _Leaving):
+            stopped_early = CancelledError("the listener was stopped")
+            self._fail_waiters(Failure(stopped_early), True)
+        if not isinstance(self._state, Leaving):
             return succeed(None)
         stopped: Deferred[None] = Deferred()
         self._stopping.append(stopped)
@@ -249,20 +196,17 @@ class ControlChannelClient:
         @return: fires when it is online, at once if it is; fails when it is
             stopped before that.
         """
-        if isinstance(self._state, _Online):
+        if isinstance(self._state, Online):
             return succeed(None)
-        waiter: Deferred[None] = Deferred(self._leave)
+        waiter: Deferred[None] = Deferred(self._forget_waiter)
         self._waiters[waiter] = fail_first
         return waiter
-
-    def _leave(self, waiter: Deferred[None]) -> None:
-        self._waiters.pop(waiter, None)
 
     # --- Connecting ---
 
     def _connect(self) -> None:
         tracking = TrackingId.choose(None, self._new_guid)
-        state = self._state = _Connecting(str(tracking))
+        state = self._state = Connecting(str(tracking))
         url = websocket_url(self.connection, "listen", tracking.guid)
 
         def dial(token: MintedToken) -> Deferred[Any]:
@@ -281,13 +225,13 @@ class ControlChannelClient:
         state.dial = minting.addCallback(dial).addErrback(self._failed, state)
 
     def _opened(
-        self, tunnel: TunnelClientProtocol, state: _Connecting, token: MintedToken
+        self, tunnel: TunnelClientProtocol, state: Connecting, token: MintedToken
     ) -> None:
         if self._state is not state:
             tunnel.abort()
             return
         tune(tunnel.transport, control=True)
-        online = self._state = _Online(tunnel, self._clock.seconds())
+        online = self._state = Online(tunnel, self._clock.seconds())
         self._plan_renewal(online, token)
         self._keeper.watch(tunnel, f"{self.entity}: the control channel")
         self.log.info(
@@ -302,7 +246,7 @@ class ControlChannelClient:
         self._user.online()
         tunnel.attach(_Commands(self, tunnel))
 
-    def _failed(self, failure: Failure, state: _Connecting) -> None:
+    def _failed(self, failure: Failure, state: Connecting) -> None:
         if is_surprise(failure):
             self.log.failure("{entity}: dialling failed", failure, entity=self.entity)
         if self._state is state:
@@ -326,7 +270,7 @@ class ControlChannelClient:
             return
         if not isinstance(command, Accept):
             self.command_received(command.name)
-        elif isinstance(self._state, _Online):
+        elif isinstance(self._state, Online):
             self._user.accept_received(command)
 
     def lost(self, tunnel: TunnelClientProtocol, reason: str) -> None:
@@ -337,26 +281,26 @@ class ControlChannelClient:
         """
         self._keeper.forget(tunnel)
         state = self._state
-        if isinstance(state, _Online) and state.tunnel is tunnel:
+        if isinstance(state, Online) and state.tunnel is tunnel:
             state.give_up_renewal()
             if self._clock.seconds() - state.since >= STEADY_AFTER:
                 self._backoff.reset()
             self._wait(reason)
-        elif isinstance(state, _Leaving) and state.tunnel is tunnel:
-            self._state = _Stopped()
+        elif isinstance(state, Leaving) and state.tunnel is tunnel:
+            self._state = Stopped()
             stopping, self._stopping = self._stopping, []
             if state.start_again:
                 self.start()
             for stopped in stopping:
                 stopped.callback(None)
 
-    def _plan_renewal(self, state: _Online, token: MintedToken) -> None:
+    def _plan_renewal(self, state: Online, token: MintedToken) -> None:
         if token.lifetime is None:
             return
         delay = self._timings.renew_at * token.lifetime
         state.renewal = self._clock.callLater(delay, self._renew, state, token.lifetime)
 
-    def _renew(self, state: _Online, lifetime: float) -> None:
+    def _renew(self, state: Online, lifetime: float) -> None:
         state.renewal = None
 
         def send(token: MintedToken) -> None:
@@ -386,7 +330,7 @@ class ControlChannelClient:
     def _wait(self, reason: str) -> None:
         self.last_error = reason
         delay = self._backoff.next()
-        self._state = _Waiting(self._clock.callLater(delay, self._connect))
+        self._state = Waiting(self._clock.callLater(delay, self._connect))
         self.log.warn(
             "{entity}: offline: {reason}; dialling {relay} again in {delay:.1f} s",
             entity=self.entity,
@@ -396,7 +340,10 @@ class ControlChannelClient:
         )
         self._user.offline(reason)
 
-    # --- ours ---
+    # --- those who wait for it to be online ---
+
+    def _forget_waiter(self, waiter: Deferred[None]) -> None:
+        self._waiters.pop(waiter, None)
 
     def _fail_waiters(self, failure: Failure, all_of_them: bool) -> None:
         for waiter, fail_first in tuple(self._waiters.items()):

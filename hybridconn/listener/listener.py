@@ -27,8 +27,9 @@ from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.limits import Limits
 from hybridconn.core.rendezvous_address import reject_address
 from hybridconn.interfaces import IDialer, ITargetConnector, ITunnelEnd
-from hybridconn.listener.channel import ChannelStatus, ControlChannelClient
+from hybridconn.listener.channel import ControlChannelClient
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.states import ChannelStatus
 from hybridconn.socket_options import tune
 from hybridconn.websocket.addresses import HybridConnectionAddress
 from hybridconn.websocket.client import (

@@ -1,4 +1,4 @@
-"""Many hybrid connections in one process, independent of one another."""
+"""All hybrid connections of one listener, independent of one another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hybridconn.config.listener import (
     ListenerConfig,
     ListenerTimings,
 )
-from hybridconn.dialer import ReactorDialer
 from hybridconn.interfaces import IDialer
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.listener import HybridConnectionListener
@@ -23,75 +22,80 @@ from hybridconn.websocket.keeper import Keeper
 
 class TargetListener(HybridConnectionListener):
     """
-    Serves one TCP target.
+    Serves one target.
 
     @param one: the hybrid connection, and the target unless its metadata say it.
+    @param more: as for L{HybridConnectionListener}.
     """
 
     def __init__(
-        self, one: HybridConnectionTarget, dialer: IDialer, reactor: Any, **more: Any
+        self,
+        one: HybridConnectionTarget,
+        dialer: IDialer,
+        reactor: Any,
+        *,
+        timings: ListenerTimings | None = None,
+        **more: Any,
     ) -> None:
+        timings = timings or ListenerTimings()
         entity = one.connection.require_entity_path()
-        self.metadata: MetadataTarget | None = None
-        if one.target is None:
-            reader = DescriptionReader(one.connection, dialer, reactor)
-            self.metadata = MetadataTarget(reader, entity, reactor)
         self._fixed = one.target
-        connector = ForwardConnector(
-            self._where, entity, reactor, timeout=one.target_timeout
+        self._metadata = MetadataTarget(
+            DescriptionReader(one.connection, dialer, reactor),
+            entity,
+            reactor,
+            timings.metadata_refresh,
         )
-        super().__init__(one.connection, connector, dialer, reactor, **more)
+        connector = ForwardConnector(self.target, entity, reactor, one.target_timeout)
+        super().__init__(
+            one.connection, connector, dialer, reactor, timings=timings, **more
+        )
 
-    def online(self) -> None:
-        super().online()
-        if self.metadata is not None:
-            self.metadata.start()
+    def target(self) -> Deferred[Target]:
+        """
+        Where the next sender is joined to.
 
-    def stopService(self) -> Deferred[Any]:
-        if self.metadata is not None:
-            self.metadata.stop()
-        return super().stopService()
-
-    def _where(self) -> Deferred[Target]:
+        @return: fails with L{Reject <hybridconn.listener.Reject>} if that
+            cannot be found out.
+        """
         if self._fixed is not None:
             return succeed(self._fixed)
-        assert self.metadata is not None
-        return self.metadata.target()
+        return self._metadata.target()
+
+    def online(self) -> None:
+        """Read the metadata anew: it may have changed while we were away."""
+        super().online()
+        if self._fixed is None:
+            self._metadata.start()
+
+    def offline(self, reason: str) -> None:
+        """There is nobody to ask."""
+        super().offline(reason)
+        self._metadata.stop()
+
+    def stopService(self) -> Deferred[Any]:
+        """Ask no more (Twisted)."""
+        self._metadata.stop()
+        return super().stopService()
 
 
-class HybridConnectionListenerService(MultiService):
+class ListenerService(MultiService):
     """
-    Everything that C{twistd hclistener} runs.  One L{TargetListener} for each
-    hybrid connection is among its services; what befalls one is nothing to the
+    Listens on every hybrid connection of a configuration.  Each is a
+    L{TargetListener} among its services; what befalls one is nothing to the
     others.
 
-    @param dialer: the way to the relays; by default the network, trusting the
-        authorities that C{config} names.
+    @param dialer: the way to the relays.
     """
 
     listener_class = TargetListener
 
-    def __init__(
-        self, config: ListenerConfig, reactor: Any, dialer: IDialer | None = None
-    ) -> None:
+    def __init__(self, config: ListenerConfig, dialer: IDialer, reactor: Any) -> None:
         super().__init__()
-        self._reactor = reactor
-        self._timings: ListenerTimings = config.timings
-        self._dialer = dialer or ReactorDialer(reactor, config.ca_files)
-        self._keeper = Keeper(
-            reactor, config.timings.ping_interval, config.timings.dead_after
-        )
+        timings = config.timings
+        keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
         for one in config.hybrid_connections:
-            self.add(one)
-
-    def add(self, one: HybridConnectionTarget) -> TargetListener:
-        """Listen on one more; at once if the service runs."""
-        listener = self.listener_class(
-            one,
-            self._dialer,
-            self._reactor,
-            timings=self._timings,
-            keeper=self._keeper,
-        )
-        listener.setServiceParent(self)
-        return listener
+            listener = self.listener_class(
+                one, dialer, reactor, timings=timings, keeper=keeper
+            )
+            listener.setServiceParent(self)

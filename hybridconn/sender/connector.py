@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionClosed
 from twisted.python.failure import Failure
 
 from hybridconn.config.sender import SenderTimings
@@ -18,11 +17,10 @@ from hybridconn.core.relay_url import websocket_url
 from hybridconn.core.route import TOKEN_HEADER
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import IDialer
-from hybridconn.sender.errors import HybridConnectionError, as_connect_error
+from hybridconn.sender.errors import as_connect_error
 from hybridconn.socket_options import tune
 from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
 from hybridconn.websocket.keeper import Keeper
-from hybridconn.websocket.words import explain
 
 
 class TunnelConnector:
@@ -107,9 +105,6 @@ class TunnelConnector:
             return tunnel
 
         def failed(failure: Failure) -> Failure:
-            if failure.check(ConnectionClosed):
-                why = explain(failure)
-                return Failure(HybridConnectionError(0, why, str(tracking)))
             return as_connect_error(failure, str(tracking))
 
         return dialled.addCallbacks(opened, failed)

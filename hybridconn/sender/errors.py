@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import (
     ConnectError,
+    ConnectingCancelledError,
     ConnectionRefusedError,
+    TCPTimedOutError,
     TimeoutError,
 )
 from twisted.python.failure import Failure
 
 from hybridconn.websocket.client import HandshakeRefused
-from hybridconn.websocket.words import explain
-
-#: Statuses that say that the caller may not, rather than that nobody answers.
-_NOT_ALLOWED = (401, 403)
+from hybridconn.websocket.words import explain, is_surprise
 
 
 class HybridConnectionError(ConnectError):
@@ -45,6 +45,17 @@ class HybridConnectionTimeout(HybridConnectionError, TimeoutError):
     """There was no answer in time."""
 
 
+#: Every other status is a refusal: of the relay, the listener or its target.
+_BY_STATUS = {
+    # Not an answer in HTTP at all.
+    0: HybridConnectionError,
+    401: HybridConnectionError,
+    403: HybridConnectionError,
+    408: HybridConnectionTimeout,
+    504: HybridConnectionTimeout,
+}
+
+
 def as_connect_error(failure: Failure, tracking_id: str) -> Failure:
     """
     Name what a dial failed with; bugs and cancellations stay what they are.
@@ -53,15 +64,14 @@ def as_connect_error(failure: Failure, tracking_id: str) -> Failure:
     """
     error = failure.value
     if isinstance(error, HandshakeRefused):
-        kind = (
-            HybridConnectionError
-            if error.status in _NOT_ALLOWED
-            else HybridConnectionRefused
-        )
+        kind = _BY_STATUS.get(error.status, HybridConnectionRefused)
         tracking_id = error.tracking_id or tracking_id
         return Failure(kind(error.status, error.reason, tracking_id))
-    if isinstance(error, TimeoutError):
-        return Failure(HybridConnectionTimeout(0, explain(failure), tracking_id))
-    if isinstance(error, ConnectError | OSError):
-        return Failure(HybridConnectionError(0, explain(failure), tracking_id))
-    return failure
+    if is_surprise(failure) or failure.check(CancelledError, ConnectingCancelledError):
+        return failure
+    kind = HybridConnectionError
+    if isinstance(error, TimeoutError | TCPTimedOutError):
+        kind = HybridConnectionTimeout
+    elif isinstance(error, ConnectionRefusedError):
+        kind = HybridConnectionRefused
+    return Failure(kind(0, explain(failure), tracking_id))

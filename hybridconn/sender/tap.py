@@ -9,7 +9,7 @@ from twisted.python import usage
 from hybridconn.config.sender import SenderConfig, load_sender, sender_from_options
 from hybridconn.dialer import ReactorDialer
 from hybridconn.sender.service import SenderService
-from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
+from hybridconn.startup import check_alone, exit_for_port, load_or_exit, warn_if_insecure
 
 _PROGRAM = "hcsender"
 
@@ -50,6 +50,7 @@ def makeService(options: Options, reactor: Any = None) -> SenderService:
 
 
 def _config(options: Options) -> SenderConfig:
+    check_alone(options, "connection-string-file", "bind", "ca-file", "insecure")
     if options["config"] is not None:
         return load_sender(options["config"])
     return sender_from_options(
