@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
 from attrs import define, field
+from twisted.logger import Logger
 
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import SenderRequest
@@ -67,6 +68,8 @@ class Desk:
     @ivar pending: how many senders wait for a listener.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         balancer: ILoadBalancer,
@@ -120,7 +123,14 @@ class Desk:
         }
         if not candidates:
             return None
-        return candidates[self._balancer.choose(tuple(candidates), request)]
+        chosen = self._balancer.choose(tuple(candidates), request)
+        if chosen not in candidates:
+            self._log.error(
+                "the load balancer {balancer!r} chose none of its candidates",
+                balancer=self._balancer,
+            )
+            return next(iter(candidates.values()))
+        return candidates[chosen]
 
     # --- waiting senders ---
 

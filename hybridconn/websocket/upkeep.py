@@ -33,6 +33,8 @@ class Upkeep(Service):
     @param turn: seconds between two looks.
     """
 
+    _log = Logger()
+
     def __init__(self, clock: IReactorTime, turn: float) -> None:
         self._clock = clock
         self._turn = turn
@@ -68,7 +70,10 @@ class Upkeep(Service):
     def _look(self) -> None:
         now = self._clock.seconds()
         for kept in tuple(self._kept):
-            kept.look(now)
+            try:
+                kept.look(now)
+            except Exception:  # a bug in one must not end the watch over all
+                self._log.failure("upkeep of {kept} failed", kept=kept)
 
 
 class Liveness:

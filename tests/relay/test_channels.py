@@ -385,6 +385,18 @@ class BalancingTests(RelayTestCase):
         self.assertEqual((request.entity_path, request.query), ("hyco", "q=1"))
         self.assertNotIn("ServiceBusAuthorization", request.headers)
 
+    def test_wrong_choice(self) -> None:
+        """A balancer that chooses nobody is named in the log; the sender is served."""
+
+        class Wrong:
+            def choose(self, candidates: Any, request: SenderRequest) -> None:
+                return None
+
+        balancer: Any = Wrong()
+        self.relay = MemoryRelay(["hyco"], limits=LIMITS, balancer=balancer)
+        self.network = self.relay.network
+        self.tunnel()
+
     def test_random_is_fair(self) -> None:
         """Over 1,000 senders 4 listeners are asked alike (chi-squared, p 0.001)."""
         listeners = [self.listen() for _ in range(4)]
