@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostResolution,
+    IResolutionReceiver,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, SynchronousResolver
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.test.iosim import ConnectionCompleter
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,11 +25,37 @@ from hybridconn.tls import CertificateRejected, CertificateStore, TLSConfigError
 from tests.web.tls_wire import Authority, End, serve
 
 
+class Names(SynchronousResolver):
+    """
+    Every name is on this machine.
+
+    @ivar asked: the names, in the order in which they were asked for.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        self.asked.append((hostName, portNumber))
+        return super().resolveHostName(
+            resolutionReceiver, hostName, portNumber, addressTypes, transportSemantics
+        )
+
+
 class DialerTests(SynchronousTestCase):
     """Where connections go."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
+        self.names = Names()
+        self.reactor.installNameResolver(self.names)
 
     def dial(self, dialer: ReactorDialer, secure: bool, host: str = "192.0.2.1") -> Any:
         return dialer.endpoint(host, 8443, secure).connect(Factory.forProtocol(End))
@@ -34,8 +66,9 @@ class DialerTests(SynchronousTestCase):
 
     def test_plain(self) -> None:
         """Without TLS the protocol has the TCP transport itself."""
+        self.reactor.listenTCP(8443, Factory.forProtocol(End))
         dialled = self.dial(ReactorDialer(self.reactor), secure=False)
-        self.assertEqual(self.reactor.tcpClients[0][:2], ("192.0.2.1", 8443))
+        self.assertEqual(self.names.asked, [("192.0.2.1", 8443)])
         ConnectionCompleter(self.reactor).succeedOnce()
         end = self.successResultOf(dialled)
         self.assertNotIsInstance(end.transport, TLSMemoryBIOProtocol)
@@ -45,7 +78,7 @@ class DialerTests(SynchronousTestCase):
         for host in ("[2001:db8::1]", "2001:db8::1"):
             for secure in (True, False):
                 self.dial(ReactorDialer(self.reactor), secure, host)
-                self.assertEqual(self.reactor.tcpClients[-1][0], "2001:db8::1")
+                self.assertEqual(self.names.asked[-1], ("2001:db8::1", 8443))
 
     def test_time_out(self) -> None:
         """An address that does not answer is given up."""

@@ -26,6 +26,14 @@ class TCP(StringTransport):
     def getHandle(self) -> socket.socket:
         return self.handle
 
+    def loseWriteConnection(self) -> None: ...
+
+    def getTcpNoDelay(self) -> bool:
+        return bool(self.handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def getTcpKeepAlive(self) -> bool:
+        return bool(self.handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
     def setTcpNoDelay(self, enabled: bool) -> None:
         self.handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, enabled)
 

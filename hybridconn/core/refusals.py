@@ -265,7 +265,7 @@ class VersionNotSupported(Refusal):
 
     _status = 426
     _sentence = "The WebSocket version is not supported; use 13"
-    _headers = (("Sec-WebSocket-Version", "13"),)
+    _headers = (("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"))
 
 
 @frozen

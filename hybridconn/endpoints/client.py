@@ -7,11 +7,14 @@ from typing import Any
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionAborted
+from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
+from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.tracking import TrackingId
+from hybridconn.dialer import ReactorDialer
+from hybridconn.interfaces import IDialer
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.websocket.addresses import HybridConnectionAddress
 from hybridconn.websocket.client import TunnelClientProtocol
@@ -22,7 +25,8 @@ from hybridconn.websocket.protocol_end import ProtocolEnd
 @frozen(eq=False)
 class HybridConnectionClientEndpoint:
     """
-    An L{IStreamClientEndpoint} over one hybrid connection.
+    An L{IStreamClientEndpoint} over one hybrid connection; L{for_connection}
+    makes one from a connection string.
 
     @ivar connector: opens the tunnels.
     @ivar suffix: for the listener: more path, percent-encoded, with a slash in
@@ -37,6 +41,23 @@ class HybridConnectionClientEndpoint:
     query: str = ""
     headers: Mapping[str, str] = field(factory=dict)
     subprotocols: Sequence[str] = ()
+
+    @classmethod
+    def for_connection(
+        cls,
+        connection: ConnectionString,
+        reactor: Any,
+        dialer: IDialer | None = None,
+        **more: Any,
+    ) -> HybridConnectionClientEndpoint:
+        """
+        @param connection: with an entity path.
+        @param dialer: the way to the relay; by default the network, trusting
+            the system's authorities.
+        @param more: C{suffix}, C{query}, C{headers} and C{subprotocols}.
+        """
+        dialer = dialer or ReactorDialer(reactor)
+        return cls(TunnelConnector(connection, dialer, reactor), **more)
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """
@@ -79,7 +100,7 @@ class HybridConnectionClientEndpoint:
         try:
             protocol = factory.buildProtocol(there)
             if protocol is None:
-                raise ConnectionAborted("the factory makes no protocol")
+                raise NoProtocol()
         except BaseException:
             tunnel.abort()
             over()

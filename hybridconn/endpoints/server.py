@@ -16,7 +16,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hybridconn.core.commands import Accept
-from hybridconn.interfaces import ITargetConnector
+from hybridconn.core.connection_string import ConnectionString
+from hybridconn.dialer import ReactorDialer
+from hybridconn.interfaces import IDialer, ITargetConnector
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.reject import Reject
 from hybridconn.sender.errors import as_connect_error
@@ -98,15 +100,44 @@ class HybridConnectionPort:
 @frozen(eq=False)
 class HybridConnectionServerEndpoint:
     """
-    An L{IStreamServerEndpoint} on one hybrid connection.
+    An L{IStreamServerEndpoint} on one hybrid connection; L{for_connection}
+    makes one from a connection string.
 
     @ivar listener: makes the listener for a connector; usually a partial call
         of L{HybridConnectionListener} or a subclass of it.
     @ivar address: what the port is called.
+    @ivar retry: whether a first dial that fails is repeated, as later ones are.
     """
 
     listener: Callable[[ITargetConnector], HybridConnectionListener]
     address: HybridConnectionAddress
+    retry: bool = False
+
+    @classmethod
+    def for_connection(
+        cls,
+        connection: ConnectionString,
+        reactor: Any,
+        dialer: IDialer | None = None,
+        *,
+        listener_class: type[HybridConnectionListener] = HybridConnectionListener,
+        retry: bool = False,
+        **more: Any,
+    ) -> HybridConnectionServerEndpoint:
+        """
+        @param connection: with an entity path, and a key or a token.
+        @param dialer: the way to the relay; by default the network, trusting
+            the system's authorities.
+        @param listener_class: a subclass can refuse senders, for example.
+        @param more: as for C{listener_class}.
+        """
+        dialer = dialer or ReactorDialer(reactor)
+
+        def listener(connector: ITargetConnector) -> HybridConnectionListener:
+            return listener_class(connection, connector, dialer, reactor, **more)
+
+        entity = connection.require_entity_path()
+        return cls(listener, HybridConnectionAddress(connection.host, entity), retry)
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """
@@ -115,12 +146,12 @@ class HybridConnectionServerEndpoint:
         @return: fires with an L{IListeningPort} when it is registered for the
             first time; what is lost later is dialled again inside.  Fails with
             L{HybridConnectionError <hybridconn.sender.HybridConnectionError>} if
-            the first dial does; then nothing goes on.
+            the first dial does, unless C{retry}; then nothing goes on.
         """
         connector = FactoryConnector(protocolFactory, self.address)
         listener = self.listener(connector)
         port = HybridConnectionPort(listener, protocolFactory, self.address)
-        online = listener.when_online(fail_first=True)
+        online = listener.when_online(fail_first=not self.retry)
         port.startListening()
 
         def failed(failure: Failure) -> Deferred[Any]:

@@ -13,7 +13,7 @@ from hybridconn.config.listener import (
 )
 from hybridconn.dialer import ReactorDialer
 from hybridconn.listener.service import ListenerService
-from hybridconn.startup import check_alone, load_or_exit
+from hybridconn.startup import check_alone, load_or_exit, warn_if_insecure
 
 _PROGRAM = "hclistener"
 
@@ -43,6 +43,7 @@ def makeService(options: Options, reactor: Any = None) -> ListenerService:
     if reactor is None:
         from twisted.internet import reactor
     config = load_or_exit(_PROGRAM, lambda: _config(options))
+    warn_if_insecure(_PROGRAM, config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(reactor, config.ca_files, config.timings.connect_timeout),

@@ -54,6 +54,7 @@ from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.runtime_info import ATOM_TYPE, is_runtime_query, render
 from hybridconn.relay.subprotocol import agree, offered
+from hybridconn.socket_options import tune
 from hybridconn.web.admission import Admission
 from hybridconn.websocket.upkeep import Liveness
 
@@ -212,6 +213,8 @@ class RelayHandler:
         channel.tunnel = socket
         wanted = offered(head)
         request.upgrade(socket, wanted[0] if wanted else None)
+        if channel.online:
+            tune(socket.transport, control=True)
         channel.opened()
         self._admission.succeeded(request.peer.host)
 

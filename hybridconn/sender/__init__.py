@@ -6,12 +6,15 @@ from hybridconn.sender.errors import (
     HybridConnectionRefused,
     HybridConnectionTimeout,
 )
-from hybridconn.sender.forward import LocalForward
+from hybridconn.sender.forward import AppJoint, LocalForward
+from hybridconn.sender.service import SenderService
 
 __all__ = [
+    "AppJoint",
     "HybridConnectionError",
     "HybridConnectionRefused",
     "HybridConnectionTimeout",
     "LocalForward",
+    "SenderService",
     "TunnelConnector",
 ]

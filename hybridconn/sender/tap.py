@@ -9,7 +9,12 @@ from twisted.python import usage
 from hybridconn.config.sender import SenderConfig, load_sender, sender_from_options
 from hybridconn.dialer import ReactorDialer
 from hybridconn.sender.service import SenderService
-from hybridconn.startup import check_alone, exit_for_port, load_or_exit, warn_if_insecure
+from hybridconn.startup import (
+    check_alone,
+    exit_for_port,
+    load_or_exit,
+    warn_if_insecure,
+)
 
 _PROGRAM = "hcsender"
 

@@ -3,9 +3,8 @@ The test kit: a network, a relay, faults and stand-ins, all in memory and in fak
 time, for the unit tests of applications that use hybridconn.
 
     >>> relay = MemoryRelay(["hyco"])
-    >>> relay.connection_string("hyco", Claim.SEND).partition(";")[0]
-    'Endpoint=sb://relay.test/'
-    >>> relay.stop()
+    >>> relay.client_endpoint("hyco").connect(factory)       # doctest: +SKIP
+    >>> relay.network.flush()
 
 See C{docs/testing.md} for a tour.
 """

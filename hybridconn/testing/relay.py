@@ -2,18 +2,25 @@
 A whole relay on a network in memory: the real one, without sockets, with time
 and chance in the test's hand.
 
-    >>> from hybridconn.testing.ws_peer import WsPeer
+    >>> from twisted.internet.protocol import Factory, Protocol
+    >>> class Echo(Protocol):
+    ...     def dataReceived(self, data):
+    ...         self.transport.write(data)
+    >>> class Show(Protocol):
+    ...     def dataReceived(self, data):
+    ...         print(data.decode())
+    ...     def connectionLost(self, reason):
+    ...         print(reason.type.__name__)
     >>> relay = MemoryRelay(["hyco"])
-    >>> listener = WsPeer.client(
-    ...     "/$hc/hyco?sb-hc-action=listen",
-    ...     headers={"ServiceBusAuthorization": relay.token("hyco", Claim.LISTEN)})
-    >>> listener.dial(relay.network, relay.host, relay.port, secure=True)
+    >>> port = relay.server_endpoint("hyco").listen(Factory.forProtocol(Echo))
     >>> relay.network.flush()
-    >>> listener.status
-    101
+    >>> show = relay.client_endpoint("hyco").connect(Factory.forProtocol(Show))
+    >>> relay.network.flush()
+    >>> show.result.transport.write(b"hello")
+    >>> relay.network.flush()
+    hello
     >>> relay.stop()
-    >>> listener.close_frame
-    (1001, 'the relay is shutting down')
+    TunnelClosed
 """
 
 from __future__ import annotations
@@ -21,6 +28,7 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from attrs import evolve
@@ -36,8 +44,14 @@ from hybridconn.core.entities import (
 )
 from hybridconn.core.limits import Limits
 from hybridconn.core.sas import audience_of, sign
-from hybridconn.interfaces import ILoadBalancer
+from hybridconn.endpoints import (
+    HybridConnectionClientEndpoint,
+    HybridConnectionServerEndpoint,
+)
+from hybridconn.interfaces import ILoadBalancer, ITargetConnector
+from hybridconn.listener import HybridConnectionListener
 from hybridconn.relay.service import RelayService
+from hybridconn.sender import TunnelConnector
 from hybridconn.stores.memory import MemoryEntityStore
 from hybridconn.testing.dialling import MemoryDialer
 from hybridconn.testing.network import DEFAULT_SOURCE, MemoryNetwork
@@ -85,7 +99,7 @@ class MemoryRelay:
         self.host = host
         self.port = port
         self.secure = secure
-        chance = random.Random(seed)
+        self._chance = chance = random.Random(seed)
         rules = (AuthorizationRule(c.value, {c}, self.key(c)) for c in Claim)
         namespace = Namespace(_NAMESPACE, (host,), tuple(rules))
         self.store = MemoryEntityStore([namespace])
@@ -98,7 +112,7 @@ class MemoryRelay:
             limits,
             wall=self.wall,
             random_bytes=chance.randbytes,
-            new_guid=lambda: UUID(int=chance.getrandbits(128), version=4),
+            new_guid=self.new_guid,
             random_number=chance.random,
         )
         self.service.listen_on(self.network.server_endpoint(host, port))
@@ -133,6 +147,12 @@ class MemoryRelay:
         """Seconds since 1970-01-01 UTC, in step with the clock."""
         return WALL_START + self.clock.seconds()
 
+    def new_guid(self) -> UUID:
+        """The next GUID of this run."""
+        return UUID(int=self._chance.getrandbits(128), version=4)
+
+    # --- ways in ---
+
     def key(self, claim: Claim) -> Secret:
         """The key of the rule that gives C{claim}."""
         return Secret(base64.b64encode(claim.value.encode().ljust(32)).decode())
@@ -164,3 +184,76 @@ class MemoryRelay:
         @param source: the address that they come from.
         """
         return self.network.dialer(source)
+
+    # --- the product's own listeners and senders, in this relay's time ---
+
+    def server_endpoint(
+        self, path: str, source: str = DEFAULT_SOURCE, **more: Any
+    ) -> HybridConnectionServerEndpoint:
+        """
+        An endpoint that listens on C{path}.
+
+        @param source: the address that its connections come from.
+        @param more: as for L{HybridConnectionServerEndpoint.for_connection}.
+        """
+        return HybridConnectionServerEndpoint.for_connection(
+            self.parsed_connection_string(path, Claim.LISTEN),
+            self.clock,
+            self.dialer(source),
+            **self._listening | more,
+        )
+
+    def listener(
+        self,
+        path: str,
+        connector: ITargetConnector,
+        source: str = DEFAULT_SOURCE,
+        listener_class: type[HybridConnectionListener] = HybridConnectionListener,
+        **more: Any,
+    ) -> HybridConnectionListener:
+        """
+        A listener on C{path}, still to be started.
+
+        @param source: the address that its connections come from.
+        @param more: as for C{listener_class}.
+        """
+        return listener_class(
+            self.parsed_connection_string(path, Claim.LISTEN),
+            connector,
+            self.dialer(source),
+            self.clock,
+            **self._listening | more,
+        )
+
+    def client_endpoint(
+        self, path: str, source: str = DEFAULT_SOURCE, **more: Any
+    ) -> HybridConnectionClientEndpoint:
+        """
+        An endpoint that connects to C{path}.
+
+        @param source: the address that its connections come from.
+        @param more: as for L{HybridConnectionClientEndpoint}.
+        """
+        return HybridConnectionClientEndpoint(self.connector(path, source), **more)
+
+    def connector(
+        self, path: str, source: str = DEFAULT_SOURCE, **more: Any
+    ) -> TunnelConnector:
+        """
+        What opens a sender's tunnels to C{path}, for a L{LocalForward
+        <hybridconn.sender.LocalForward>} too.
+
+        @param source: the address that its connections come from.
+        @param more: as for L{TunnelConnector}.
+        """
+        return TunnelConnector(
+            self.parsed_connection_string(path, Claim.SEND),
+            self.dialer(source),
+            self.clock,
+            **{"wall": self.wall, "new_guid": self.new_guid} | more,
+        )
+
+    @property
+    def _listening(self) -> dict[str, Any]:
+        chance = self._chance.random
+        return {"rng": chance, "wall": self.wall, "new_guid": self.new_guid}

@@ -217,8 +217,8 @@ class FrontDoorProtocol(Protocol):
         self._disarm()
         try:
             head = self._parse(raw)
-        except h11.RemoteProtocolError as error:
-            self._refuse_unread(BadRequest(f"The request is malformed: {error}"))
+        except h11.RemoteProtocolError:  # its text may repeat a token
+            self._refuse_unread(BadRequest())
             return
         self._state = _State.HELD
         transport: Any = self.transport
@@ -239,7 +239,8 @@ class FrontDoorProtocol(Protocol):
             request.refuse(refusal)
         except Exception:
             self.log.failure(
-                "A request could not be handled", tracking=request.tracking
+                "request {tracking} could not be handled",
+                tracking=str(request.tracking),
             )
             request.refuse(InternalError())
 
@@ -275,11 +276,12 @@ class FrontDoorProtocol(Protocol):
         return TrackingId.choose(parameters.get(TRACKING_ID), self._around.new_guid)
 
     def _pause_or_resume(self) -> None:
-        """Read while there is room for it, and to throw away."""
+        # A held request's connection is read as long as there is room: only so
+        # is a client that leaves noticed.
         full = self._state is _State.HELD and self._reader.pending > MOST_PENDING
-        waits = self._state in (_State.READING, _State.HELD)
+        stalled = self._state is _State.READING and self._stalled
         if self._state is not _State.LEFT:
-            self._set_paused(full or (waits and self._stalled))
+            self._set_paused(full or stalled)
 
     def _set_paused(self, pause: bool) -> None:
         if pause is not self._paused:

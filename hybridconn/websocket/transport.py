@@ -90,10 +90,15 @@ class TunnelTransport:
             self._tunnel.finish(code, reason)
             return
         self._read_ended = True
-        if self._half_closeable and not self.disconnecting:
+        if self.disconnecting:
+            return
+        if self._half_closeable:
             self._protocol.readConnectionLost()
         else:
-            self.loseConnection()
+            # As with TCP, a producer is not waited for: it would not know.
+            self.disconnecting = True
+            self._tunnel.unregister_producer()
+            self._end()
 
     def tunnel_lost(self, reason: Failure) -> None:
         self._cancel_linger()

@@ -96,7 +96,10 @@ class RefusalTests(SynchronousTestCase):
     def test_headers(self) -> None:
         """A refusal brings the header fields that its status asks for."""
         for refusal, expected in (
-            (VersionNotSupported(), (("Sec-WebSocket-Version", "13"),)),
+            (
+                VersionNotSupported(),
+                (("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")),
+            ),
             (MethodNotAllowed("GET"), (("Allow", "GET"),)),
             (TooManyRequests(0.2), (("Retry-After", "1"),)),
             (ConnectionQuota(5, retry_after=2.1), (("Retry-After", "3"),)),

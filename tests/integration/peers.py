@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.integration.pump import plain_end
 from tests.integration.stage import LISTEN, SEND, Stage
 
 
@@ -51,25 +53,20 @@ def dial(
         "ping_interval": None,
     }
     if not stage.insecure:
-        settings["ssl"] = stage.trust()
+        # This library reads in one thread and writes in another.
+        parts = urlsplit(url)
+        plain = stage.dial(parts.port or 443)
+        secured = stage.trust().wrap_socket(plain, server_hostname=parts.hostname)
+        settings["sock"] = plain_end(secured)
+        url = parts._replace(scheme="ws").geturl()
     try:
-        return _connect(url, settings | more)
+        opened: ClientConnection = connect(url, **settings | more)
+        return opened
     except InvalidStatus as no:
         answer = no.response
         raise Refused(
             answer.status_code, answer.reason_phrase, (answer.body or b"").decode()
         ) from None
-
-
-def _connect(url: str, settings: dict[str, Any]) -> ClientConnection:
-    # Its reading thread and the writing one share a TLS object, which Python
-    # guards only from 3.13 on: now and then a request is lost in the client.
-    for _ in range(3):
-        try:
-            return connect(url, **settings)
-        except InvalidMessage as error:
-            lost = error
-    raise lost
 
 
 def send_to(stage: Stage, path: str, query: str = "", **more: Any) -> ClientConnection:

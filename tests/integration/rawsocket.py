@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from tests.integration.pump import plain_end
 from tests.integration.stage import Stage
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -124,6 +126,13 @@ class RawWebSocket:
         self.answer, rest = head_of(self.connection)
         self._buffer += rest
         return self
+
+    def use_threads(self) -> None:
+        """Allow one thread to read while another writes, from now on."""
+        if isinstance(self.connection, ssl.SSLSocket):
+            seconds = self.connection.gettimeout()
+            self.connection = plain_end(self.connection)
+            self.connection.settimeout(seconds)
 
     def send(
         self,

@@ -400,6 +400,7 @@ class FrameTests(HostileCase):
     def test_many_small_frames(self) -> None:
         """66 560 frames of one byte come through in 10 s (section 13.9)."""
         tunnel = self.open()
+        tunnel.use_threads()
         one = bytes([0x82, 0x81, 0, 0, 0, 0]) + b"x"
         writer = threading.Thread(
             target=tunnel.connection.sendall, args=(one * 66_560,), daemon=True

@@ -47,7 +47,6 @@ class SecretTests(IntegrationTestCase):
                     (stage.url("echo", action, query), None, {}),
                     (stage.url("echo", action), token, {}),
                     (stage.url("echo", action), None, {"Authorization": token}),
-                    (stage.url("echo/" + quote(token, safe=""), action), token, {}),
                 ]
                 for url, header, others in attempts:
                     try:
@@ -75,7 +74,7 @@ class SecretTests(IntegrationTestCase):
                 *["hclistener", "--connection-string-file", "wrong"],
                 *["--target", "127.0.0.1:1", "--ca-file", "ca.pem"],
             ),
-        ).start().wait_log("401|(?i)wrong|mistake|SharedAccess")
+        ).start().wait_log(r"\b401\b")
         since = stage["listener"].mark()
         stage.relay.kill()
         stage["listener"].wait_log(r"(?i)refused", 15, since)

@@ -287,6 +287,15 @@ class SequenceTests(StandCase):
         request.refuse(EndpointNotFound())
         self.assertEqual(self.wire.producerState, "producing")
 
+    def test_held_is_read(self) -> None:
+        """
+        While a request is held its connection is read, even if earlier answers
+        were not taken: only so is a client that leaves noticed.
+        """
+        self.request(UPGRADE)
+        self.wire.feeder.pauseProducing()
+        self.assertEqual(self.wire.producerState, "producing")
+
     def test_http_1_0(self) -> None:
         """A client of HTTP/1.0 gets its answer and the end."""
         self.wire.receive(b"GET / HTTP/1.0\r\nHost: h\r\n\r\n")

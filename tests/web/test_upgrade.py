@@ -100,14 +100,6 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(self.wire.producerState, "producing")
         self.assertEqual(self.taker.received.count(b"x"), MOST_PENDING + 1)
 
-    def test_reading_goes_on_behind_answers(self) -> None:
-        """The same if the client had not taken earlier answers yet."""
-        self.held(GET).answer(200, "OK")
-        request = self.held()
-        self.wire.feeder.pauseProducing()
-        request.upgrade(self.taker, None)
-        self.assertEqual(self.wire.producerState, "producing")
-
     def test_at_once(self) -> None:
         """A handler may upgrade before it returns."""
         self.stand.handler.react = lambda request: request.upgrade(self.taker, "a")

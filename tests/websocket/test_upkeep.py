@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -37,7 +37,7 @@ class LivenessTests(SynchronousTestCase):
         self.upkeep = Upkeep(self.clock, 1.0)
         self.upkeep.startService()
         self.addCleanup(self.upkeep.stopService)
-        self.upkeep.add(Liveness(self.socket, 30.0, 15.0, "peer"))
+        self.upkeep.add(Liveness(cast(Any, self.socket), 30.0, 15.0, "peer"))
 
     def wait(self, seconds: int) -> list[str]:
         for _ in range(seconds):
