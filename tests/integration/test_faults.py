@@ -100,7 +100,8 @@ class FaultTests(IntegrationTestCase):
         self.stage.start_relay()
         back = time.monotonic()
         self.stage.wait_online(listener, since=since, seconds=10)
-        self.assertLess(time.monotonic() - back, 3.0)
+        # Whatever delay was running: 5 s and a fifth, by then, and the handshake.
+        self.assertLess(time.monotonic() - back, 7.0)
         self.assertTrue(self.works(port))
 
     def test_relay_stopped(self) -> None:
