@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -310,6 +311,15 @@ class RelayHandler:
             self._wall(),
         )
 
+    def _shown(self, request: IHeldRequest) -> str:
+        """The entity alone: a suffix is the sender's and may hold anything."""
+        path = request.head.target.partition("?")[0].strip("/").split("/")
+        if path[0].lower() in ("$hc", "%24hc"):
+            del path[0]
+        namespace = select_namespace(self._store.namespaces(), request.head.host)
+        match = namespace.find([unquote(part) for part in path]) if namespace else None
+        return match.entity.path if match else "/".join(path[:1])[:64]
+
     def _refuse(self, request: IHeldRequest, refusal: Refusal) -> None:
         """
         Answer later and later to an address that keeps failing: hyco-ws
@@ -322,9 +332,10 @@ class RelayHandler:
             request.peer.host, authentication=isinstance(refusal, Unauthorized)
         )
         self.log.info(
-            "{method} {path} from {address}: {status} {reason}",
+            "{method} {entity} from {address}: {status} {reason}, {tracking}",
             method=request.head.method,
-            path=request.head.target.partition("?")[0][:260],
+            entity=self._shown(request),
+            tracking=str(request.tracking),
             address=request.peer.host,
             status=refusal.status,
             reason=str(refusal),

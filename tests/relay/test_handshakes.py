@@ -6,6 +6,8 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from twisted.logger import formatEvent, globalLogPublisher
+
 from hybridconn.core.entities import Claim, HybridConnection
 from hybridconn.testing.frames import BINARY, Frame, encode
 from hybridconn.testing.ws_peer import WsPeer
@@ -213,6 +215,25 @@ class RefusalTests(RelayTestCase):
                 self.network.advance(0.01)
             waits.append(round(self.relay.clock.seconds() - started, 1))
         self.assertEqual(waits, [0.1, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0])
+
+    def test_log(self) -> None:
+        """The log names entity and reason, never suffix, query or token (T7)."""
+        events: list[str] = []
+
+        def observe(event: Any) -> None:
+            events.append(formatEvent(event))
+
+        observer: Any = observe
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        token = self.token(Claim.SEND)
+        escaped = quote(token, safe="")
+        self.ask("listen", token, f"hyco/{escaped}?x={escaped}&")
+        self.ask("connect", token[:-5], f"hyco/{escaped}")
+        self.assertEqual(len([e for e in events if " hyco from " in e]), 2, events)
+        signature = token.partition("sig=")[2].partition("&")[0]
+        for text in (signature, quote(signature, safe=""), "SharedAccessSignature"):
+            self.assertNotIn(text, "".join(events))
 
     def test_plain_http(self) -> None:
         """The root answers 2xx; relayed HTTP is not there yet and says so."""
