@@ -342,7 +342,7 @@ def _mistakes(
         for inner in error.exceptions:
             yield from _mistakes(inner, (*path, *_step(error, inner)))
     elif isinstance(error, KeyError) and path and error.args == (path[-1],):
-        yield path, "is missing; add it to this table."
+        yield path, "is missing; add it."
     else:
         raise error
 

@@ -74,16 +74,16 @@ def option_values(
     @param top: values beside it.
     @raise ConfigError: if nothing says where the connection string is.
     """
-    item = {key: value for key, value in values.items() if value is not None}
     if connection_string_file is not None:
-        item["connection_string_file"] = connection_string_file
+        item = {"connection_string_file": connection_string_file}
     elif DEFAULT_VARIABLE in environ:
-        item["connection_string_env"] = DEFAULT_VARIABLE
+        item = {"connection_string_env": DEFAULT_VARIABLE}
     else:
         text = (
             "command line: there is no connection string; give --config FILE or "
             f"--connection-string-file FILE, or set {DEFAULT_VARIABLE}."
         )
         raise ConfigError("command line", [text])
+    item |= {key: value for key, value in values.items() if value is not None}
     given = {key: value for key, value in top.items() if value is not None}
     return {**given, table: [item]}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -48,16 +49,18 @@ class HybridConnectionClientEndpoint:
         connection: ConnectionString,
         reactor: Any,
         dialer: IDialer | None = None,
+        wall: Callable[[], float] = time.time,
         **more: Any,
     ) -> HybridConnectionClientEndpoint:
         """
         @param connection: with an entity path.
         @param dialer: the way to the relay; by default the network, trusting
             the system's authorities.
+        @param wall: seconds since 1970-01-01 UTC, for tokens.
         @param more: C{suffix}, C{query}, C{headers} and C{subprotocols}.
         """
         dialer = dialer or ReactorDialer(reactor)
-        return cls(TunnelConnector(connection, dialer, reactor), **more)
+        return cls(TunnelConnector(connection, dialer, reactor, wall=wall), **more)
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """

@@ -13,10 +13,12 @@ from twisted.application.service import Service
 from twisted.internet.defer import (
     Deferred,
     DeferredList,
+    fail,
     gatherResults,
     maybeDeferred,
     succeed,
 )
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -35,6 +37,7 @@ from hybridconn.websocket.addresses import HybridConnectionAddress
 from hybridconn.websocket.client import (
     HandshakeRefused,
     TunnelClientProtocol,
+    WebSocketUrl,
     connect_websocket,
 )
 from hybridconn.websocket.closing import GOING_AWAY
@@ -194,9 +197,12 @@ class HybridConnectionListener(Service):
     # --- ours ---
 
     async def _serve(self, accept: Accept) -> None:
-        if self._connection.secure and not accept.address.lower().startswith("wss:"):
+        wrong = self._wrong_address(accept.address)
+        if wrong:
             self.log.error(
-                "{entity}: an address without TLS ignored", entity=self.entity
+                "{entity}: a sender was passed over, its address {wrong}",
+                entity=self.entity,
+                wrong=wrong,
             )
             return
         end = await self._reach(accept)
@@ -221,6 +227,14 @@ class HybridConnectionListener(Service):
                 raise
             return
         self._join(end, tunnel, accept)
+
+    def _wrong_address(self, address: str) -> str:
+        try:
+            secure = WebSocketUrl.parse(address).secure
+        except ValueError:
+            return "is none"
+        # A listener that came by TLS goes nowhere without it.
+        return "is without TLS" if self._connection.secure and not secure else ""
 
     async def _reach(self, accept: Accept) -> ITunnelEnd | None:
         try:
@@ -248,14 +262,17 @@ class HybridConnectionListener(Service):
     def _dial(
         self, address: str, subprotocols: tuple[str, ...] = ()
     ) -> Deferred[TunnelClientProtocol]:
-        return connect_websocket(
-            self._dialer,
-            self._clock,
-            self._limits,
-            address,
-            subprotocols=subprotocols,
-            timeout=self._timings.accept_dial_timeout,
-        )
+        try:
+            return connect_websocket(
+                self._dialer,
+                self._clock,
+                self._limits,
+                address,
+                subprotocols=subprotocols,
+                timeout=self._timings.accept_dial_timeout,
+            )
+        except ValueError:  # the dialer does not take the host for a name
+            return fail(ConnectError(string="the address names no host"))
 
     def _join(
         self, end: ITunnelEnd, tunnel: TunnelClientProtocol, accept: Accept

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, ResponseDone
+from twisted.web.client import URI, Agent, ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IResponse
@@ -78,8 +79,14 @@ class DescriptionReader:
         if token is not None:
             headers.setRawHeaders("Authorization", [token.reveal()])
         answered: Deferred[Any] = self._agent.request(b"GET", self._url, headers)
-        answered.addCallback(_read_answer)
+        answered.addErrback(_name_loss).addCallback(_read_answer)
         return with_timeout(answered, self._clock, self._timeout)
+
+
+class _Reading:
+    """One reading that is under way."""
+
+    answer: Deferred[Any]
 
 
 class MetadataTarget:
@@ -103,7 +110,7 @@ class MetadataTarget:
         self._entity = entity
         self._target: Target | None = None
         self._error = "its metadata was not read yet"
-        self._reading: Deferred[Any] | None = None
+        self._reading: _Reading | None = None
         self._waiting: list[Deferred[None]] = []
         self._refresh = refresh
         self._loop = LoopingCall(self._read_again)
@@ -119,8 +126,10 @@ class MetadataTarget:
         """Read no more."""
         if self._loop.running:
             self._loop.stop()
-        if self._reading is not None:
-            self._reading.cancel()
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.answer.cancel()
+            self._release()
 
     def target(self) -> Deferred[Target]:
         """
@@ -147,12 +156,10 @@ class MetadataTarget:
         waiting: Deferred[None] = Deferred(self._leave)
         self._waiting.append(waiting)
         if self._reading is None:
-            # Set first: the answer may be here before the call returns.
-            self._reading = Deferred()
-            reading: Deferred[Any] = self._reader.read()
-            reading.addCallbacks(self._take, self._complain).addBoth(self._done)
-            if self._reading is not None:
-                self._reading = reading
+            reading = self._reading = _Reading()
+            reading.answer = self._reader.read()
+            reading.answer.addBoth(self._read, reading)
+            reading.answer.addErrback(self._bug)
         return waiting
 
     # --- ours ---
@@ -165,13 +172,23 @@ class MetadataTarget:
         if waiting in self._waiting:
             self._waiting.remove(waiting)
 
-    def _done(self, result: object) -> None:
+    def _read(self, result: Description | Failure, reading: _Reading) -> None:
+        if self._reading is not reading:
+            return  # given up
         self._reading = None
+        if isinstance(result, Failure):
+            self._complain(result)
+        else:
+            self._take(result)
+        self._release()
+
+    def _release(self) -> None:
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             one.callback(None)
-        if isinstance(result, Failure):
-            self.log.failure("{entity}: its metadata", result, entity=self._entity)
+
+    def _bug(self, failure: Failure) -> None:
+        self.log.failure("{entity}: its metadata", failure, entity=self._entity)
 
     def _take(self, description: Description) -> None:
         endpoint = description.endpoint
@@ -192,13 +209,11 @@ class MetadataTarget:
             )
 
     def _complain(self, failure: Failure) -> None:
-        if failure.check(CancelledError):
-            return
         if failure.check(DescriptionError):
             self._keep(str(failure.value))
             return
         if is_surprise(failure):
-            self.log.failure("{entity}: its metadata", failure, entity=self._entity)
+            self._bug(failure)
         self._keep(f"its metadata cannot be read: {explain(failure)}")
 
     def _keep(self, error: str) -> None:
@@ -223,7 +238,29 @@ class _Endpoints:
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Where to dial (Twisted)."""
         host = uri.host.decode("ascii")
-        return self._dialer.endpoint(host, uri.port, uri.scheme == b"https")
+        return _Quiet(self._dialer.endpoint(host, uri.port, uri.scheme == b"https"))
+
+
+@implementer(IStreamClientEndpoint)
+class _Quiet:
+    """Keeps Twisted's factory from logging each connection."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """Dial (Twisted)."""
+        protocolFactory.noisy = False
+        return self._endpoint.connect(protocolFactory)
+
+
+def _name_loss(failure: Failure) -> Failure:
+    if not isinstance(failure.value, ResponseFailed):
+        return failure
+    why = failure.value.reasons[0]
+    if is_surprise(why) or why.check(ConnectionClosed):
+        return Failure(DescriptionError("the relay's answer broke off"))
+    return Failure(DescriptionError(explain(why)))
 
 
 def _read_answer(response: IResponse) -> Deferred[Description]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -35,20 +37,27 @@ class TargetListener(HybridConnectionListener):
         reactor: Any,
         *,
         timings: ListenerTimings | None = None,
+        wall: Callable[[], float] = time.time,
         **more: Any,
     ) -> None:
         timings = timings or ListenerTimings()
         entity = one.connection.require_entity_path()
         self._fixed = one.target
         self._metadata = MetadataTarget(
-            DescriptionReader(one.connection, dialer, reactor),
+            DescriptionReader(one.connection, dialer, reactor, wall),
             entity,
             reactor,
             timings.metadata_refresh,
         )
         connector = ForwardConnector(self.target, entity, reactor, one.target_timeout)
         super().__init__(
-            one.connection, connector, dialer, reactor, timings=timings, **more
+            one.connection,
+            connector,
+            dialer,
+            reactor,
+            timings=timings,
+            wall=wall,
+            **more,
         )
 
     def target(self) -> Deferred[Target]:
@@ -86,16 +95,23 @@ class ListenerService(MultiService):
     others.
 
     @param dialer: the way to the relays.
+    @param wall: seconds since 1970-01-01 UTC, for tokens.
     """
 
     listener_class = TargetListener
 
-    def __init__(self, config: ListenerConfig, dialer: IDialer, reactor: Any) -> None:
+    def __init__(
+        self,
+        config: ListenerConfig,
+        dialer: IDialer,
+        reactor: Any,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__()
         timings = config.timings
         keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
         for one in config.hybrid_connections:
             listener = self.listener_class(
-                one, dialer, reactor, timings=timings, keeper=keeper
+                one, dialer, reactor, timings=timings, keeper=keeper, wall=wall
             )
             listener.setServiceParent(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -32,6 +33,7 @@ class SenderService(MultiService):
     @param dialer: the way to the relays.
     @param failed: called with the port, in words, if one cannot be opened; what
         it returns is called with the failure and raises.
+    @param wall: seconds since 1970-01-01 UTC, for tokens.
     @ivar forwards: the factories of the ports, in the configuration's order.
     """
 
@@ -41,6 +43,7 @@ class SenderService(MultiService):
         dialer: IDialer,
         reactor: Any,
         failed: Callable[[str], Callable[[Failure], NoReturn]] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
         self._clock = reactor
@@ -50,7 +53,12 @@ class SenderService(MultiService):
         for one in config.forwards:
             forward = LocalForward(
                 TunnelConnector(
-                    one.connection, dialer, reactor, timings=timings, keeper=keeper
+                    one.connection,
+                    dialer,
+                    reactor,
+                    timings=timings,
+                    keeper=keeper,
+                    wall=wall,
                 )
             )
             self.forwards.append(forward)

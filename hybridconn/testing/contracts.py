@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from unittest import TestCase
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import Interface
+from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
 from hybridconn.core.entities import Namespace
@@ -34,7 +36,7 @@ def check_load_balancer(case: _Case, balancer: ILoadBalancer) -> None:
 
     @raise AssertionError: it does not.
     """
-    verifyObject(ILoadBalancer, balancer)
+    _check_provides(case, ILoadBalancer, balancer)
     requests = [
         SenderRequest("contoso", path, "192.0.2.7", 50000 + number)
         for number, path in enumerate(("hyco", "orders/eu", "hyco"))
@@ -47,6 +49,13 @@ def check_load_balancer(case: _Case, balancer: ILoadBalancer) -> None:
         # Another part of them each time: listeners come and go between calls.
         start = size * 7 % (_MOST - size + 1)
         _check_choices(case, balancer, listeners[start : start + size], requests)
+
+
+def _check_provides(case: _Case, interface: type[Interface], thing: object) -> None:
+    try:
+        verifyObject(interface, thing)
+    except Invalid as invalid:
+        case.fail(str(invalid))
 
 
 def _check_choices(
@@ -77,7 +86,7 @@ def check_entity_store(
         L{None} if this store cannot be changed.
     @raise AssertionError: it does not.
     """
-    verifyObject(IEntityStore, store)
+    _check_provides(case, IEntityStore, store)
     _check_view(case, store.namespaces())
     heard: list[list[tuple[str, str]]] = [[], []]
     seen: list[list[Namespace]] = []

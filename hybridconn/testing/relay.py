@@ -61,6 +61,8 @@ WALL_START = 1_893_456_000.0
 
 _NAMESPACE = "testing"
 
+_UNHURRIED = Limits(exempt_networks=("0.0.0.0/0", "::/0"))
+
 
 class MemoryRelay:
     """
@@ -92,6 +94,8 @@ class MemoryRelay:
         @param entities: paths, or hybrid connections with all their properties.
         @param network: L{None} makes a new one.
         @param balancer: by default random, as C{seed} says.
+        @param limits: by default the relay's own, except that no address has a
+            rate limit and no refusal is kept back.
         @param seed: of everything that is random.
         """
         self.network = MemoryNetwork() if network is None else network
@@ -109,7 +113,7 @@ class MemoryRelay:
             self.clock,
             self.store,
             RandomBalancer(chance) if balancer is None else balancer,
-            limits,
+            _UNHURRIED if limits is None else limits,
             wall=self.wall,
             random_bytes=chance.randbytes,
             new_guid=self.new_guid,

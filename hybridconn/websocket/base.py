@@ -57,6 +57,10 @@ COMMON_OPTIONS: dict[str, Any] = {
 class ProtocolViolation(ConnectionLost):
     """The peer broke the WebSocket protocol or one of our limits."""
 
+    def __str__(self) -> str:
+        # Twisted's own words would stand in front of it.
+        return str(self.args[0])
+
 
 class _AutobahnLog:
     """
@@ -306,6 +310,11 @@ class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
             self._arm(self.limits.control_close_timeout, self.drop)
 
     def drop(self) -> None:
+        if self.transport is None:
+            # The other leg can be lost before this one has its connection, which
+            # then opens, takes what was written for it, and ends.
+            self._early.append(self.drop)
+            return
         self._drop(self.limits.half_close_timeout)
 
     def abort(self) -> None:

@@ -53,3 +53,7 @@ class TunnelClosed(ConnectionLost):
         self.code = code
         self.reason = reason
         super().__init__(f"tunnel closed with {code}: {reason or 'no reason given'}")
+
+    def __str__(self) -> str:
+        # Twisted's own words would stand in front of it.
+        return str(self.args[0])

@@ -183,14 +183,14 @@ class Splice:
     def _overdue_close(self, now: float) -> bool:
         if bool(self._up.closed) == bool(self._down.closed):
             return False
-        progress = self._up.bytes + self._down.bytes + self._turns()
-        if self._half_open is None or self._half_open[0] != progress:
+        flows = self._up.target.flow, self._down.target.flow
+        progress = self._up.bytes + self._down.bytes + sum(f.turns for f in flows)
+        # Data that waits for its reader is no silence; write_stall_timeout is for it.
+        waiting = any(flow.blocked for flow in flows)
+        if self._half_open is None or self._half_open[0] != progress or waiting:
             self._half_open = (progress, now)
             return False
         return now - self._half_open[1] >= self._limits.half_close_timeout
-
-    def _turns(self) -> int:
-        return self._up.target.flow.turns + self._down.target.flow.turns
 
     def _blame(self, name: str, why: str) -> None:
         if not self._first:

@@ -9,7 +9,7 @@ is a connection that ends without a Close.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -22,6 +22,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ITCPTransport,
 )
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -51,6 +52,8 @@ class TunnelTransport:
     @param peer: the address of the other end.
     """
 
+    log = Logger()
+
     disconnecting = False
 
     def __init__(self, protocol: Any, host: IAddress, peer: IAddress) -> None:
@@ -60,8 +63,10 @@ class TunnelTransport:
         self._peer = peer
         self._writing = _Writing.OPEN
         self._producer: Any = None
+        self._paused = False
+        self._held: list[Callable[[], None]] = []
         self._read_ended = False
-        self._why: Exception | None = None
+        self._why: BaseException | None = None
         self._linger: IDelayedCall | None = None
 
     def start(self, tunnel: StreamingWebSocket) -> None:
@@ -69,8 +74,10 @@ class TunnelTransport:
         Join the protocol to the open C{tunnel}: its C{connectionMade} runs now.
         """
         self._tunnel = tunnel
+        self._guarded(self._protocol.makeConnection, self)
         tunnel.attach(self)
-        self._protocol.makeConnection(self)
+        if self._paused:
+            tunnel.pause()
 
     @property
     def protocol(self) -> IProtocol:
@@ -80,11 +87,17 @@ class TunnelTransport:
     # --- ITunnelSink ---
 
     def piece_received(self, data: bytes, binary: bool, final: bool) -> None:
+        if self._paused and not self.disconnecting:
+            # One read can bring many messages: more than the one that was enough.
+            self._held.append(lambda: self.piece_received(data, binary, final))
         # An empty message is no end of stream (section 6.4).
-        if data and not self.disconnecting:
-            self._protocol.dataReceived(data)
+        elif data and not self.disconnecting:
+            self._guarded(self._protocol.dataReceived, data)
 
     def close_received(self, code: int | None, reason: bytes) -> None:
+        if self._paused and not self.disconnecting:
+            self._held.append(lambda: self.close_received(code, reason))
+            return
         if code is not None and code != NORMAL:
             self._why = TunnelClosed(code, reason.decode("utf-8", "replace"))
             self._tunnel.finish(code, reason)
@@ -102,9 +115,8 @@ class TunnelTransport:
 
     def tunnel_lost(self, reason: Failure) -> None:
         self._cancel_linger()
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.stopProducing()
+        self._held.clear()
+        self._stop_producer()
         why = self._why
         orderly = self._read_ended and self._writing is _Writing.ENDED
         if why is None and (orderly or self.disconnecting):
@@ -205,11 +217,17 @@ class TunnelTransport:
 
     def pauseProducing(self) -> None:
         """Deliver nothing more for now; the other end will be slowed down."""
+        self._paused = True
         self._tunnel.pause()
 
     def resumeProducing(self) -> None:
         """Deliver again."""
-        if not self.disconnecting:
+        if self.disconnecting:
+            return
+        self._paused = False
+        while self._held and not self._paused:
+            self._held.pop(0)()
+        if not self._paused:
             self._tunnel.resume()
 
     def stopProducing(self) -> None:
@@ -218,10 +236,25 @@ class TunnelTransport:
 
     # --- ours ---
 
+    def _guarded(self, method: Callable[..., object], *arguments: object) -> None:
+        try:
+            method(*arguments)
+        except Exception as error:
+            # As the reactor does: the log has it, and the connection is broken.
+            self.log.failure("a protocol failed")
+            self._why = self._why or error
+            self.abortConnection()
+
+    def _stop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            self._tunnel.unregister_producer()
+            producer.stopProducing()
+
     def _end_writing(self) -> None:
         self._send_close()
         if self._half_closeable:
-            self._protocol.writeConnectionLost()
+            self._guarded(self._protocol.writeConnectionLost)
 
     def _end(self) -> None:
         self._send_close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 from hybridconn.config.mistakes import Mistake
 from hybridconn.config.secrets import (
@@ -92,16 +93,11 @@ class ReadBytesTests(SecretsTestCase):
         """A file that this user may not read is said to be one."""
         self.write("a", "text", 0o000)
         if os.geteuid() == 0:
-            error = PermissionError(13, "Permission denied")
-
-            def refuse(*_: object, **__: object) -> None:
-                raise error
-
+            # Nothing is forbidden to root.
+            refuse = Mock(side_effect=PermissionError(13, "Permission denied"))
             self.patch(Path, "open", refuse)
-        error_ = self.assertRaises(
-            Mistake, read_bytes, "a", self.source(), private=True
-        )
-        self.assertIn('this user may not read "a"', error_.text)
+        error = self.assertRaises(Mistake, read_bytes, "a", self.source(), private=True)
+        self.assertIn('this user may not read "a"', error.text)
 
 
 class ConnectionStringTests(SecretsTestCase):

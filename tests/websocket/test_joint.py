@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
@@ -268,9 +268,9 @@ class HalfCloseTests(JointTestCase):
         self.do(self.relay.binary, bytes(500_000))
         self.assertEqual(len(self.app.received), 500_000)
         self.do(self.relay.close, 1000, b"Shutdown")
+        self.assertTrue(self.app.read_ended)
+        self.do(self.app.wire.loseConnection)
         self.do(self.relay.hang_up)
-        assert self.app.lost is not None
-        self.app.lost.trap(ConnectionDone)
         self.assertOver()
         line = self.closing_line()
         self.assertIn("ended by app in close (closed)", line)
@@ -331,9 +331,7 @@ class ResetTests(JointTestCase):
         self.assertIsNone(self.relay.close_frame)
         self.assertIsNotNone(self.relay.lost)
         self.assertOver()
-        self.assertIn(
-            "ended by app in data (connection broken)", self.closing_line()
-        )
+        self.assertIn("ended by app in data (connection broken)", self.closing_line())
 
     def test_far_lost(self) -> None:
         """A tunnel that ends without a Close resets TCP, behind what came."""
@@ -359,6 +357,7 @@ class ResetTests(JointTestCase):
         self.join()
         self.do(self.relay.close)
         self.do(self.relay.hang_up)
+        self.send(b"more")
         assert self.app.lost is not None
         self.app.lost.trap(ConnectionLost)
         self.assertOver()
@@ -388,7 +387,7 @@ class ResetTests(JointTestCase):
         """An app that takes nothing is waited for only so long."""
         self.join()
         self.near.to_server.stall()
-        self.relay.binary(bytes(100_000))
+        self.relay.binary(bytes(50_000))
         self.do(self.relay.hang_up)
         self.network.advance(LIMITS.half_close_timeout - 1)
         self.assertFalse(self.near.client.disconnected)
@@ -450,6 +449,7 @@ class ResetTests(JointTestCase):
             self.join()
             action()
             self.do(self.joint.end, 1001, b"")
+            self.do(self.app.wire.loseConnection)
             self.network.advance(120)
             self.assertOver()
 
@@ -470,6 +470,7 @@ class TLSTests(JointTestCase):
         self.do(self.relay.close)
         self.assertEqual(self.app.received, b"last")
         self.assertEqual(self.relay.close_frame, (1000, "Shutdown"))
+        self.do(self.app.wire.loseConnection)
         self.do(self.relay.hang_up)
         self.assertOver()
 

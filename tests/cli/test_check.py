@@ -1,0 +1,160 @@
+"""Tests of L{hybridconn.cli.check}."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from click.testing import CliRunner
+
+from hybridconn.cli import main
+from hybridconn.cli.check import describe_listener, describe_relay, describe_sender
+from hybridconn.config import load_listener, load_relay, load_sender
+from tests.config.case import KEY, STRING, ConfigTestCase
+
+# The tests' certificates are made for 825 days from here, less an hour.
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class CheckTestCase(ConfigTestCase):
+    """Lines without secrets."""
+
+    def lines(self, found: object) -> list[str]:
+        """What was said."""
+        lines = list(map(str, found))  # type: ignore[call-overload]  # any iterable
+        for line in lines:
+            self.assertNotIn(KEY, line)
+        return lines
+
+
+class RelayTests(CheckTestCase):
+    """What a relay would do."""
+
+    def relay(self, text: str, now: datetime = MADE) -> list[str]:
+        """The description of a configuration."""
+        config = load_relay(self.write("relay.toml", text), {})
+        return self.lines(describe_relay(config, now))
+
+    def test_all(self) -> None:
+        """Port, certificates, rules by name, and what is not as usual."""
+        self.certify()
+        said = self.relay(
+            '[listen]\nport = 0\ninterface = "::"\npublic_url = "wss://a.example:1"\n'
+            "[limits]\naccept_timeout = 5\n"
+            '[[namespace]]\nname = "contoso"\nhost_names = ["a.example"]\n'
+            '[[namespace.rule]]\nname = "root"\nrights = ["Manage"]\n'
+            f'primary_key = "{KEY}"\nsecondary_key = "{KEY}"\n'
+            '[[namespace.hybrid_connection]]\npath = "plant/db"\n'
+            'requires_client_authorization = false\nendpoint = "db:1"\n'
+        )
+        self.assertEqual(
+            said,
+            [
+                "listen on every address, any free port, with TLS",
+                f"  certificate {self.folder}/relay.pem, which ends on 2028-04-04",
+                "send listeners to wss://a.example:1 for each sender",
+                "choose listeners by: random",
+                "serve namespace contoso as a.example",
+                "  rule root: Manage (two keys)",
+                "  hybrid connection plant/db for db:1",
+                "    senders need no token",
+                "    Azure's own connection manager takes letters, digits and hyphens "
+                "only",
+                "use the limit accept_timeout = 5.0 (usually 30.0)",
+            ],
+        )
+
+    def test_certificates_end(self) -> None:
+        """A certificate that ends soon, or has ended, is said so."""
+        self.certify()
+        text = '[[namespace]]\nname = "contoso"\n'
+        for days, words in (
+            (790, "which ends on 2028-04-04"),
+            (800, "which ends on 2028-04-04: renew it soon"),
+            (826, "which ENDED on 2028-04-04: clients will refuse it"),
+        ):
+            said = self.relay(text, MADE + timedelta(days=days))
+            self.assertTrue(said[1].endswith(words), said[1])
+
+    def test_insecure(self) -> None:
+        """No TLS is said so."""
+        said = self.relay(
+            '[listen]\ninsecure = true\n[[namespace]]\nname = "contoso"\n'
+        )
+        self.assertEqual(
+            said[0],
+            "listen on every IPv4 address, port 443, without TLS: anyone on the way "
+            "can read",
+        )
+        self.assertIn("serve namespace contoso as whatever name", said[2])
+
+
+class AgentTests(CheckTestCase):
+    """What listeners and senders would do."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("db", STRING)
+        token = "SharedAccessSignature sr=a&sig=b&se=1&skn=c"
+        self.environ["TOKEN"] = (
+            "Endpoint=sb://relay.example.net:8443/;EntityPath=web;"
+            f"SharedAccessSignature={token}"
+        )
+        self.environ["OPEN"] = "Endpoint=sb://relay.example.net/;EntityPath=open"
+
+    def test_listener(self) -> None:
+        """From where to where, by which rule, trusting whom."""
+        self.certify()
+        path = self.write(
+            "listener.toml",
+            'ca_file = "ca.pem"\n[[hybrid_connection]]\n'
+            'connection_string_file = "db"\ntarget = "db.corp:1433"\n'
+            '[[hybrid_connection]]\nconnection_string_env = "TOKEN"\n',
+        )
+        self.assertEqual(
+            self.lines(describe_listener(load_listener(path, self.environ))),
+            [
+                "serve db at relay.example.net:443 by rule app -> db.corp:1433",
+                "serve web at relay.example.net:8443 by a ready token, which is not "
+                "renewed -> what its metadata says",
+                "trust the system's certificate authorities and those in "
+                f"{self.folder}/ca.pem",
+            ],
+        )
+
+    def test_sender(self) -> None:
+        """A port that others can reach is said so."""
+        path = self.write(
+            "sender.toml",
+            'insecure = true\n[[forward]]\nconnection_string_env = "OPEN"\n'
+            'bind = "0.0.0.0:80"\n',
+        )
+        self.assertEqual(
+            self.lines(describe_sender(load_sender(path, self.environ))),
+            [
+                "listen on 0.0.0.0:80 -> open at relay.example.net:443 without a token",
+                "  other machines can connect to it",
+                "use no TLS: anyone on the way can read",
+            ],
+        )
+
+
+class CommandTests(CheckTestCase):
+    """C{hybridconn check}."""
+
+    def test_statuses(self) -> None:
+        """0 for a good file, 1 for a bad one, 2 for a command written wrongly."""
+        self.write("db", STRING)
+        good = self.write(
+            "good.toml",
+            '[[forward]]\nconnection_string_file = "db"\nbind = "127.0.0.1:1"\n',
+        )
+        bad = self.write("bad.toml", "a = 1\n")
+        for arguments, status, words in (
+            ([str(good), "--role", "sender"], 0, "good.toml is good. The sender would"),
+            ([str(bad), "--role", "sender"], 1, "bad.toml has 2 mistakes:\n  "),
+            ([str(bad), "--role", "other"], 2, "--role"),
+            ([str(bad)], 2, "--role"),
+        ):
+            done = CliRunner().invoke(main, ["check", *arguments])
+            self.assertEqual(done.exit_code, status, done.output)
+            self.assertIn(words, done.output)

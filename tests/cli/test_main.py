@@ -1,0 +1,38 @@
+"""Tests of L{hybridconn.cli} and of C{python -m hybridconn}."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import hybridconn
+
+SOURCE = Path(hybridconn.__file__).parents[1]
+
+
+class MainTests(SynchronousTestCase):
+    """The command as people start it."""
+
+    def test_module(self) -> None:
+        """C{python -m hybridconn} is the command, with its statuses."""
+        for arguments, status, words in (
+            (["--help"], 0, "init"),
+            (["-h"], 0, "Usage: hybridconn"),
+            (["token", "--connection-string-file", "gone"], 1, "no file"),
+            (["nonsense"], 2, "No such command"),
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", "hybridconn", *arguments],
+                env={**os.environ, "PYTHONPATH": str(SOURCE)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertIn(words, done.stdout + done.stderr)
+            self.assertNotIn("Traceback", done.stderr)

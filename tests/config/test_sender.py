@@ -1,0 +1,131 @@
+"""Tests of L{hybridconn.config.sender}."""
+
+from __future__ import annotations
+
+from hybridconn.config import ConfigError
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.sender import (
+    SenderConfig,
+    SenderTimings,
+    load_sender,
+    sender_from_options,
+)
+from tests.config.case import KEY, STRING, ConfigTestCase
+
+FORWARD = '[[forward]]\nconnection_string_file = "db"\nbind = "127.0.0.1:15432"\n'
+
+
+class SenderTestCase(ConfigTestCase):
+    """With a connection string in a file."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("db", STRING + "\n")
+
+    def load(self, text: str) -> SenderConfig:
+        """Load a configuration."""
+        return load_sender(self.write("sender.toml", text), self.environ)
+
+    def one(self, text: str, *words: str) -> None:
+        """One thing only is wrong, and the line has these words."""
+        lines = self.mistakes(load_sender, text)
+        self.assertEqual(len(lines), 1, lines)
+        for word in words:
+            self.assertIn(word, lines[0])
+
+
+class FileTests(SenderTestCase):
+    """C{sender.toml}."""
+
+    def test_defaults(self) -> None:
+        """A connection string and a port are enough."""
+        config = self.load(FORWARD)
+        self.assertEqual(config.timings, SenderTimings(30.0, 60.0, 3600.0, 70.0))
+        self.assertEqual(config.ca_files, ())
+        (forward,) = config.forwards
+        self.assertEqual(forward.bind, HostPort("127.0.0.1", 15432))
+        self.assertEqual(forward.connection.entity_path, "db")
+        self.assertTrue(forward.connection.secure)
+        self.assertNotIn(KEY, repr(config))
+
+    def test_all(self) -> None:
+        """Everything that can be set; senders of open entities need no key."""
+        self.certify()
+        config = self.load(
+            'ca_file = "ca.pem"\ninsecure = true\n[timings]\nping_interval = 5\n'
+            "dead_after = 10\ntoken_lifetime = 60\nconnect_timeout = 3\n"
+            + FORWARD
+            + '[[forward]]\nbind = "[::1]:0"\n'
+            'connection_string = "Endpoint=sb://relay:8080/;EntityPath=open"\n'
+        )
+        self.assertEqual(config.timings, SenderTimings(5.0, 10.0, 60.0, 3.0))
+        self.assertEqual(config.ca_files, (str(self.folder / "ca.pem"),))
+        self.assertEqual(
+            [forward.connection.secure for forward in config.forwards], [False] * 2
+        )
+        self.assertEqual(config.forwards[1].bind, HostPort("::1", 0))
+        self.assertEqual(config.forwards[1].connection.port, 8080)
+
+    def test_mistakes(self) -> None:
+        """Each value has its own mistake and mend."""
+        for text, *words in (
+            ("", "forward: is missing; add a [[forward]]."),
+            (
+                FORWARD.replace("15432", "99999"),
+                "bind",
+                "port is 99999; use 0 to 65535",
+            ),
+            (FORWARD.replace("15432", "http"), '"127.0.0.1:http" is no local address'),
+            (FORWARD.replace("127.0.0.1", "db.corp"), "bind to an IP address"),
+            ('[[forward]]\nconnection_string_file = "db"', "bind: is missing"),
+            ('[[forward]]\nbind = "127.0.0.1:1"', "connection_string_file: is missing"),
+            (FORWARD.replace('"db"', '"gone"'), "connection_string_file: there is no"),
+            (FORWARD + 'target = "a:1"', "target: there is no such setting"),
+            (f"[timings]\nrenew_at = 0.5\n{FORWARD}", "renew_at: there is no such"),
+            (
+                f"[timings]\ndead_after = 20\n{FORWARD}",
+                "dead_after: 20 is not more than ping_interval, 30.0",
+            ),
+        ):
+            self.one(text, *words)
+
+    def test_same_port(self) -> None:
+        """Two forwards on one port are refused; free ports are not the same."""
+        self.one(
+            FORWARD + FORWARD.replace("127.0.0.1", "localhost"),
+            'bind: "localhost:15432" is taken by number 1; use another port.',
+        )
+        free = FORWARD.replace("15432", "0")
+        self.load(FORWARD + FORWARD.replace("127.0.0.1", "127.0.0.2") + free + free)
+
+    def test_wrong_shapes(self) -> None:
+        """Whatever stands where a table should be, the answer is a mistake."""
+        for text in (
+            "forward = 1",
+            'forward = ["a"]',
+            "[forward]",
+            "[[forward]]\nbind = 1",
+            "[[forward]]\nbind = []\nconnection_string = {}",
+            f"timings = 5\n{FORWARD}",
+            f"[[timings]]\nping_interval = 1\n{FORWARD}",
+            f'[timings]\nping_interval = "a"\ndead_after = false\n{FORWARD}',
+        ):
+            self.assertNotEqual(self.mistakes(load_sender, text), [])
+
+
+class OptionTests(SenderTestCase):
+    """The same from a command line."""
+
+    def test_good(self) -> None:
+        """A file with the connection string and a port."""
+        config = sender_from_options(
+            str(self.folder / "db"), "127.0.0.1:0", environ=self.environ
+        )
+        self.assertEqual(config.forwards[0].bind, HostPort("127.0.0.1", 0))
+
+    def test_mistakes(self) -> None:
+        """Mistakes name the option."""
+        error = self.assertRaises(
+            ConfigError, sender_from_options, str(self.folder / "db"), environ={}
+        )
+        self.assertEqual(str(error), "command line: --bind: is missing; add it.")
