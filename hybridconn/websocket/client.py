@@ -60,7 +60,11 @@ class WebSocketUrl:
         @raise ValueError: it is no such address; the text does not repeat it,
             for it may carry a secret.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # whose text would repeat what is wrong
+            raise ValueError("the address has no valid host and port") from None
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             raise ValueError("not a ws:// or wss:// address")
         start = len(parts.scheme) + 3 + len(parts.netloc)
@@ -70,9 +74,7 @@ class WebSocketUrl:
         if any(ord(c) <= 32 or ord(c) >= 127 for c in resource) or "#" in resource:
             raise ValueError("the address has a character that no URL may have")
         secure = parts.scheme == "wss"
-        return cls(
-            secure, parts.hostname, parts.port or (443 if secure else 80), resource
-        )
+        return cls(secure, parts.hostname, port or (443 if secure else 80), resource)
 
     @property
     def bracketed_host(self) -> str:

@@ -39,6 +39,18 @@ class _Writing(enum.Enum):
     ENDED = "our Close is sent"
 
 
+class _Feed:
+    """A producer as the tunnel knows it; L{TunnelTransport} stops it, once."""
+
+    def __init__(self, producer: Any, streaming: bool) -> None:
+        self.resumeProducing = producer.resumeProducing
+        if streaming:
+            self.pauseProducing = producer.pauseProducing
+
+    def stopProducing(self) -> None:
+        """The transport hears of it by itself."""
+
+
 @implementer(ITCPTransport, IConsumer, IPushProducer, ITunnelSink)
 class TunnelTransport:
     """
@@ -65,7 +77,7 @@ class TunnelTransport:
         self._producer: Any = None
         self._paused = False
         self._held: list[Callable[[], None]] = []
-        self._read_ended = False
+        self._read_ended = self._lost = False
         self._why: BaseException | None = None
         self._linger: IDelayedCall | None = None
 
@@ -106,7 +118,7 @@ class TunnelTransport:
         if self.disconnecting:
             return
         if self._half_closeable:
-            self._protocol.readConnectionLost()
+            self._guarded(self._protocol.readConnectionLost)
         else:
             # As with TCP, a producer is not waited for: it would not know.
             self.disconnecting = True
@@ -114,6 +126,7 @@ class TunnelTransport:
             self._end()
 
     def tunnel_lost(self, reason: Failure) -> None:
+        self._lost = True
         self._cancel_linger()
         self._held.clear()
         self._stop_producer()
@@ -195,11 +208,11 @@ class TunnelTransport:
         """Let C{producer} write as fast as the tunnel takes it."""
         if self._producer is not None:
             raise RuntimeError("a producer is registered already")
-        if self._writing is _Writing.ENDED:
+        if self._lost or self._writing is _Writing.ENDED:
             producer.stopProducing()
             return
         self._producer = producer
-        self._tunnel.register_producer(producer, streaming)
+        self._tunnel.register_producer(_Feed(producer, streaming), streaming)
 
     def unregisterProducer(self) -> None:
         """The producer is done; a waiting end goes out now."""

@@ -83,7 +83,9 @@ class Liveness:
     After C{interval} without a byte it is pinged; if C{patience} later there is
     still none, it is gone.  A peer that we do not read from, that does not take
     what we write, or that has closed its half is given no verdict: its pong
-    could not come.
+    could not come.  Nor is one that we have closed our half to: no ping may
+    follow a Close, and it may take its time for an answer (relay-protocol section
+    6.4).  The kernel's keep-alive is left then.
     """
 
     log = Logger()
@@ -102,7 +104,8 @@ class Liveness:
     def look(self, now: float) -> None:
         """Ping or give up, if it is time."""
         socket = self._socket
-        excused = socket.paused or socket.flow.blocked or socket.close_received
+        closing = socket.close_sent or socket.close_received
+        excused = closing or socket.paused or socket.flow.blocked
         if excused or socket.bytes_received != self._seen:
             self._seen = socket.bytes_received
             self._since = now

@@ -66,7 +66,6 @@ class WebSocketTestCase(SynchronousTestCase):
         """Dial C{peer} as a listener or sender does; L{None} answers nothing."""
         if peer is not None:
             port = self.network.listen("relay.test", 443, one_protocol(peer))
-            self.addCleanup(port.stopListening)
         dialled = connect_websocket(
             self.network.dialer(),
             self.clock,
@@ -76,6 +75,8 @@ class WebSocketTestCase(SynchronousTestCase):
             **more,
         )
         self.flush()
+        if peer is not None:
+            port.stopListening()
         return dialled
 
     def client(self, sink: Any = None) -> tuple[TunnelClientProtocol, WsPeer]:

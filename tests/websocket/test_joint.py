@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -53,6 +53,17 @@ class App(Protocol):
         self.lost = reason
 
 
+class NotedJoint(Joint):
+    """Remembers that it was left."""
+
+    def __init__(self, names: JointNames) -> None:
+        super().__init__(names)
+        self.left: list[Failure] = []
+
+    def left_early(self, reason: Failure) -> None:
+        self.left.append(reason)
+
+
 class JointTestCase(SynchronousTestCase):
     """An app, a joint, and a WebSocket peer in the relay's place."""
 
@@ -62,12 +73,11 @@ class JointTestCase(SynchronousTestCase):
         self.network = MemoryNetwork()
         self.clock = self.network.clock
         self.app = App()
-        self.joint = Joint(NAMES)
-        self.left_early: list[Failure] = []
-        self.joint.left_early = self.left_early.append  # type: ignore[method-assign]
+        self.joint = NotedJoint(NAMES)
         self.events: list[LogEvent] = []
-        globalLogPublisher.addObserver(self.events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+        observer = cast(ILogObserver, self.events.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.network.listen("app.test", 1, one_protocol(self.app))
         endpoint = self.network.client_endpoint("app.test", 1, secure=self.secure)
         self.near_dialled = endpoint.connect(one_protocol(self.joint))
@@ -187,7 +197,7 @@ class DataTests(JointTestCase):
         """An app that sends and closes its half at once is served all the same."""
         self.send(b"question")
         self.do(self.app.wire.loseWriteConnection)
-        self.assertEqual(self.left_early, [])
+        self.assertEqual(self.joint.left, [])
         self.join()
         self.assertEqual(self.relay.messages, [b"question"])
         self.assertEqual(self.relay.close_frame, (1000, "Shutdown"))
@@ -407,7 +417,7 @@ class ResetTests(JointTestCase):
     def test_left_early(self) -> None:
         """An app that breaks off before there is a tunnel is noticed."""
         self.do(self.app.wire.abortConnection)
-        self.assertEqual(len(self.left_early), 1)
+        self.assertEqual(len(self.joint.left), 1)
         self.join()
         self.assertIsNotNone(self.relay.lost)
         self.assertIsNone(self.relay.close_frame)

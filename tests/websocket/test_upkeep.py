@@ -17,6 +17,7 @@ class Socket:
         self.bytes_received = 0
         self.paused = False
         self.close_received = False
+        self.close_sent = False
         self.calls: list[str] = []
         self.flow = self
         self.blocked = False
@@ -60,7 +61,7 @@ class LivenessTests(SynchronousTestCase):
 
     def test_excused(self) -> None:
         """No verdict while its sign of life could not come."""
-        for fact in ("paused", "blocked", "close_received"):
+        for fact in ("paused", "blocked", "close_received", "close_sent"):
             setattr(self.socket, fact, True)
             self.assertEqual(self.wait(100), [], fact)
             setattr(self.socket, fact, False)
