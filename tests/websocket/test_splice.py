@@ -451,6 +451,19 @@ class LossTests(SpliceTestCase):
         self.assertIsNone(listener.close_frame)
         self.ended()
 
+    def test_violation_behind_stalled_data(self) -> None:
+        """A violation found while the other leg is held: its data still arrives."""
+        sender, listener = self.tunnel()
+        listener.pause()
+        sender.binary(bytes(100_000))
+        sender.frame(3)
+        self.advance(30.0)
+        listener.resume()
+        self.flush()
+        self.assert_messages(listener, [bytes(100_000)])
+        self.assertIsNone(listener.close_frame)
+        self.assertEqual(self.ended().ended_by, "sender")
+
     def test_loss_of_a_stalled_writer(self) -> None:
         """A sender that vanishes while it is held is noticed when it is read."""
         sender, listener = self.tunnel()

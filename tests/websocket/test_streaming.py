@@ -129,7 +129,7 @@ class ReceivingTests(WebSocketTestCase):
         self.assertEqual(self.sink.closed, (4000, b"bye"))
 
     def test_sink_for_the_lost(self) -> None:
-        """A sink for a connection that is gone hears so, what came before first."""
+        """A sink for a connection that is gone hears so."""
         end, peer = self.server()
         peer.abort()
         self.flush()

@@ -22,7 +22,7 @@ from zope.interface import implementer
 class _Client:
     prefix = "hc"
 
-    def parseStreamClient(self, reactor: Any, *args: str, **kwargs: str) -> Any:
+    def parseStreamClient(self, reactor: Any, *args: Any, **kwargs: Any) -> Any:
         parser = namedAny("hybridconn.endpoints.strings.ClientParser")()
         return parser.parseStreamClient(reactor, *args, **kwargs)
 
@@ -31,7 +31,7 @@ class _Client:
 class _Server:
     prefix = "hc"
 
-    def parseStreamServer(self, reactor: Any, *args: str, **kwargs: str) -> Any:
+    def parseStreamServer(self, reactor: Any, *args: Any, **kwargs: Any) -> Any:
         parser = namedAny("hybridconn.endpoints.strings.ServerParser")()
         return parser.parseStreamServer(reactor, *args, **kwargs)
 
