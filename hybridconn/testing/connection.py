@@ -53,6 +53,10 @@ class Connection:
         up.join(self.client, self.server, down)
         down.join(self.server, self.client, up)
 
+    def __repr__(self) -> str:
+        client = self.client.getHost()
+        return f"<Connection {client.host}:{client.port} to {self.host}:{self.port}>"
+
     def cut(self) -> None:
         """Reset it, as seen from both ends; unread bytes are lost."""
         self.to_server.cut()

@@ -5,16 +5,23 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
+from pathlib import Path
+from types import ModuleType
+from unittest import TestResult, TestSuite
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import hybridconn.testing
 
+_PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+_EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
 
 class DocumentedTests(SynchronousTestCase):
-    """Docstrings of L{hybridconn.testing}."""
+    """Docstrings of L{hybridconn.testing}, and its page."""
 
-    def test_examples(self) -> None:
+    def test_docstrings(self) -> None:
         """Every example in a docstring does what it says."""
         attempted = 0
         for found in pkgutil.iter_modules(hybridconn.testing.__path__):
@@ -23,6 +30,29 @@ class DocumentedTests(SynchronousTestCase):
             self.assertEqual(results.failed, 0, found.name)
             attempted += results.attempted
         self.assertGreater(attempted, 20)
+
+    def test_page(self) -> None:
+        """Every test on the page passes."""
+        result = TestResult()
+        for number, source in enumerate(_EXAMPLE.findall(_PAGE.read_text("utf-8"))):
+            module = ModuleType(f"example{number}")
+            exec(compile(source, f"{_PAGE}:{number}", "exec"), vars(module))
+            cases = [
+                thing
+                for thing in vars(module).values()
+                if isinstance(thing, type)
+                and issubclass(thing, SynchronousTestCase)
+                and thing is not SynchronousTestCase
+            ]
+            TestSuite(
+                case(name)
+                for case in cases
+                for name in dir(case)
+                if name.startswith("test_")
+            ).run(result)
+        problems = [text for _, text in (*result.failures, *result.errors)]
+        self.assertEqual(problems, [])
+        self.assertGreaterEqual(result.testsRun, 4)
 
     def test_exports(self) -> None:
         """What __all__ names is there, and is documented."""
