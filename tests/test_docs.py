@@ -136,10 +136,6 @@ class PagesTests(SynchronousTestCase):
 class OptionsTests(SynchronousTestCase):
     """What is said of options."""
 
-    def test_reference(self) -> None:
-        """docs/options.md is what the code makes of itself."""
-        self.assertEqual((DOCS / "options.md").read_text(), reference.render())
-
     def test_limits(self) -> None:
         """Every limit is explained."""
         self.assertLessEqual({one.name for one in attrs.fields(Limits)}, options())
