@@ -213,11 +213,11 @@ def _report(plan: Plan, folder: Path, files: dict[str, NewFile]) -> None:
         f"  sender    {_string(plan, 'defaultSender', plan.send_key)}",
         "",
         "Next:",
-        f"  1. Here, the relay:  twistd -n hcrelay --config {at}/relay.toml",
+        f"  1. Here, the relay:  twistd -n --pidfile= hcrelay --config {at}/relay.toml",
         f"  2. Beside the target {plan.target}, with {ca}listener.toml and",
-        "     listen.connection-string:  twistd -n hclistener --config listener.toml",
+        "     listen.connection-string:  twistd -n --pidfile= hclistener --config listener.toml",
         f"  3. Beside the app, with {ca}sender.toml and send.connection-string:",
-        "     twistd -n hcsender --config sender.toml",
+        "     twistd -n --pidfile= hcsender --config sender.toml",
         f"  4. Let the app connect to {plan.bind}.",
     ]
     if not plan.endpoint:

@@ -46,7 +46,7 @@ def relay_toml(plan: Plan) -> str:
     """The relay's configuration; it holds keys."""
     endpoint = f"endpoint = {_toml(plan.endpoint)}\n" if plan.endpoint else ""
     return f"""\
-# The relay. Start it with: twistd -n hcrelay --config relay.toml
+# The relay. Start it with: twistd -n --pidfile= hcrelay --config relay.toml
 # Every setting is explained in docs/options.md. This file holds keys: mode 0600.
 
 [listen]
@@ -86,7 +86,7 @@ primary_key = {_toml(plan.send_key)}
 def listener_toml(plan: Plan) -> str:
     """The listener's configuration."""
     return f"""\
-# The listener. Start it with: twistd -n hclistener --config listener.toml
+# The listener. Start it with: twistd -n --pidfile= hclistener --config listener.toml
 {_authorities(plan)}
 [[hybrid_connection]]
 connection_string_file = "listen.connection-string"
@@ -97,7 +97,7 @@ target = {_toml(plan.target)}
 def sender_toml(plan: Plan) -> str:
     """The sender's configuration."""
     return f"""\
-# The sender. Start it with: twistd -n hcsender --config sender.toml
+# The sender. Start it with: twistd -n --pidfile= hcsender --config sender.toml
 {_authorities(plan)}
 [[forward]]
 connection_string_file = "send.connection-string"

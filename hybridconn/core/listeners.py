@@ -16,8 +16,8 @@ class ListenerRef:
     @ivar address: the IP address from which its control channel comes.
     @ivar port: the port that goes with C{address}.
     @ivar connected_since: seconds since 1970-01-01 UTC.
-    @ivar connections: how many senders it has now, those included that it was
-        offered and did not answer yet.
+    @ivar connections: how many tunnels run through it now; senders that it was
+        offered and has not come for yet are not among them.
     @ivar sb_hc_id: the C{sb-hc-id} with which it came, if any.  Chosen by the
         listener, so neither unique nor to be trusted.
     """

@@ -23,7 +23,6 @@ from hybridconn.core.entities import (
 from hybridconn.core.refusals import (
     BadRequest,
     EndpointNotFound,
-    InternalError,
     NotSupported,
     Refusal,
     Rejected,
@@ -127,9 +126,6 @@ class RelayHandler:
             self._dispatch(route, request)
         except Refusal as refusal:
             self._refuse(request, refusal)
-        except Exception:
-            self.log.failure("a request could not be handled")
-            request.refuse(InternalError())
 
     def _dispatch(self, route: Route, request: IHeldRequest) -> None:
         if isinstance(route, Listen):

@@ -82,6 +82,7 @@ class RelayService(MultiService):
         self._clock = clock
         self._store = store
         self.limits = limits = limits or Limits()
+        self._websockets = TunnelServerFactory(clock, limits)
         self.desk = Desk(balancer, limits, random_bytes)
         self.upkeep = Upkeep(
             clock,
@@ -101,7 +102,7 @@ class RelayService(MultiService):
                 limits=limits,
                 clock=clock,
                 upkeep=self.upkeep,
-                websockets=TunnelServerFactory(clock, limits),
+                websockets=self._websockets,
                 public_url=public_url or PublicUrl(),
             ),
             store,
@@ -151,7 +152,9 @@ class RelayService(MultiService):
 
     def _drained(self, since: float) -> Deferred[Any]:
         late = self._clock.seconds() - since >= self.limits.control_close_timeout
-        if self.desk.idle or late:
+        # A channel leaves the desk before its Close is on the wire.
+        gone = self.desk.idle and not self._websockets.countConnections
+        if gone or late:
             done: Deferred[Any] = Deferred()
             done.callback(None)
             return done

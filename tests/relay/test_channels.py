@@ -337,6 +337,18 @@ class TunnelTests(RelayTestCase):
             self.assertEqual(peer.close_frame[0], 1001)
         self.assertEqual(waiting.status, 503)
 
+    def test_shutdown_waits_for_the_closes(self) -> None:
+        """The end is not reported before an idle listener has its 1001."""
+        listener = self.listen()
+        stopped = self.relay.service.stopService()
+        self.assertNoResult(stopped)
+        self.flush()
+        self.assertEqual(listener.close_frame, (1001, "the relay is shutting down"))
+        listener.close(1001)
+        self.network.advance(1)
+        self.successResultOf(stopped)
+        self.assertIsNotNone(listener.lost)
+
     def test_nothing_is_left(self) -> None:
         """After all went away the relay remembers nothing and no timer runs."""
         for _ in range(3):
