@@ -53,9 +53,10 @@ class SecretTests(IntegrationTestCase):
                         dial(stage, url, header, others).close()
                     except Refused as no:
                         answers.append(f"{no.reason}\n{no.body}")
-        listener.control.send(json.dumps({"renewToken": {"token": send}}))
         listener.control.send(json.dumps({"unknown": {"token": "x"}}))
         listener.control.send("not JSON")
+        # Last: the relay closes the channel for it.
+        listener.control.send(json.dumps({"renewToken": {"token": send}}))
         listener.ended.wait(10)
         for entity in ("tcp", "open"):
             with stage.dial(ports[entity]) as connection:
