@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hybridconn.core.commands import Accept
     from hybridconn.core.entities import Claim, HybridConnection, Namespace
+    from hybridconn.core.frames import Piece
     from hybridconn.core.http import RequestHead
     from hybridconn.core.listeners import ListenerRef, SenderRequest
     from hybridconn.core.refusals import Refusal
@@ -130,6 +131,17 @@ class ITunnelSink(Interface):
         """The connection below is gone.  Called exactly once, last."""
 
 
+class IBatchSink(ITunnelSink):
+    """A sink that takes all that one read brought in one call; it is quicker."""
+
+    def pieces_received(pieces: Sequence[Piece]) -> None:
+        """
+        Parts of messages, in their order; called in place of C{piece_received}.
+
+        @param pieces: for each C{(data, binary, final)}.
+        """
+
+
 class ITunnel(Interface):
     """
     One WebSocket after its handshake, as L{hybridconn.websocket} gives it: the
@@ -144,6 +156,9 @@ class ITunnel(Interface):
         Send a part of a message, in frames of at most 64 kB.  Ignored after
         L{send_close} or when the connection is gone.
         """
+
+    def send_pieces(pieces: Sequence[Piece]) -> None:
+        """Send several parts of messages at once, in one write."""
 
     def send_close(code: int | None, reason: bytes) -> None:
         """Send Close; receiving goes on until the peer's Close."""

@@ -218,6 +218,7 @@ class ControlChannelClient:
                 url,
                 headers=headers,
                 timeout=self._timings.connect_timeout,
+                data_path="autobahn",
             )
             return dialled.addCallback(self._opened, state, token)
 

@@ -10,6 +10,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hybridconn.core.frames import Piece
 from hybridconn.core.http import RequestHead
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.tracking import TrackingId
@@ -86,6 +87,11 @@ class RecordingTunnel:
     def send_piece(self, data: bytes, binary: bool, final: bool) -> None:
         """Remember a piece."""
         self.calls.append(("send_piece", data, binary, final))
+
+    def send_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Remember them one by one."""
+        for data, binary, final in pieces:
+            self.send_piece(data, binary, final)
 
     def send_close(self, code: int | None, reason: bytes) -> None:
         """Remember a Close."""

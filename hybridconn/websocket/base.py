@@ -1,7 +1,9 @@
 """
 What our two Autobahn protocols share: one WebSocket as an L{ITunnel}.
 
-Autobahn reads and writes the frames.  Three things differ from its defaults:
+Autobahn makes the handshake and reads and writes the frames of control
+channels; those of a tunnel pass through L{hybridconn.core.frames}.  Three things
+differ from Autobahn's defaults:
 
   - A message is never gathered: each piece goes to the sink as it arrives
     (relay-protocol section 6.4).
@@ -15,43 +17,37 @@ Autobahn reads and writes the frames.  Three things differ from its defaults:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+import os
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hybridconn.core.limits import Limits
-from hybridconn.interfaces import ITunnel, ITunnelSink
+from hybridconn.core.frames import (
+    CLOSE,
+    PING,
+    PROTOCOL_ERROR,
+    TOO_BIG,
+    FrameParser,
+    FrameWriter,
+    Piece,
+)
+from hybridconn.interfaces import IBatchSink, ITunnel, ITunnelSink
+from hybridconn.websocket.autobahn_frames import AutobahnFrames
 from hybridconn.websocket.closing import (
     INTERNAL_ERROR,
     INVALID_PAYLOAD,
     POLICY_VIOLATION,
-    PROTOCOL_ERROR,
-    TOO_BIG,
     close_reason,
     valid_close_code,
 )
 from hybridconn.websocket.flow import Flow, FrameBudget
-
-_CONTINUATION, _TEXT, _BINARY = 0, 1, 2
-
-#: Set on the factories of both sides; the zeros turn Autobahn's timers off.
-COMMON_OPTIONS: dict[str, Any] = {
-    "utf8validateIncoming": False,
-    # In Autobahn's words; it stops parsing, and what happens is _fail_connection.
-    "failByDrop": True,
-    "echoCloseCodeReason": True,
-    "openHandshakeTimeout": 0,
-    "closeHandshakeTimeout": 0,
-    "autoPingInterval": 0,
-    "autoPingTimeout": 0,
-    "tcpNoDelay": True,
-}
+from hybridconn.websocket.masking import apply_mask
+from hybridconn.websocket.messages import Gatherer, TooBig
 
 
 class ProtocolViolation(ConnectionLost):
@@ -62,23 +58,6 @@ class ProtocolViolation(ConnectionLost):
         return str(self.args[0])
 
 
-class _AutobahnLog:
-    """
-    Autobahn's log, kept quiet: it prints handshakes (with tokens in them) at
-    debug level and a peer's mistakes as warnings.  Errors are bugs: they pass.
-    """
-
-    _log = Logger(namespace="hybridconn.websocket.autobahn")
-
-    def _nothing(self, *args: object, **kwargs: object) -> None:
-        """Say nothing."""
-
-    trace = debug = info = warn = _nothing
-
-    def error(self, format: str, **fields: object) -> None:
-        self._log.error(format, **fields)
-
-
 class _Input(enum.Enum):
     """What becomes of the bytes that come in."""
 
@@ -87,41 +66,50 @@ class _Input(enum.Enum):
     IGNORED = "thrown away unread: after a Close, a violation or our drop"
 
 
+def _one_by_one(sink: ITunnelSink, pieces: Sequence[Piece]) -> None:
+    for data, binary, final in pieces:
+        sink.piece_received(data, binary, final)
+
+
+_close_code = struct.Struct("!H").unpack_from
+
+
+def _new_key() -> bytes:
+    """RFC 6455 section 5.3: from a strong source, ever new."""
+    return os.urandom(4)
+
+
 @implementer(ITunnel)
-class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
+class StreamingWebSocket(AutobahnFrames):
     """
     The part of L{ITunnel} that is the same for client and server.
 
-    @ivar limits: the numbers to keep, from the factory.
     @ivar clock: for the closing time-outs, the factory's reactor.
     @ivar bytes_received: bytes that came over the wire, of any kind: liveness.
     @ivar close_sent: our Close is written; nothing of ours may follow.
     @ivar close_received: the peer's Close is here.
     @ivar paused: reading is paused by the other side of the tunnel.
     @ivar flow: tells whether the network takes what is written here.
-    @ivar max_fragments: more frames than this in one message are abuse; 0 is
-        no limit.
+    @cvar max_gathered_bytes: the longest message for L{onMessage}.
     """
 
-    log = _AutobahnLog()
-
-    limits: Limits
     clock: IReactorTime
+    max_gathered_bytes = 16 * 1024 * 1024
     bytes_received = 0
     close_sent = False
     close_received = False
     paused = False
-    max_fragments = 0
     #: Autobahn's: the peer broke a rule.
     failedByMe = False
 
     _sink: ITunnelSink | None = None
     _gone: Failure | None = None
     _input = _Input.FLOWING
-    _message_open = False
-    _incoming_binary = True
-    _incoming_bytes = 0
-    _incoming_frames = 0
+    _parser: FrameParser | None = None
+    _writer: FrameWriter | None = None
+    _gatherer: Gatherer | None = None
+    #: What takes the pieces; set with the sink.
+    _deliver: Callable[[Sequence[Piece]], None]
     _timer: IDelayedCall | None = None
 
     def __init__(self) -> None:
@@ -149,8 +137,12 @@ class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
     def dataReceived(self, data: bytes) -> None:
         """Parse what came over the wire."""
         self.bytes_received += len(data)
-        if self._input is not _Input.IGNORED:
+        if self._input is _Input.IGNORED:
+            return
+        if self._parser is None:
             self._dataReceived(data)
+        else:
+            self._parse(self._parser, data)
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell the sink that the connection is gone."""
@@ -162,57 +154,29 @@ class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
 
     def _onOpen(self) -> None:
         # Skips Autobahn's look at the peer's certificate, which WAMP needs.
+        if self.data_path == "slim":
+            self._use_slim_frames()
         self.onOpen()
+        if self._parser is not None:
+            rest, self.data = self.data, b""
+            if rest and self._input is not _Input.IGNORED:
+                self._parse(self._parser, rest)
 
     def onOpen(self) -> None:
         """The opening handshake is done: send what was written before."""
+        if type(self).onMessage is not StreamingWebSocket.onMessage:
+            self._gatherer = Gatherer(self.max_gathered_bytes)
         early, self._early = self._early, []
         for send in early:
             send()
 
-    def sendData(
-        self, data: bytes, sync: bool = False, chopsize: int | None = None
-    ) -> None:
-        """Write at once."""
-        self.transport.write(data)
-
-    def onMessageBegin(self, isBinary: bool) -> None:
-        """A message starts."""
-        self._incoming_binary = isBinary
-        self._incoming_bytes = 0
-        self._incoming_frames = 0
-
-    def onMessageFrameBegin(self, length: int) -> None:
-        """A frame's head is here: check its length before any payload is read."""
-        self._incoming_bytes += length
-        self._incoming_frames += 1
-        if 0 < self.limits.max_message_bytes < self._incoming_bytes:
-            self._fail_connection(
-                TOO_BIG, f"a message may have {self.limits.max_message_bytes} bytes"
-            )
-        elif 0 < self.max_fragments < self._incoming_frames:
-            self._fail_connection(
-                POLICY_VIOLATION, f"a message may have {self.max_fragments} frames"
-            )
-
-    def onMessageFrameData(self, payload: bytes) -> None:
-        """A part of a frame's payload."""
-        if self._input is not _Input.FLOWING:
-            return
-        frame = self.current_frame
-        final = frame.fin and self.current_frame_masker.pointer() == frame.length
-        if payload or final:
-            binary = self._incoming_binary
-            if self._sink is None:
-                self._keep(lambda sink: sink.piece_received(payload, binary, final))
-            else:
-                self._sink.piece_received(payload, binary, final)
-
-    def onMessageFrameEnd(self) -> None:
-        """Nothing was gathered, nothing is to be handed over."""
-
-    def onMessageEnd(self) -> None:
-        """Nothing was gathered, nothing is to be handed over."""
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """
+        A whole message came.  A subclass that overrides this sees each one,
+        after its pieces went to the sink, and pays for the gathering; a message
+        of more than C{max_gathered_bytes} then closes the connection with 1009.
+        Without such a subclass nothing is gathered and this is never called.
+        """
 
     def onPing(self, payload: bytes) -> None:
         """Answer for this hop alone: pings are not forwarded."""
@@ -263,6 +227,11 @@ class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
             sink.tunnel_lost(self._gone)
             return
         self._sink = sink
+        self._deliver = (
+            sink.pieces_received
+            if IBatchSink.providedBy(sink)
+            else self._deliver_one_by_one
+        )
         if self._unclaimed:
             unclaimed, self._unclaimed = self._unclaimed, []
             for event in unclaimed:
@@ -270,21 +239,17 @@ class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
             self.resume()
 
     def send_piece(self, data: bytes, binary: bool, final: bool) -> None:
+        self.send_pieces(((data, binary, final),))
+
+    def send_pieces(self, pieces: Sequence[Piece]) -> None:
         if self.state == self.STATE_CONNECTING:
-            self._early.append(lambda: self.send_piece(data, binary, final))
+            self._early.append(lambda: self.send_pieces(pieces))
+        elif self.close_sent or self.state != self.STATE_OPEN:
             return
-        if self.close_sent or self.state != self.STATE_OPEN:
-            return
-        size = self.limits.max_frame_bytes
-        opcode = _BINARY if binary else _TEXT
-        if self._message_open:
-            opcode = _CONTINUATION
-        # Java drops a frame of more than 64 kB (relay-protocol section 13.1).
-        while len(data) > size:
-            self.sendFrame(opcode=opcode, payload=data[:size], fin=False)
-            data, opcode = data[size:], _CONTINUATION
-        self.sendFrame(opcode=opcode, payload=data, fin=final)
-        self._message_open = not final
+        elif self._writer is not None:
+            self.transport.write(self._writer.frames(pieces))
+        else:
+            self._send_frames(pieces)
 
     def send_close(self, code: int | None, reason: bytes) -> None:
         if self.state == self.STATE_CONNECTING:
@@ -340,6 +305,60 @@ class StreamingWebSocket(WebSocketProtocol):  # type: ignore[misc]  # untyped
         self.transport.unregisterProducer()
 
     # --- ours ---
+
+    def _use_slim_frames(self) -> None:
+        from_client = bool(self.factory.isServer)
+        self._parser = FrameParser(
+            from_client, apply_mask, self.limits.max_message_bytes
+        )
+        self._writer = (
+            FrameWriter(self.limits.max_frame_bytes)
+            if from_client
+            else FrameWriter(self.limits.max_frame_bytes, apply_mask, _new_key)
+        )
+
+    def _parse(self, parser: FrameParser, data: bytes) -> None:
+        pieces = parser.feed(data)
+        if pieces:
+            self._pieces(pieces)
+        for opcode, payload in parser.controls:
+            if self._input is _Input.IGNORED:
+                return
+            if opcode == PING:
+                self.onPing(payload)
+            elif opcode == CLOSE:
+                code = _close_code(payload, 0)[0] if payload else None
+                self.onCloseFrame(code, payload[2:] or None)
+            else:
+                self.onPong(payload)
+        if parser.failure is not None and self._input is not _Input.IGNORED:
+            self._fail_connection(parser.failure.code, parser.failure.reason)
+
+    def _pieces(self, pieces: Sequence[Piece]) -> None:
+        if self._input is not _Input.FLOWING:
+            return
+        if self._sink is None:
+            self._keep(lambda sink: _one_by_one(sink, pieces))
+        else:
+            self._deliver(pieces)
+        if self._gatherer is not None:
+            self._gather(self._gatherer, pieces)
+
+    def _deliver_one_by_one(self, pieces: Sequence[Piece]) -> None:
+        for data, binary, final in pieces:
+            # The sink may end all this, or hand over to another.
+            if self._sink is not None and self._input is _Input.FLOWING:
+                self._sink.piece_received(data, binary, final)
+
+    def _gather(self, gatherer: Gatherer, pieces: Sequence[Piece]) -> None:
+        for data, binary, final in pieces:
+            try:
+                message = gatherer.add(data, final)
+            except TooBig as error:
+                self._fail_connection(TOO_BIG, str(error))
+                return
+            if message is not None:
+                self.onMessage(message, binary)
 
     def _drop_if_both_closed(self) -> None:
         if not (self.close_sent and self.close_received):

@@ -16,7 +16,8 @@ from twisted.python.failure import Failure
 
 from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IDialer, ITunnelSink
-from hybridconn.websocket.base import COMMON_OPTIONS, StreamingWebSocket
+from hybridconn.websocket.autobahn_frames import COMMON_OPTIONS, DataPath
+from hybridconn.websocket.base import StreamingWebSocket
 
 #: An answer's head longer than this is no relay's.
 _MAX_HEAD_BYTES = 65536
@@ -155,6 +156,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
     Makes the protocol for one dialled address.
 
     @param sink: attached before the handshake, so that nothing is lost.
+    @param data_path: who reads and writes the frames after the handshake.
     """
 
     protocol = TunnelClientProtocol
@@ -169,6 +171,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         headers: Mapping[str, str],
         subprotocols: Sequence[str],
         user_agent: str,
+        data_path: DataPath = "slim",
     ) -> None:
         super().__init__(
             reactor=clock, protocols=list(subprotocols), useragent=user_agent
@@ -177,12 +180,14 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         self.target = target
         self.headers = dict(headers)
         self._sink = sink
+        self._data_path = data_path
         self.setProtocolOptions(serverConnectionDropTimeout=0, **COMMON_OPTIONS)
 
     def buildProtocol(self, addr: object) -> Any:
         """Make the protocol (Twisted)."""
         protocol = self.protocol()
         protocol.factory = self
+        protocol.data_path = self._data_path
         if self._sink is not None:
             protocol.attach(self._sink)
         return protocol
@@ -202,6 +207,7 @@ def connect_websocket(
     subprotocols: Sequence[str] = (),
     timeout: float = 20.0,
     user_agent: str = "hybridconn",
+    data_path: DataPath = "slim",
 ) -> Deferred[TunnelClientProtocol]:
     """
     Open a WebSocket to a relay.
@@ -209,6 +215,8 @@ def connect_websocket(
     @param url: C{wss://host[:port]/path?query}; path and query go out as they are.
     @param sink: gets what arrives from the first byte on.
     @param timeout: seconds for the whole: name, TCP, TLS, upgrade.
+    @param data_path: who reads and writes the frames after the handshake; for
+        control channels it is C{autobahn}.
     @return: fires with the open tunnel.  Fails with L{HandshakeRefused} for
         an answer other than 101, L{TimeoutError
         <twisted.internet.error.TimeoutError>}, or what the dialer failed with.
@@ -217,7 +225,7 @@ def connect_websocket(
     """
     target = WebSocketUrl.parse(url)
     factory = TunnelClientFactory(
-        clock, limits, target, sink, headers or {}, subprotocols, user_agent
+        clock, limits, target, sink, headers or {}, subprotocols, user_agent, data_path
     )
     dialled: Deferred[Any] = dialer.endpoint(
         target.host, target.port, target.secure

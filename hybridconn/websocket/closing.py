@@ -6,18 +6,30 @@ from typing import Final
 
 from twisted.internet.error import ConnectionLost
 
+from hybridconn.core.frames import PROTOCOL_ERROR, TOO_BIG
+
+__all__ = [
+    "GOING_AWAY",
+    "INTERNAL_ERROR",
+    "INVALID_PAYLOAD",
+    "MAX_REASON_BYTES",
+    "NORMAL",
+    "POLICY_VIOLATION",
+    "PROTOCOL_ERROR",
+    "TOO_BIG",
+    "TunnelClosed",
+    "close_reason",
+    "valid_close_code",
+]
+
 #: RFC 6455 section 7.4: an orderly end.
 NORMAL: Final = 1000
 #: The relay shuts down or the entity was deleted or disabled.
 GOING_AWAY: Final = 1001
-#: The peer broke RFC 6455.
-PROTOCOL_ERROR: Final = 1002
-#: A text or a reason that is not UTF-8.
-INVALID_PAYLOAD: Final = 1007
 #: The token expired, a bad renewal, or abuse.
 POLICY_VIOLATION: Final = 1008
-#: A message over the configured limit.
-TOO_BIG: Final = 1009
+#: A text or a reason that is not UTF-8.
+INVALID_PAYLOAD: Final = 1007
 #: Our own fault.
 INTERNAL_ERROR: Final = 1011
 

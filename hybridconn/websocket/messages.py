@@ -1,12 +1,45 @@
-"""Whole messages, for the one place that wants them: control channels."""
+"""Whole messages, for those who want them; control channels do."""
 
 from __future__ import annotations
 
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hybridconn.core.frames import TOO_BIG
 from hybridconn.interfaces import ITunnel, ITunnelSink
-from hybridconn.websocket.closing import TOO_BIG
+
+
+class TooBig(Exception):
+    """A message is longer than it may be."""
+
+
+class Gatherer:
+    """
+    Makes messages of their pieces.
+
+    @param max_bytes: what a message may have.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes, final: bool) -> bytes | None:
+        """
+        Take one more piece.
+
+        @return: the message, if this was its last piece.
+        @raise TooBig: as soon as it is.
+        """
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            raise TooBig(f"a message may have {self._max_bytes} bytes")
+        self._pieces.append(data)
+        if not final:
+            return None
+        whole, self._pieces, self._size = b"".join(self._pieces), [], 0
+        return whole
 
 
 @implementer(ITunnelSink)
@@ -21,19 +54,16 @@ class MessageSink:
     tunnel: ITunnel
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._gatherer = Gatherer(max_bytes)
 
     def piece_received(self, data: bytes, binary: bool, final: bool) -> None:
-        self._size += len(data)
-        if self._size > self._max_bytes:
+        try:
+            message = self._gatherer.add(data, final)
+        except TooBig:
             self.tunnel.finish(TOO_BIG, b"message too big")
             return
-        self._pieces.append(data)
-        if final:
-            whole, self._pieces, self._size = b"".join(self._pieces), [], 0
-            self.message_received(whole, binary)
+        if message is not None:
+            self.message_received(message, binary)
 
     def message_received(self, message: bytes, binary: bool) -> None:
         """

@@ -9,7 +9,8 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from twisted.internet.interfaces import IReactorTime
 
 from hybridconn.core.limits import Limits
-from hybridconn.websocket.base import COMMON_OPTIONS, StreamingWebSocket
+from hybridconn.websocket.autobahn_frames import COMMON_OPTIONS, DataPath
+from hybridconn.websocket.base import StreamingWebSocket
 
 
 class TunnelServerProtocol(StreamingWebSocket, WebSocketServerProtocol):  # type: ignore[misc]  # untyped
@@ -46,17 +47,26 @@ class TunnelServerFactory(WebSocketServerFactory):  # type: ignore[misc]  # unty
 
     @param clock: for closing time-outs.
     @param limits: sizes and time-outs.
+    @param data_path: who reads and writes the frames of tunnels.
     """
 
     protocol = TunnelServerProtocol
 
-    def __init__(self, clock: IReactorTime, limits: Limits) -> None:
+    def __init__(
+        self, clock: IReactorTime, limits: Limits, data_path: DataPath = "slim"
+    ) -> None:
         super().__init__(reactor=clock, server="")
         self.limits = limits
+        self.data_path = data_path
         self.setProtocolOptions(webStatus=False, **COMMON_OPTIONS)
 
-    def build(self) -> TunnelServerProtocol:
-        """A protocol that waits for its connection."""
+    def build(self, control: bool = False) -> TunnelServerProtocol:
+        """
+        A protocol that waits for its connection.
+
+        @param control: for a control channel, whose frames are Autobahn's.
+        """
         protocol = self.protocol()
         protocol.factory = self
+        protocol.data_path = "autobahn" if control else self.data_path
         return protocol

@@ -12,15 +12,16 @@ cannot write.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hybridconn.core.frames import Piece
 from hybridconn.core.limits import Limits
-from hybridconn.interfaces import ITunnelSink
+from hybridconn.interfaces import IBatchSink
 from hybridconn.websocket.base import StreamingWebSocket
 
 
@@ -58,7 +59,7 @@ class _Valve:
         """The splice hears of it by itself."""
 
 
-@implementer(ITunnelSink)
+@implementer(IBatchSink)
 class _Half:
     """What comes from one leg, on its way to the other."""
 
@@ -74,13 +75,16 @@ class _Half:
         self.closed = ""
         self.lost = False
         self.source = source
-        self._send_piece = target.send_piece
+        self._send_pieces = target.send_pieces
         self.target = target
         self._splice = splice
 
     def piece_received(self, data: bytes, binary: bool, final: bool) -> None:
-        self.bytes += len(data)
-        self._send_piece(data, binary, final)
+        self.pieces_received(((data, binary, final),))
+
+    def pieces_received(self, pieces: Sequence[Piece]) -> None:
+        self.bytes += sum([len(piece[0]) for piece in pieces])
+        self._send_pieces(pieces)
 
     def close_received(self, code: int | None, reason: bytes) -> None:
         text = reason.decode("utf-8", "replace")

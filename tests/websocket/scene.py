@@ -16,6 +16,7 @@ from hybridconn.testing import (
     WsPeer,
     one_protocol,
 )
+from hybridconn.websocket.autobahn_frames import DataPath
 from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
 from hybridconn.websocket.server import TunnelServerFactory, TunnelServerProtocol
 
@@ -23,7 +24,13 @@ URL = "wss://relay.test/$hc/hyco?sb-hc-action=listen"
 
 
 class WebSocketTestCase(SynchronousTestCase):
-    """A network, limits that a test may set, and makers of ends."""
+    """
+    A network, limits that a test may set, and makers of ends.
+
+    @cvar data_path: who reads and writes the frames of the ends.
+    """
+
+    data_path: DataPath = "slim"
 
     def setUp(self) -> None:
         self.network = MemoryNetwork()
@@ -43,10 +50,11 @@ class WebSocketTestCase(SynchronousTestCase):
         self.network.advance(seconds)
 
     def server(
-        self, sink: Any = None, peer: WsPeer | None = None
+        self, sink: Any = None, peer: WsPeer | None = None, control: bool = False
     ) -> tuple[TunnelServerProtocol, WsPeer]:
         """A relay's end, and the client peer that dialled it."""
-        end = TunnelServerFactory(self.clock, self.limits).build()
+        factory = TunnelServerFactory(self.clock, self.limits, self.data_path)
+        end = factory.build(control)
         if sink is not None:
             end.attach(sink)
         port = self.network.listen("relay.test", 0, one_protocol(end))
@@ -72,6 +80,7 @@ class WebSocketTestCase(SynchronousTestCase):
             self.limits,
             url,
             sink=sink,
+            data_path=self.data_path,
             **more,
         )
         self.flush()

@@ -27,7 +27,7 @@ class SpliceTestCase(WebSocketTestCase):
         """Make a tunnel whose ends are still to dial."""
         self.limit(**limits)
         self.endings: list[Ending] = []
-        factory = TunnelServerFactory(self.clock, self.limits)
+        factory = TunnelServerFactory(self.clock, self.limits, self.data_path)
         self.sender_leg, self.listener_leg = factory.build(), factory.build()
         self.splice = Splice(
             self.sender_leg, self.listener_leg, self.limits, self._ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import cast
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost
 from zope.interface.verify import verifyObject
@@ -11,7 +12,7 @@ from hybridconn.interfaces import ITunnel
 from hybridconn.testing import Frame, RecordingSink, WsPeer
 from hybridconn.testing.frames import BINARY, CONTINUATION, PING, PONG, TEXT, encode
 from hybridconn.websocket.base import ProtocolViolation
-from hybridconn.websocket.server import TunnelServerFactory
+from hybridconn.websocket.server import TunnelServerFactory, TunnelServerProtocol
 from tests.websocket.scene import WebSocketTestCase
 
 
@@ -243,12 +244,13 @@ class SendingTests(WebSocketTestCase):
 
     def test_before_the_handshake(self) -> None:
         """What is sent before the handshake is done goes out behind it."""
-        end = TunnelServerFactory(self.clock, self.limits).build()
+        factory = TunnelServerFactory(self.clock, self.limits, self.data_path)
+        end = factory.build()
         end.send_piece(b"first", True, False)
         end.send_piece(b"second", True, True)
         end.send_close(1000, b"bye")
         end.send_piece(b"void", True, True)
-        self.patch(TunnelServerFactory, "build", lambda factory: end)
+        self.patch(TunnelServerFactory, "build", lambda *_: end)
         _, peer = self.server()
         self.assertEqual(peer.messages, [b"firstsecond"])
         self.assertEqual(peer.close_frame, (1000, "bye"))
@@ -419,7 +421,7 @@ class ViolationTests(WebSocketTestCase):
     def test_fragments_limit(self) -> None:
         """Where it is set, so many frames make a message and no more, 1008."""
         sink = RecordingSink()
-        end, peer = self.server(sink)
+        end, peer = self.server(sink, control=True)
         end.max_fragments = 4
         for opcode in (TEXT, 0, 0):
             peer.frame(opcode, b"", False)
@@ -455,3 +457,48 @@ class ViolationTests(WebSocketTestCase):
         assert peer.lost is not None
         peer.lost.trap(ConnectionLost, ConnectionAborted)
         self.quiet()
+
+
+class Counting(TunnelServerProtocol):
+    """A subclass that wants every message."""
+
+    max_gathered_bytes = 10
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[bytes, bool]] = []
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.seen.append((payload, isBinary))
+
+
+class WholeMessagesTests(WebSocketTestCase):
+    """A subclass may have messages whole, beside the pieces."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(TunnelServerFactory, "protocol", Counting)
+
+    def test_each_message(self) -> None:
+        """It gets each message once, and the sink its pieces as ever."""
+        sink = RecordingSink()
+        end, peer = self.server(sink)
+        peer.frame(TEXT, b"a", False)
+        self.flush()
+        self.assertEqual(sink.pieces, [(b"a", False, False)])
+        peer.frame(CONTINUATION, b"b")
+        peer.frame(BINARY, b"c")
+        self.flush()
+        self.assertEqual(cast(Counting, end).seen, [(b"ab", False), (b"c", True)])
+        self.assertEqual(sink.messages, ["ab", b"c"])
+
+    def test_too_long(self) -> None:
+        """A message that is too long to be gathered closes with 1009."""
+        sink = RecordingSink()
+        end, peer = self.server(sink)
+        peer.frame(BINARY, b"x" * 10)
+        peer.frame(BINARY, b"x" * 11)
+        self.flush()
+        self.assertEqual(cast(Counting, end).seen, [(b"x" * 10, True)])
+        self.assertEqual(peer.close_frame, (1009, "a message may have 10 bytes"))
+        self.lost(sink, ProtocolViolation)
