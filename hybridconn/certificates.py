@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from collections.abc import Sequence
+from typing import Any
 
 from attrs import frozen
 from cryptography import x509
@@ -17,8 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-#: Apple's systems refuse server certificates that are valid for longer.
-VALID_DAYS = 825
+#: Days for which a relay's certificate is good.  Browsers and Apple's systems
+#: refuse those that are good for more than 398.
+RELAY_DAYS = 365
+#: Days for which a private authority is good: clients need its file anew then.
+AUTHORITY_DAYS = 3653
 #: Names by which a relay is always reached on its own machine.
 OWN_NAMES = ("localhost", "127.0.0.1")
 # Clocks of other machines may be behind ours.
@@ -50,7 +54,7 @@ class RelayCertificates:
 
 
 def make_certificates(
-    names: Sequence[str], now: datetime.datetime, valid_days: int = VALID_DAYS
+    names: Sequence[str], now: datetime.datetime
 ) -> RelayCertificates:
     """
     Make a private authority and a certificate for a relay, both on P-256.
@@ -59,53 +63,91 @@ def make_certificates(
         main one first; L{OWN_NAMES} are added.
     @param now: the time from which they are valid, less an hour for clocks that
         are behind; with a time zone.
-    @param valid_days: the life of both.
     @raise ValueError: if a name is neither a host name nor an IP address.
     """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _distinguished(f"hybridconn private CA of {names[0]}")
+    certificate = (
+        _builder(name, key.public_key(), name, key.public_key())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now - _BACKDATED + datetime.timedelta(days=AUTHORITY_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    authority = _issued(certificate, key)
+    return RelayCertificates(authority, issue(authority, names, now))
+
+
+def issue(authority: Issued, names: Sequence[str], now: datetime.datetime) -> Issued:
+    """
+    Make a certificate for a relay, by an authority that is there already.
+
+    @param names: as for L{make_certificates}.
+    @param now: as for L{make_certificates}.
+    @raise ValueError: C{authority} is none, or is over; or a name is neither a
+        host name nor an IP address.
+    """
+    check_pair(authority.certificate, authority.key)
+    issuer = _certificates(authority.certificate)[0]
+    signing: Any = serialization.load_pem_private_key(authority.key, password=None)
+    if issuer.not_valid_after_utc <= now:
+        raise ValueError(f"have ended on {issuer.not_valid_after_utc:%Y-%m-%d}")
     unique = tuple(dict.fromkeys([*names, *OWN_NAMES]))
     alternatives = [_general_name(name) for name in unique]
     since = now - _BACKDATED
-    until = since + datetime.timedelta(days=valid_days)
-    authority_key, relay_key = (ec.generate_private_key(ec.SECP256R1()) for _ in "12")
-    authority_name = _distinguished(f"hybridconn private CA of {unique[0]}")
-
-    def builder(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> _Builder:
-        made = x509.CertificateBuilder(issuer_name=authority_name, subject_name=subject)
-        made = made.public_key(key.public_key())
-        made = made.serial_number(x509.random_serial_number())
-        made = made.not_valid_before(since).not_valid_after(until)
-        made = made.add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+    until = since + datetime.timedelta(days=RELAY_DAYS)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(
+            _distinguished(unique[0]),
+            key.public_key(),
+            issuer.subject,
+            signing.public_key(),
         )
-        return made.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(
-                authority_key.public_key()
-            ),
-            critical=False,
-        )
-
-    authority = (
-        builder(authority_name, authority_key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    relay = (
-        builder(_distinguished(unique[0]), relay_key)
+        .not_valid_before(max(since, issuer.not_valid_before_utc))
+        .not_valid_after(min(until, issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
         )
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .sign(authority_key, hashes.SHA256())
+        .sign(signing, hashes.SHA256())
     )
-    return RelayCertificates(
-        _issued(authority, authority_key), _issued(relay, relay_key)
+    return _issued(certificate, key)
+
+
+def _builder(
+    subject: x509.Name, key: Any, issuer: x509.Name, issuer_key: Any
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder(issuer_name=issuer, subject_name=subject)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key),
+            critical=False,
+        )
     )
 
 
-_Builder = x509.CertificateBuilder
+def names_of(chain: bytes) -> tuple[str, ...]:
+    """
+    The host names and IP addresses that the first certificate of a chain is for.
+
+    @raise ValueError: if there is no certificate.
+    """
+    try:
+        names = (
+            _certificates(chain)[0]
+            .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            .value
+        )
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(str(name.value) for name in names)
 
 
 def check_certificates(pem: bytes) -> None:

@@ -12,11 +12,14 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.certificates import (
+    Issued,
     RelayCertificates,
     check_certificates,
     check_pair,
     expiry,
+    issue,
     make_certificates,
+    names_of,
 )
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
@@ -52,16 +55,44 @@ class MakeTests(SynchronousTestCase):
             )
 
     def test_validity(self) -> None:
-        """It is good for 825 days, an hour of them before now, for slow clocks."""
+        """It is good for a year, an hour of it before now, for slow clocks."""
         name = x509.DNSName("localhost")
         hour = datetime.timedelta(hours=1)
-        first, last = NOW - hour, NOW - hour + 825 * DAY
+        first, last = NOW - hour, NOW - hour + 365 * DAY
         second = datetime.timedelta(seconds=1)
         for good in (first, NOW, last - second):
             verify(self.made, name, good)
         for bad in (first - second, last + second):
             self.assertRaises(VerificationError, verify, self.made, name, bad)
         self.assertEqual(expiry(self.made.relay.certificate), last)
+
+    def test_authority_lasts(self) -> None:
+        """The authority is good for ten years: its file is on every client."""
+        end = expiry(self.made.authority.certificate)
+        self.assertGreater(end, NOW + 3652 * DAY)
+
+    def test_next_one(self) -> None:
+        """The same authority gives the next certificate, never beyond its own end."""
+        later = NOW + 360 * DAY
+        relay = issue(self.made.authority, ["relay.example.net"], later)
+        made = RelayCertificates(self.made.authority, relay)
+        verify(made, x509.DNSName("relay.example.net"), later + 364 * DAY)
+        last = expiry(self.made.authority.certificate)
+        near = issue(self.made.authority, ["a"], last - DAY)
+        self.assertEqual(expiry(near.certificate), last)
+        error = self.assertRaises(ValueError, issue, self.made.authority, ["a"], last)
+        self.assertIn("have ended on 2036-11-23", str(error))
+        other = make_certificates(["a"], NOW).authority
+        mixed = Issued(self.made.authority.certificate, other.key)
+        self.assertRaises(ValueError, issue, mixed, ["a"], NOW)
+
+    def test_its_names(self) -> None:
+        """The names of a certificate can be read back, addresses too."""
+        self.assertEqual(
+            names_of(self.made.relay.certificate),
+            ("relay.example.net", "192.0.2.7", "::1", "localhost", "127.0.0.1"),
+        )
+        self.assertEqual(names_of(self.made.authority.certificate), ())
 
     def test_keys(self) -> None:
         """Both keys are on P-256, different, and not to be seen by accident."""

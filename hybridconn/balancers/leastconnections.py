@@ -15,7 +15,11 @@ from hybridconn.interfaces import ILoadBalancer
 
 @implementer(ILoadBalancer)
 class LeastConnectionsBalancer:
-    """Gives a sender to a listener that has the fewest connections now."""
+    """
+    Gives a sender to a listener that has the fewest connections now.  Those that
+    it was offered and has not come for yet count as well: so neither senders that
+    come at once nor those of a listener that is stuck pile up.
+    """
 
     def __init__(self, rng: Random | None = None) -> None:
         """
@@ -27,7 +31,11 @@ class LeastConnectionsBalancer:
         self, candidates: Sequence[ListenerRef], request: SenderRequest
     ) -> ListenerRef:
         """Pick one of those with the fewest connections."""
-        fewest = min(one.connections for one in candidates)
-        # Chance among equals: with a fixed order, senders that come at once would
-        # all go to the same listener.
-        return self._rng.choice([c for c in candidates if c.connections == fewest])
+        fewest = min(map(_load, candidates))
+        # Chance among equals: with a fixed order, the listener that came first
+        # would have the most to do wherever there are few senders.
+        return self._rng.choice([one for one in candidates if _load(one) == fewest])
+
+
+def _load(listener: ListenerRef) -> int:
+    return listener.connections + listener.offered

@@ -1,6 +1,6 @@
 """
-The command C{hybridconn}: a first configuration, tokens, and a look at what a
-configuration would do.
+The command C{hybridconn}: a first configuration, the relay's next certificate,
+tokens, and a look at what a configuration would do.
 
 Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly.
 """
@@ -11,6 +11,7 @@ import click
 
 from hybridconn.cli.check import check
 from hybridconn.cli.init import init
+from hybridconn.cli.renew import renew
 from hybridconn.cli.token import token
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     """
 
 
-for _command in (init, token, check):
+for _command in (init, renew, token, check):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 from attrs import frozen
 
 #: What only the owner may read, and what others may too.
@@ -33,11 +34,16 @@ def write_files(folder: Path, files: Mapping[str, NewFile]) -> None:
     Write files into a folder, which is made for its owner only if it does not
     exist.  Files of the same names are replaced, each in one step.
 
-    @raise OSError: if a file cannot be written.
+    @raise click.ClickException: if a file cannot be written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, file in files.items():
-        _write(folder / name, file)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, file in files.items():
+            _write(folder / name, file)
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder} cannot be written: {error.strerror}."
+        ) from None
 
 
 def _write(path: Path, file: NewFile) -> None:

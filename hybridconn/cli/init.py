@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from hybridconn.certificates import check_pair, make_certificates
+from hybridconn.certificates import check_pair, expiry, make_certificates
 from hybridconn.cli.files import NewFile, existing, write_files
 from hybridconn.cli.templates import Plan, listener_toml, relay_toml, sender_toml
 from hybridconn.config.addresses import parse_bind, parse_host_name, parse_host_port
@@ -115,6 +115,9 @@ def init(
     It makes keys, a private certificate authority with a certificate for the
     relay, and a configuration for relay, listener and sender each. Files with
     secrets are for their owner only.
+
+    The relay's certificate is good for a year: make the next one in time with
+    hybridconn renew DIR.
     """
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key go together")
@@ -141,12 +144,7 @@ def init(
             f"{folder} has {', '.join(taken)} already; name another folder, or replace "
             "them with --force (agents with the old keys are then locked out)."
         )
-    try:
-        write_files(place, files)
-    except OSError as error:
-        raise click.ClickException(
-            f"{folder} cannot be written: {error.strerror}."
-        ) from None
+    write_files(place, files)
     _report(plan, place, files)
 
 
@@ -226,6 +224,11 @@ def _report(plan: Plan, folder: Path, files: dict[str, NewFile]) -> None:
             f"Change the target {plan.target} in listener.toml to yours first."
         )
     if not plan.certificate:
+        end = expiry(files["relay.pem"].content)
+        lines.append(
+            f"The relay's certificate ends on {end:%Y-%m-%d}; make the next one before "
+            f"with: hybridconn renew {at}"
+        )
         lines.append("Keep ca.key out of reach: nothing but new certificates needs it.")
     for line in lines:
         click.echo(line)

@@ -4,7 +4,7 @@ The tables of C{relay.toml}: what may stand in each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from attrs import field, frozen
@@ -33,32 +33,16 @@ from hybridconn.core.names import fold, parse_entity_path, parse_namespace_name
 # --- kinds of values ---------------------------------------------------------
 
 
-def _namespace_name(value: str, source: Source) -> str:
-    try:
-        return parse_namespace_name(value)
-    except ValueError as error:
-        raise Mistake(f"{shown(value)} is no namespace's name: {error}.") from None
+def _checked(parse: Callable[[str], object], what: str) -> Callable[[str, Source], str]:
+    """Read text that C{parse} takes; C{what} is what it says it is."""
 
+    def read(value: str, source: Source) -> str:
+        try:
+            return str(parse(value))
+        except ValueError as error:
+            raise Mistake(f"{shown(value)} is no {what}: {error}.") from None
 
-def _entity_path(value: str, source: Source) -> str:
-    try:
-        return parse_entity_path(value)
-    except ValueError as error:
-        raise Mistake(f"{shown(value)} is no path: {error}.") from None
-
-
-def _host_name(value: str, source: Source) -> str:
-    try:
-        return parse_host_name(value)
-    except ValueError as error:
-        raise Mistake(f"{shown(value)} is no host name: {error}.") from None
-
-
-def _endpoint(value: str, source: Source) -> str:
-    try:
-        return str(parse_host_port(value))
-    except ValueError as error:
-        raise Mistake(f"{shown(value)} is no address: {error}.") from None
+    return read
 
 
 def _right(value: str, source: Source) -> Claim:
@@ -79,10 +63,14 @@ def _load_balancer(value: str, source: Source) -> str:
     return value
 
 
-_NamespaceName = Annotated[str, Kind("name", str, _namespace_name)]
-_EntityPath = Annotated[str, Kind("path", str, _entity_path)]
-_HostName = Annotated[str, Kind("host name", str, _host_name)]
-_Endpoint = Annotated[str, Kind("host:port", str, _endpoint)]
+_NamespaceName = Annotated[
+    str, Kind("name", str, _checked(parse_namespace_name, "namespace's name"))
+]
+_EntityPath = Annotated[str, Kind("path", str, _checked(parse_entity_path, "path"))]
+_HostName = Annotated[
+    str, Kind("host name", str, _checked(parse_host_name, "host name"))
+]
+_Endpoint = Annotated[str, Kind("host:port", str, _checked(parse_host_port, "address"))]
 _Right = Annotated[Claim, Kind("right", str, _right)]
 _LoadBalancer = Annotated[str, Kind("name", str, _load_balancer)]
 

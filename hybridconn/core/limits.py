@@ -15,25 +15,29 @@ from attrs import Attribute, field, fields, frozen
 def _check(limits: Any, attribute: Attribute[Any], value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{attribute.name} is not a number")
-    least = attribute.metadata["least"]
+    least, most = attribute.metadata["least"], attribute.metadata.get("most")
     if not value >= least:
         raise ValueError(f"{attribute.name} is {value}; use {least} or more")
+    if most is not None and value > most:
+        raise ValueError(f"{attribute.name} is {value}; use {most} or less")
     if value == float("inf"):
         raise ValueError(f"{attribute.name} is infinite")
 
 
-def _count(default: int, help: str, least: int = 1, unit: str = "") -> Any:
+def _count(
+    default: int, help: str, least: int = 1, unit: str = "", most: int | None = None
+) -> Any:
     def whole(limits: Any, attribute: Attribute[Any], value: Any) -> None:
         _check(limits, attribute, value)
         if not isinstance(value, int):
             raise ValueError(f"{attribute.name} is not a whole number")
 
-    metadata = {"help": help, "unit": unit, "least": least}
+    metadata = {"help": help, "unit": unit, "least": least, "most": most}
     return field(default=default, validator=whole, metadata=metadata)
 
 
-def _bytes(default: int, help: str, least: int = 1) -> Any:
-    return _count(default, help, least, "bytes")
+def _bytes(default: int, help: str, least: int = 1, most: int | None = None) -> Any:
+    return _count(default, help, least, "bytes", most)
 
 
 def _seconds(default: float, help: str, least: float = 0.001) -> Any:
@@ -73,7 +77,7 @@ def _networks(limits: Any, attribute: Attribute[Any], value: Any) -> None:
 class Limits:
     """
     The limits of one relay.  Each field's metadata has C{help} (what it bounds
-    and what happens beyond), C{unit} and C{least}.
+    and what happens beyond), C{unit}, C{least} and, where there is one, C{most}.
 
     @raise ValueError: if a value is out of its range; the message begins with
         the field's name.
@@ -165,8 +169,10 @@ class Limits:
     max_command_bytes: int = _bytes(
         65535,
         "One command, either way; a sender whose command would be longer gets"
-        " 431, a listener's longer one closes its channel.",
+        " 431, a listener's longer one closes its channel. Existing listeners take"
+        " no more than the default.",
         least=4096,
+        most=65535,
     )
     control_queue_bytes: int = _bytes(
         1048576, "Commands not yet taken by a listener; beyond it it is not chosen."
@@ -182,8 +188,9 @@ class Limits:
     max_frame_bytes: int = _bytes(
         65536,
         "The largest frame that is sent; longer ones are cut. Java clients drop"
-        " larger ones.",
+        " frames of more than the default.",
         least=125,
+        most=65536,
     )
     max_message_bytes: int = _bytes(
         0, "One message; beyond it 1009. 0: no limit.", least=0
@@ -220,6 +227,14 @@ class Limits:
     # --- tokens ---
     clock_skew: float = _seconds(
         0.0, "How long after its expiry a token is still taken.", least=0.0
+    )
+
+    # --- logs ---
+    log_lines_per_minute: int = _count(
+        10,
+        "Refusals of one IP address for one and the same cause that are logged one"
+        " by one in a minute; the others are counted. 0: all of them.",
+        least=0,
     )
 
 

@@ -16,10 +16,11 @@ class ListenerRef:
     @ivar address: the IP address from which its control channel comes.
     @ivar port: the port that goes with C{address}.
     @ivar connected_since: seconds since 1970-01-01 UTC.
-    @ivar connections: how many tunnels run through it now; senders that it was
-        offered and has not come for yet are not among them.
+    @ivar connections: how many tunnels run through it now.
     @ivar sb_hc_id: the C{sb-hc-id} with which it came, if any.  Chosen by the
         listener, so neither unique nor to be trusted.
+    @ivar offered: how many senders it was told of that still wait for it or for
+        another listener; they are not among C{connections}.
     """
 
     id: str
@@ -28,6 +29,7 @@ class ListenerRef:
     connected_since: float
     connections: int = 0
     sb_hc_id: str | None = None
+    offered: int = 0
 
 
 @frozen

@@ -192,9 +192,11 @@ def _check_upgrade(head: RequestHead) -> None:
         raise MethodNotAllowed("GET")
     if head.version != "1.1":
         raise BadRequest("A WebSocket needs HTTP/1.1")
-    if (head.get("sec-websocket-version") or "").strip() != "13":
+    # Only what HTTP calls blanks may stand around a value: the key goes on to
+    # another parser as it is.
+    if (head.get("sec-websocket-version") or "").strip(" \t") != "13":
         raise VersionNotSupported()
-    if not _KEY.fullmatch((head.get("sec-websocket-key") or "").strip()):
+    if not _KEY.fullmatch((head.get("sec-websocket-key") or "").strip(" \t")):
         raise BadRequest("The Sec-WebSocket-Key is missing or wrong")
 
 

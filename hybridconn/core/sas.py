@@ -249,17 +249,19 @@ def _signing_rule(
     token: SasToken, entity: HybridConnection | None, namespace: Namespace
 ) -> AuthorizationRule | None:
     """
-    Find the rule that signed: the entity's, then the namespace's.  A token that
-    nobody signed costs four comparisons, whatever rules and keys there are.
+    Find the rule that signed: the entity's, then the namespace's.  Every token
+    costs four comparisons, whatever rules and keys there are and whichever of
+    them signed.
     """
+    found = None
     for rules in (entity.rules if entity is not None else (), namespace.rules):
         rule = find_rule(rules, token.key_name)
         keys = (rule.primary_key, rule.secondary_key) if rule else (None, None)
         for key in keys:
             signed = token.signed_with(key or _DUMMY_KEY)
-            if signed and key:
-                return rule
-    return None
+            if signed and key and found is None:
+                found = rule
+    return found
 
 
 def _is_for(

@@ -13,6 +13,7 @@ from hybridconn.core.entities import HybridConnection, Namespace
 from hybridconn.core.headers import connect_headers
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import SenderRequest
+from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.rendezvous_address import build_address, query_of
 from hybridconn.core.route import EntityAddress, TokenSource
@@ -88,7 +89,8 @@ class Connecting:
         self._sender_request = SenderRequest(
             namespace=namespace.name,
             entity_path=entity.path,
-            address=request.peer.host,
+            # A link's name behind an IPv6 address says nothing to anybody else.
+            address=request.peer.host.partition("%")[0],
             port=request.peer.port,
             headers=headers,
             query=address.passed_query,
@@ -133,7 +135,14 @@ class Connecting:
             capability,
             self._tracking,
         )
-        offer = Offer(rendezvous, channel, self, capability, query_of(address))
+        offer = Offer(
+            rendezvous,
+            channel,
+            self,
+            capability,
+            fold_segments(self._address.segments),
+            query_of(address),
+        )
         channel.offer(
             Accept(
                 address=address,
@@ -144,11 +153,13 @@ class Connecting:
             )
         )
         desk.issue(offer)
+        channel.offered += 1
         return offer
 
     def revoke(self, offers: Collection[Offer]) -> None:
         for offer in offers:
             self._around.desk.revoke(offer)
+            offer.channel.offered -= 1
 
     def refuse(self, refusal: Refusal) -> None:
         self._refuse(refusal)

@@ -35,6 +35,7 @@ class ControlChannel(MessageSink):
 
     @ivar id: names this channel in one process; not the listener's C{sb-hc-id}.
     @ivar connections: tunnels that now run through this listener.
+    @ivar offered: senders that it was told of and that still wait for it.
     @param renew: checks a renewed token; returns its grant or raises L{Refusal}.
     @param gone: called once when the channel is no more.
     """
@@ -65,6 +66,7 @@ class ControlChannel(MessageSink):
         self.authority = head.authority
         self.secure = secure
         self.connections = 0
+        self.offered = 0
         self._address = address
         self._sb_hc_id = sb_hc_id
         self._grant = grant
@@ -101,16 +103,30 @@ class ControlChannel(MessageSink):
             connected_since=self._since,
             connections=self.connections,
             sb_hc_id=self._sb_hc_id,
+            offered=self.offered,
         )
 
     def offer(self, accept: Accept) -> None:
-        """Tell the listener of a sender (section 5.1)."""
-        command = encode_accept(accept).encode("utf-8")
+        """
+        Tell the listener of a sender (section 5.1).
+
+        @raise HeadersTooLarge: the command would be too long.
+        """
+        most = self._limits.max_command_bytes
+        command = encode_accept(accept, most).encode("utf-8")
         self._queued += len(command)
         self.tunnel.send_piece(command, False, True)
 
     def close(self, code: int, reason: str) -> None:
         """End the channel; it is offered nothing from now on."""
+        if self._online:
+            self.log.info(
+                "listener {id} of {entity} is closed: {code} {reason}",
+                id=self.id,
+                entity=self.entity.path,
+                code=code,
+                reason=reason,
+            )
         self._leave()
         self.tunnel.finish(code, close_reason(reason))
 
@@ -131,7 +147,11 @@ class ControlChannel(MessageSink):
             else:
                 self._complain(str(error))
             return
-        self.command_received(command)
+        try:
+            self.command_received(command)
+        except Exception:  # a mistake of ours or of a subclass, not the listener's
+            self.log.failure("a command of {channel} failed", channel=self)
+            self.close(INTERNAL_ERROR, "internal error")
 
     def command_received(self, command: object) -> None:
         """A well-formed command came.  To be extended."""

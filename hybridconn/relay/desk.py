@@ -16,10 +16,12 @@ from twisted.logger import Logger
 
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import SenderRequest
+from hybridconn.core.names import fold
 from hybridconn.core.refusals import (
     ConnectionQuota,
     EndpointNotFound,
     ListenerQuota,
+    NoListeners,
     Refusal,
     RendezvousUnknown,
     ShuttingDown,
@@ -34,13 +36,13 @@ from hybridconn.websocket.splice import Splice
 #: 256 bits: twice what relay-protocol section 5.1 asks for.
 _CAPABILITY_BYTES = 32
 
-#: namespace name, entity path in lower case.
+#: Namespace name and entity path, both in lower case.
 EntityKey = tuple[str, str]
 
 
 def entity_key(namespace: str, path: str) -> EntityKey:
     """One key for all spellings of an entity's path (section 11)."""
-    return namespace, path.lower()
+    return fold(namespace), fold(path)
 
 
 @define
@@ -82,6 +84,7 @@ class Desk:
         self._entities: dict[EntityKey, _Entity] = defaultdict(_Entity)
         self._offers: dict[bytes, Offer] = {}
         self._connections: Counter[str] = Counter()
+        self._open = True
         self.pending = 0
 
     # --- listeners ---
@@ -91,7 +94,9 @@ class Desk:
         Put a listener on duty.
 
         @raise ListenerQuota: the entity has as many as it may.
+        @raise ShuttingDown: the desk is closed.
         """
+        self._check_open()
         if self.listeners(key) >= self._limits.listeners_per_entity:
             raise ListenerQuota(self._limits.listeners_per_entity)
         self._entities[key].channels.append(channel)
@@ -123,14 +128,20 @@ class Desk:
         }
         if not candidates:
             return None
-        chosen = self._balancer.choose(tuple(candidates), request)
-        if chosen not in candidates:
+        try:
+            chosen = self._balancer.choose(tuple(candidates), request)
+            if chosen in candidates:
+                return candidates[chosen]
+        except Exception:  # it may be anybody's; no sender is to suffer from it
+            self._log.failure(
+                "the load balancer {balancer!r} failed", balancer=self._balancer
+            )
+        else:
             self._log.error(
                 "the load balancer {balancer!r} chose none of its candidates",
                 balancer=self._balancer,
             )
-            return next(iter(candidates.values()))
-        return candidates[chosen]
+        return next(iter(candidates.values()))
 
     # --- waiting senders ---
 
@@ -138,11 +149,14 @@ class Desk:
         """
         Let a sender wait.
 
-        @raise Refusal: too many wait, or the namespace has all its connections.
+        @raise Refusal: nobody listens, too many wait, the namespace has all its
+            connections, or the desk is closed.
         """
+        self._check_open()
+        if not self.listeners(key):
+            raise NoListeners()
         limits = self._limits
-        waiting = len(self._entities[key].pending) if key in self._entities else 0
-        if waiting >= limits.pending_per_entity or (
+        if len(self._entities[key].pending) >= limits.pending_per_entity or (
             self.pending >= limits.pending_per_node
         ):
             raise TooManyPending()
@@ -207,8 +221,13 @@ class Desk:
         """The entity was deleted or disabled (section 5.4)."""
         self._close(key, EndpointNotFound(), "the endpoint was deleted or disabled")
 
+    def reopen(self) -> None:
+        """The relay starts: listeners and senders are welcome, again."""
+        self._open = True
+
     def close_all(self) -> None:
-        """The relay shuts down (section 5.4)."""
+        """The relay shuts down (section 5.4); nobody is let in until L{reopen}."""
+        self._open = False
         for key in tuple(self._entities):
             self._close(key, ShuttingDown(), "the relay is shutting down")
 
@@ -231,6 +250,10 @@ class Desk:
         for splice in tuple(entity.tunnels):
             splice.close(GOING_AWAY, reason.encode("ascii"))
         self._tidy(key)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise ShuttingDown()
 
     def _disconnected(self, namespace: str) -> None:
         self._connections[namespace] -= 1

@@ -20,6 +20,7 @@ from hybridconn.core.entities import (
     Namespace,
     select_namespace,
 )
+from hybridconn.core.names import fold_segments, parse_entity_path
 from hybridconn.core.refusals import (
     BadRequest,
     EndpointNotFound,
@@ -28,6 +29,7 @@ from hybridconn.core.refusals import (
     Rejected,
     RejectionTaken,
     RendezvousUnknown,
+    ShuttingDown,
     TooManyRequests,
     Unauthorized,
 )
@@ -38,6 +40,7 @@ from hybridconn.core.route import (
     HttpRequest,
     Listen,
     Route,
+    TokenSource,
     classify,
     find_token,
     token_from,
@@ -52,6 +55,7 @@ from hybridconn.interfaces import (
 from hybridconn.relay.connecting import Connecting, Surroundings
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import entity_key
+from hybridconn.relay.logbook import Logbook
 from hybridconn.relay.runtime_info import ATOM_TYPE, is_runtime_query, render
 from hybridconn.relay.subprotocol import agree, offered
 from hybridconn.socket_options import tune
@@ -69,6 +73,17 @@ class _Place:
     @property
     def entity(self) -> HybridConnection | None:
         return self.match.entity if self.match else None
+
+    @property
+    def whole_entity(self) -> HybridConnection:
+        """
+        The entity that has just this path.
+
+        @raise EndpointNotFound: there is none, or a suffix stands behind it.
+        """
+        if self.match is None or self.match.suffix_segments:
+            raise EndpointNotFound()
+        return self.match.entity
 
 
 class _Watch:
@@ -116,6 +131,8 @@ class RelayHandler:
         self._admission = admission
         self._wall = wall
         self._serial = itertools.count(1)
+        self._logbook = Logbook(around.limits.log_lines_per_minute)
+        around.upkeep.add(self._logbook)
 
     def handle(self, request: IHeldRequest) -> None:
         try:
@@ -145,21 +162,18 @@ class RelayHandler:
         address, head = route.address, request.head
         place = self._place(route, request)
         grant = self._authorize(place, Claim.LISTEN, route, request)
-        match = place.match
-        if match is None or match.suffix_segments:
-            raise EndpointNotFound()
-        around, entity = self._around, match.entity
+        entity = place.whole_entity
+        wanted = offered(head)
+        around = self._around
         key = entity_key(place.namespace.name, entity.path)
 
         def renew(token: str) -> Grant:
             current = self._place(route, request)
-            if current.match is None or current.match.suffix_segments:
-                raise EndpointNotFound()
             return self._authorizer.authorize(
                 token,
                 Claim.LISTEN,
                 current.namespace,
-                current.match.entity,
+                current.whole_entity,
                 head.host,
                 address.segments,
                 self._wall(),
@@ -187,7 +201,7 @@ class RelayHandler:
             gone=gone,
         )
         around.desk.check_in(key, channel)
-        socket = around.websockets.build()
+        socket = around.websockets.build(control=True)
         watch = _Watch(
             channel,
             Liveness(
@@ -208,7 +222,6 @@ class RelayHandler:
         around.upkeep.add(watch)
         socket.attach(channel)
         channel.tunnel = socket
-        wanted = offered(head)
         request.upgrade(socket, wanted[0] if wanted else None)
         if channel.online:
             tune(socket.transport, control=True)
@@ -219,10 +232,12 @@ class RelayHandler:
 
     def _connect(self, route: Connect, request: IHeldRequest) -> None:
         place = self._place(route, request)
-        self._authorize(place, Claim.SEND, route, request)
+        grant = self._authorize(place, Claim.SEND, route, request)
         if place.entity is None:
             raise EndpointNotFound()
+        offered(request.head)  # a malformed one costs no listener anything
         request.authenticated()
+        token = token_from(request.head, route.address, websocket=True)
         if request.tracking.given:
             self.log.info(
                 "the sender's id {given!r} is no GUID; it is {tracking} here",
@@ -235,7 +250,8 @@ class RelayHandler:
             place.entity,
             request,
             route.address,
-            token_from(request.head, route.address, websocket=True).source,
+            # Where no token was asked for, none was evaluated (section 3.1).
+            TokenSource.NONE if grant.anonymous else token.source,
             lambda refusal: self._refuse(request, refusal),
         ).start()
 
@@ -244,8 +260,9 @@ class RelayHandler:
     def _accept(self, route: Accept, request: IHeldRequest) -> None:
         address = route.address
         offer = self._around.desk.find(capability_of(address) or "")
-        place = self._place(route, request)
-        if place.entity is None or place.entity.path != offer.host.entity.path:
+        # The secret alone says whose sender it is: all namespaces may have one
+        # public address, so the Host says nothing here.
+        if fold_segments(address.segments) != offer.segments:
             raise RendezvousUnknown()
         rejection = parse_rejection(offer.query, address.raw_query or "")
         if rejection is not None:
@@ -269,16 +286,15 @@ class RelayHandler:
             raise NotSupported("This relay does not forward HTTP requests")
         place = self._place(route, request)
         self._authorize(place, Claim.LISTEN, route, request, websocket=False)
-        if place.entity is None:
-            raise EndpointNotFound()
+        entity = place.whole_entity
         listeners = self._around.desk.listeners(
-            entity_key(place.namespace.name, place.entity.path)
+            entity_key(place.namespace.name, entity.path)
         )
         request.answer(
             200,
             "OK",
             (("Content-Type", ATOM_TYPE),),
-            render(place.entity, request.head.authority, listeners),
+            render(entity, request.head.authority, listeners),
         )
 
     # --- common ---
@@ -314,28 +330,39 @@ class RelayHandler:
             del path[0]
         namespace = select_namespace(self._store.namespaces(), request.head.host)
         match = namespace.find([unquote(part) for part in path]) if namespace else None
-        return match.entity.path if match else "/".join(path[:1])[:64]
+        if match is not None:
+            return match.entity.path
+        try:
+            return parse_entity_path("".join(path[:1]))[:64]
+        except ValueError:
+            return "no endpoint"
 
     def _refuse(self, request: IHeldRequest, refusal: Refusal) -> None:
         """
         Answer later and later to an address that keeps failing: hyco-ws
         comes back at once, twice over (section 4).
         """
-        if isinstance(refusal, Rejected | RejectionTaken | TooManyRequests):
+        if isinstance(refusal, Rejected | RejectionTaken):
             request.refuse(refusal)
             return
-        delay = self._admission.failed(
-            request.peer.host, authentication=isinstance(refusal, Unauthorized)
-        )
-        self.log.info(
-            "{method} {entity} from {address}: {status} {reason}, {tracking}",
-            method=request.head.method,
-            entity=self._shown(request),
-            tracking=str(request.tracking),
-            address=request.peer.host,
-            status=refusal.status,
-            reason=str(refusal),
-        )
+        address, delay = request.peer.host, 0.0
+        # One that is too fast is not slowed down but sent away, and nobody has
+        # the time to wait for a relay that stops.
+        if not isinstance(refusal, TooManyRequests | ShuttingDown):
+            delay = self._admission.failed(
+                address, authentication=isinstance(refusal, Unauthorized)
+            )
+        cause = f"{refusal.status} {type(refusal).__name__}"
+        if self._logbook.may_write(address, cause, self._around.clock.seconds()):
+            self.log.info(
+                "{method} {entity} from {address}: {status} {reason}, {tracking}",
+                method=request.head.method,
+                entity=self._shown(request),
+                tracking=str(request.tracking),
+                address=address,
+                status=refusal.status,
+                reason=str(refusal),
+            )
         if delay:
             self._around.clock.callLater(delay, request.refuse, refusal)
         else:

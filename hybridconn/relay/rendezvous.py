@@ -20,9 +20,8 @@ from typing import Protocol
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from hybridconn.core.entities import HybridConnection
 from hybridconn.core.limits import Limits
-from hybridconn.core.refusals import AcceptTimedOut, NoListeners, Refusal, Rejected
+from hybridconn.core.refusals import AcceptTimedOut, NoListeners, Refusal
 from hybridconn.core.rendezvous_address import Rejection
 from hybridconn.interfaces import IHeldRequest
 from hybridconn.relay.control import ControlChannel
@@ -31,7 +30,6 @@ from hybridconn.relay.control import ControlChannel
 class Host(Protocol):
     """What a rendezvous needs of the relay around it."""
 
-    entity: HybridConnection
     sender: IHeldRequest
 
     def next_listener(self, tried: Collection[ControlChannel]) -> ControlChannel | None:
@@ -61,6 +59,8 @@ class Offer:
     One listener's chance to accept one sender.
 
     @ivar capability: the secret in the address; good once.
+    @ivar segments: the path of the address, in the form in which paths are
+        compared.
     @ivar query: the query of the address as it was given out.
     """
 
@@ -68,6 +68,7 @@ class Offer:
     channel: ControlChannel
     host: Host
     capability: str
+    segments: tuple[str, ...]
     query: str
 
 
@@ -93,6 +94,8 @@ class Rendezvous:
 
     def begin(self) -> None:
         """Offer the sender to a first listener, or refuse it: there is none."""
+        if self._state is _State.SETTLED:  # it left at once
+            return
         self._deadline = self._clock.callLater(
             self._limits.accept_timeout, self._expire
         )
@@ -109,7 +112,7 @@ class Rendezvous:
     def reject(self, rejection: Rejection) -> None:
         """A listener does not want the sender; its word is the answer."""
         if self._settle():
-            self._host.refuse(Rejected(rejection.status, rejection.description))
+            self._host.refuse(rejection.refusal)
 
     def decline(self, offer: Offer) -> None:
         """The listener of C{offer} dialled in, but not as it must."""

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.core.limits import Limits
+from hybridconn.core.names import fold
 from hybridconn.core.sas import SasAuthorizer
 from hybridconn.interfaces import IAuthorizer, IEntityStore, ILoadBalancer
 from hybridconn.relay.connecting import PublicUrl, Surroundings
@@ -138,6 +139,11 @@ class RelayService(MultiService):
         port.setServiceParent(self)
         return port
 
+    def startService(self) -> None:
+        """Let listeners and senders in (Twisted)."""
+        self.desk.reopen()
+        super().startService()
+
     def stopService(self) -> Deferred[Any]:
         """
         Listen no more, and close what is open with 1001 (Twisted).
@@ -162,11 +168,15 @@ class RelayService(MultiService):
 
     def _changed(self, namespace: str, path: str) -> None:
         """What is connected to an entity that is no more is closed."""
-        present = {
-            entity_key(known.name, entity.path)
-            for known in self._store.namespaces()
-            for entity in known.hybrid_connections
-        }
-        for key in self.desk.keys:
-            if key not in present:
-                self.desk.close_entity(key)
+        # A store names each entity that goes, so there is no need to look at
+        # all the others, of which there may be ten thousand.
+        if path and not self._has(namespace, path):
+            self.desk.close_entity(entity_key(namespace, path))
+
+    def _has(self, namespace: str, path: str) -> bool:
+        segments = path.split("/")
+        for known in self._store.namespaces():
+            if fold(known.name) == fold(namespace):
+                match = known.find(segments)
+                return match is not None and not match.suffix_segments
+        return False

@@ -155,8 +155,7 @@ class MemoryEntityStore:
         for changed in tuple(self._watchers):
             try:
                 changed(namespace, path)
-            except Exception:
-                # The others must hear of it, whoever is broken.
+            except Exception:  # the others must hear of it, whoever is broken
                 self._log.failure(
                     "A watcher failed on {namespace} {path}",
                     namespace=namespace,

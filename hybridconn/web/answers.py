@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Final
@@ -17,6 +19,8 @@ TRACKING_HEADER: Final = "TrackingId"
 
 Headers = Sequence[tuple[str, str]]
 
+#: A segment of an entity's path.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._-]*")
 #: RFC 9110 section 8.6: no length may stand in these.
 _BODILESS: Final = (204, 304)
 
@@ -85,7 +89,14 @@ def refusal_answer(
 
 
 def _shown_path(target: str) -> str:
-    """The path without what may hold a token, and without C{/$hc}."""
-    path = target.partition("?")[0]
-    first, slash, rest = path.lstrip("/").partition("/")
-    return rest if slash and first.lower() in ("$hc", "%24hc") else path
+    """
+    The path without what may hold a token, and without C{/$hc}.
+
+    Senders write these words into their logs.  No token is without a character
+    that no entity's path has; what follows the first of them is left out.
+    """
+    segments = target.partition("?")[0].strip("/").split("/")
+    if segments[0].lower() in ("$hc", "%24hc"):
+        del segments[0]
+    shown = list(itertools.takewhile(_PLAIN.fullmatch, segments))
+    return "/".join(shown if len(shown) == len(segments) else [*shown, "..."])

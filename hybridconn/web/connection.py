@@ -237,7 +237,7 @@ class FrontDoorProtocol(Protocol):
             self._around.handler.handle(request)
         except Refusal as refusal:
             request.refuse(refusal)
-        except Exception:
+        except Exception:  # a mistake of ours: the client is to have an answer
             self.log.failure(
                 "request {tracking} could not be handled",
                 tracking=str(request.tracking),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.balancers import LeastConnectionsBalancer
@@ -22,6 +23,13 @@ class LeastConnectionsBalancerTests(SynchronousTestCase):
         """The listener with the fewest connections is chosen."""
         balancer = LeastConnectionsBalancer()
         self.assertEqual(chosen(balancer, listeners(3, 1, 2)), "L1")
+
+    def test_offered(self) -> None:
+        """Senders that a listener was told of and did not come for yet count."""
+        first, second = listeners(1, 2)
+        balancer = LeastConnectionsBalancer()
+        self.assertEqual(chosen(balancer, [evolve(first, offered=2), second]), "L1")
+        self.assertEqual(chosen(balancer, [first, evolve(second, offered=2)]), "L0")
 
     def test_equals(self) -> None:
         """Equals share by chance, so that many senders at once are spread."""

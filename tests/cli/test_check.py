@@ -11,7 +11,7 @@ from hybridconn.cli.check import describe_listener, describe_relay, describe_sen
 from hybridconn.config import load_listener, load_relay, load_sender
 from tests.config.case import KEY, STRING, ConfigTestCase
 
-# The tests' certificates are made for 825 days from here, less an hour.
+# The tests' certificates are made for 365 days from here, less an hour.
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -50,7 +50,7 @@ class RelayTests(CheckTestCase):
             said,
             [
                 "listen on every address, any free port, with TLS",
-                f"  certificate {self.folder}/relay.pem, which ends on 2028-04-04",
+                f"  certificate {self.folder}/relay.pem, which ends on 2026-12-31",
                 "send listeners to wss://a.example:1 for each sender",
                 "choose listeners by: random",
                 "serve namespace contoso as a.example",
@@ -68,9 +68,9 @@ class RelayTests(CheckTestCase):
         self.certify()
         text = '[[namespace]]\nname = "contoso"\n'
         for days, words in (
-            (790, "which ends on 2028-04-04"),
-            (800, "which ends on 2028-04-04: renew it soon"),
-            (826, "which ENDED on 2028-04-04: clients will refuse it"),
+            (330, "which ends on 2026-12-31"),
+            (340, "which ends on 2026-12-31: renew it soon"),
+            (367, "which ENDED on 2026-12-31: clients will refuse it"),
         ):
             said = self.relay(text, MADE + timedelta(days=days))
             self.assertTrue(said[1].endswith(words), said[1])

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from unittest.mock import Mock
 
+from click import ClickException
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.cli.files import NewFile, existing, write_files
@@ -69,6 +70,8 @@ class WriteFilesTests(SynchronousTestCase):
         """When writing fails the old file is there, whole, and nothing beside it."""
         write_files(self.folder, {"key": NewFile(b"old")})
         self.patch(os, "fsync", Mock(side_effect=OSError(28, "No space left")))
-        self.assertRaises(OSError, write_files, self.folder, {"key": NewFile(b"new")})
+        new = {"key": NewFile(b"new")}
+        error = self.assertRaises(ClickException, write_files, self.folder, new)
+        self.assertEqual(str(error), f"{self.folder} cannot be written: No space left.")
         self.assertEqual(os.listdir(self.folder), ["key"])
         self.assertEqual((self.folder / "key").read_bytes(), b"old")

@@ -54,6 +54,7 @@ class GoodTests(InitTestCase):
         said = self.good("--host", "relay.example.net")
         self.assertIn("Change the target 127.0.0.1:8080", said)
         self.assertIn("ca.key", said)
+        self.assertIn(f"hybridconn renew {self.folder}", said)
         relay = load_relay(self.folder / "relay.toml", {})
         (namespace,) = relay.namespaces
         self.assertEqual((namespace.name, relay.listen.port), ("hybridconn", 443))

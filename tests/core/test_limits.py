@@ -55,6 +55,8 @@ class LimitsTests(SynchronousTestCase):
             {"listeners_per_entity": 0},
             {"listeners_per_entity": 2.5},
             {"max_command_bytes": 100},
+            {"max_command_bytes": 65536},
+            {"max_frame_bytes": 65537},
             {"exempt_networks": ("10.0.0.0/33",)},
             {"exempt_networks": "10.0.0.0/8"},
         ]
@@ -63,8 +65,21 @@ class LimitsTests(SynchronousTestCase):
             error = self.assertRaises(ValueError, Limits, **values)
             self.assertTrue(str(error).startswith(name), error)
 
+    def test_what_clients_take(self) -> None:
+        """Beyond the buffers of existing clients the message says what to use."""
+        for name, most in (("max_command_bytes", 65535), ("max_frame_bytes", 65536)):
+            good: dict[str, Any] = {name: most}
+            over: dict[str, Any] = {name: most + 1}
+            Limits(**good)
+            error = self.assertRaises(ValueError, Limits, **over)
+            self.assertEqual(str(error), f"{name} is {most + 1}; use {most} or less")
+
     def test_zero_switches_off(self) -> None:
         """Where zero means never or no limit, zero is taken."""
         Limits(
-            accept_retry=0, max_message_bytes=0, write_stall_timeout=0, failure_delay=0
+            accept_retry=0,
+            max_message_bytes=0,
+            write_stall_timeout=0,
+            failure_delay=0,
+            log_lines_per_minute=0,
         )

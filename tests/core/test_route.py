@@ -144,7 +144,18 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_key(self) -> None:
         """The key must be sixteen octets in base64, once."""
-        for key in (None, "", "x", "dGhlIHNhbXBsZSBub25jZQ", "?" * 22 + "=="):
+        good = UPGRADE["Sec-WebSocket-Key"]
+        classify(upgrade("/x", Sec_WebSocket_Key=None, sec_websocket_key=f" {good}\t"))
+        wrong = (
+            None,
+            "",
+            "x",
+            good[:-2],
+            "?" * 22 + "==",
+            f"\xa0{good}",
+            f"{good}\x85",
+        )
+        for key in wrong:
             self.refused(BadRequest, upgrade("/x", Sec_WebSocket_Key=key))
 
     def test_method_and_version(self) -> None:

@@ -42,11 +42,16 @@ class SecretTests(IntegrationTestCase):
         answers = []
         for action in ("connect", "listen", "accept", "nonsense"):
             for token in (send, listen, send[:-5], send + "x", "sig=" + send):
-                query = f"sb-hc-token={quote(token, safe='')}"
+                escaped = quote(token, safe="")
+                query = f"sb-hc-token={escaped}"
                 attempts: list[tuple[str, str | None, dict[str, str]]] = [
                     (stage.url("echo", action, query), None, {}),
                     (stage.url("echo", action), token, {}),
                     (stage.url("echo", action), None, {"Authorization": token}),
+                    # In a place where nobody looks for one.
+                    (stage.url(f"echo/{escaped}", action), token, {}),
+                    (stage.url(f"echo/x/{escaped}", action), None, {}),
+                    (stage.url(escaped, action), send, {}),
                 ]
                 for url, header, others in attempts:
                     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.entities import Claim
@@ -16,6 +17,19 @@ from hybridconn.testing.ws_peer import WsPeer
 
 #: The peers of these tests come from one address that no limit is meant for.
 LIMITS = Limits(exempt_networks=("192.0.2.0/24",))
+
+
+def watch_log(case: SynchronousTestCase) -> list[str]:
+    """The lines that are logged from now on until the end of the test."""
+    lines: list[str] = []
+
+    def observe(event: Any) -> None:
+        lines.append(formatEvent(event))
+
+    observer: Any = observe
+    globalLogPublisher.addObserver(observer)
+    case.addCleanup(globalLogPublisher.removeObserver, observer)
+    return lines
 
 
 class RelayTestCase(SynchronousTestCase):

@@ -9,7 +9,6 @@ from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from hybridconn.core.entities import HybridConnection
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import ShuttingDown
 from hybridconn.core.rendezvous_address import Rejection
@@ -21,7 +20,6 @@ from hybridconn.relay.rendezvous import Offer, Rendezvous
 class RecordingHost:
     """A relay that writes down what the rendezvous has it do."""
 
-    entity = HybridConnection("echo")
     sender = cast(IHeldRequest, None)
 
     def __init__(self, *listeners: str) -> None:
@@ -37,7 +35,7 @@ class RecordingHost:
         return None
 
     def offer(self, rendezvous: Rendezvous, channel: ControlChannel) -> Offer:
-        offer = Offer(rendezvous, channel, self, "secret", "query")
+        offer = Offer(rendezvous, channel, self, "secret", ("echo",), "query")
         self.offers[str(channel)] = offer
         self.calls.append(("offer", channel))
         return offer
@@ -92,7 +90,7 @@ class RendezvousTests(SynchronousTestCase):
         """Nothing happens any more, whatever comes, and no timer is left."""
         self.take()
         offer = self.host.offers.get("A") or Offer(
-            rendezvous, cast(ControlChannel, "A"), self.host, "s", "q"
+            rendezvous, cast(ControlChannel, "A"), self.host, "s", ("echo",), "q"
         )
         rendezvous.join(offer, NOBODY, None)
         rendezvous.reject(Rejection(500, "late"))
@@ -210,6 +208,15 @@ class RendezvousTests(SynchronousTestCase):
         rendezvous.decline(self.host.offers["A"])
         self.assertEqual(self.take(), [("revoke", "A"), ("offer", "B")])
         rendezvous.abandon()
+        self.assert_settled(rendezvous)
+
+    def test_gone_before_it_began(self) -> None:
+        """A sender that left at once is offered to nobody."""
+        self.host = RecordingHost("A")
+        rendezvous = Rendezvous(self.host, self.clock, self.limits)
+        rendezvous.abandon()
+        rendezvous.begin()
+        self.assertEqual(self.take(), [("settled",)])
         self.assert_settled(rendezvous)
 
     def test_abandoned(self) -> None:

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from hybridconn.core.limits import Limits
@@ -132,6 +133,27 @@ class Stand:
         protocol = self.door.buildProtocol(IPv4Address("TCP", host, 40000))
         assert protocol is not None
         return Wire(protocol, host)
+
+
+class StandCase(SynchronousTestCase):
+    """One front door and one client."""
+
+    def setUp(self) -> None:
+        self.stand = Stand()
+        self.clock, self.handler = self.stand.clock, self.stand.handler
+        self.wire = self.stand.connect()
+
+    def tearDown(self) -> None:
+        """A connection that is gone leaves no timer behind."""
+        if "abort" not in self.wire.ended:
+            self.wire.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.stand.admission.waiting, 0)
+
+    def request(self, data: bytes = GET) -> Any:
+        """Send a request that the handler holds."""
+        self.wire.receive(data)
+        return self.handler.requests[-1]
 
 
 def status_of(answer: bytes) -> int:
