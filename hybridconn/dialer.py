@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import implementer
 
 from hybridconn.interfaces import IDialer
-from hybridconn.tls import ClientTrust
+from hybridconn.tls import ClientTrust, TLSEndpoint, TLSPath
 
 
 @implementer(IDialer)
@@ -23,15 +23,21 @@ class ReactorDialer:
     @param ca_files: PEM files with certificates of authorities that are trusted
         in addition to the system's.
     @param connect_timeout: seconds for one address to answer.
+    @param tls: C{lean}, or C{twisted} for Twisted's own wrapper.
     @raise TLSConfigError: if one of C{ca_files} is missing or not usable.
     """
 
     def __init__(
-        self, reactor: Any, ca_files: Sequence[str] = (), connect_timeout: float = 20.0
+        self,
+        reactor: Any,
+        ca_files: Sequence[str] = (),
+        connect_timeout: float = 20.0,
+        tls: TLSPath = "lean",
     ) -> None:
         self._reactor = reactor
         self._ca_files = tuple(ca_files)
         self._connect_timeout = connect_timeout
+        self._tls = tls
         self._trust = ClientTrust(self._ca_files)
 
     def endpoint(self, host: str, port: int, secure: bool) -> IStreamClientEndpoint:
@@ -52,4 +58,4 @@ class ReactorDialer:
         )
         if not secure:
             return plain
-        return wrapClientTLS(self._trust.options(host), plain, clock=self._reactor)
+        return TLSEndpoint(self._trust.options(host), plain, self._reactor, self._tls)

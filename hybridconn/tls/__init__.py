@@ -12,8 +12,14 @@ application protocol, no compression, no renegotiation, no session tickets.
     further authorities.
 """
 
-from hybridconn.tls._client import CertificateRejected, ClientTrust, client_options
+from hybridconn.tls._client import (
+    CertificateRejected,
+    ClientTrust,
+    TLSEndpoint,
+    client_options,
+)
 from hybridconn.tls._context import TLSConfigError
+from hybridconn.tls._lean import LeanTLS, TLSPath
 from hybridconn.tls._server import CertificateFiles, CertificateStore, tls_factory
 
 __all__ = [
@@ -21,7 +27,10 @@ __all__ = [
     "CertificateRejected",
     "CertificateStore",
     "ClientTrust",
+    "LeanTLS",
     "TLSConfigError",
+    "TLSEndpoint",
+    "TLSPath",
     "client_options",
     "tls_factory",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 import idna
 from cryptography import x509
@@ -12,13 +12,20 @@ from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hybridconn.tls._context import ALPN, TLSConfigError, make_context, read_file
+from hybridconn.tls._lean import TLSPath, tls_protocol
 from hybridconn.tls._server import names_of
 
 _Codes = SSL.X509VerificationCodes
@@ -99,6 +106,40 @@ def client_options(
     @raise TLSConfigError: it is missing or not usable.
     """
     return ClientTrust(() if ca_file is None else (ca_file,)).options(host)
+
+
+@implementer(IStreamClientEndpoint)
+class TLSEndpoint:
+    """
+    A client endpoint with TLS around another one.
+
+    @param options: what L{ClientTrust.options} made.
+    @param plain: where to connect to.
+    @param clock: the reactor.
+    @param path: C{lean}, or C{twisted} for Twisted's own wrapper.
+    """
+
+    def __init__(
+        self,
+        options: IOpenSSLClientConnectionCreator,
+        plain: IStreamClientEndpoint,
+        clock: IReactorTime,
+        path: TLSPath = "lean",
+    ) -> None:
+        self._options = options
+        self._plain = plain
+        self._clock = clock
+        self._protocol = tls_protocol(path)
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
+        """
+        Connect; TLS is still to be agreed on when this fires, and a certificate
+        that is not good ends the connection later (Twisted).
+        """
+        wrapper = TLSMemoryBIOFactory(self._options, True, factory, self._clock)
+        wrapper.protocol = self._protocol
+        connected: Deferred[Any] = self._plain.connect(wrapper)
+        return connected.addCallback(lambda protocol: protocol.wrappedProtocol)
 
 
 @implementer(IOpenSSLClientConnectionCreator)

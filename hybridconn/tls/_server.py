@@ -28,6 +28,7 @@ from hybridconn.tls._context import (
     openssl_text,
     read_file,
 )
+from hybridconn.tls._lean import TLSPath, tls_protocol
 
 
 @frozen
@@ -122,16 +123,22 @@ class CertificateStore:
 
 
 def tls_factory(
-    store: CertificateStore, factory: IProtocolFactory, clock: IReactorTime
+    store: CertificateStore,
+    factory: IProtocolFactory,
+    clock: IReactorTime,
+    path: TLSPath = "lean",
 ) -> IProtocolFactory:
     """
     Put TLS around a server's factory.  Unlike L{TLSMemoryBIOFactory} it allows
     C{factory} to return no protocol, which closes the connection before any
     work was done for it; L{hybridconn.web.frontdoor.FrontDoor} does that.
 
-    @param clock: the reactor; small writes are gathered for one turn of it.
+    @param clock: the reactor.
+    @param path: C{lean}, or C{twisted} for Twisted's own wrapper.
     """
-    return _ServerFactory(store, False, factory, clock)
+    wrapper = _ServerFactory(store, False, factory, clock)
+    wrapper.protocol = tls_protocol(path)
+    return wrapper
 
 
 class _ServerFactory(TLSMemoryBIOFactory):
