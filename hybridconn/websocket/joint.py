@@ -14,7 +14,7 @@ way.  Close and reset follow relay-protocol sections 6.4 and 10.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -32,7 +32,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hybridconn.interfaces import ITunnelEnd, ITunnelSink
+from hybridconn.core.frames import Piece
+from hybridconn.eager import write_now
+from hybridconn.interfaces import IBatchSink, ITunnelEnd
 from hybridconn.socket_options import tune
 from hybridconn.websocket.base import ProtocolViolation, StreamingWebSocket
 from hybridconn.websocket.closing import NORMAL
@@ -65,7 +67,7 @@ class JointNames:
     tracking_id: str = ""
 
 
-@implementer(IHalfCloseableProtocol, ITunnelEnd, ITunnelSink)
+@implementer(IHalfCloseableProtocol, ITunnelEnd, IBatchSink)
 class Joint(Protocol):
     """
     The protocol of a TCP connection that waits for its tunnel and is then
@@ -216,13 +218,17 @@ class Joint(Protocol):
                 tunnel.drop()
         self._end_if_both_lost()
 
-    # --- ITunnelSink: the far side ---
+    # --- IBatchSink: the far side ---
 
     def piece_received(self, data: bytes, binary: bool, final: bool) -> None:
+        self.pieces_received(((data, binary, final),))
+
+    def pieces_received(self, pieces: Sequence[Piece]) -> None:
+        data = pieces[0][0] if len(pieces) == 1 else b"".join([p[0] for p in pieces])
         # An empty message is no end of stream (section 6.4).
         if data and not self._near_lost:
             self.bytes_in += len(data)
-            self.transport.write(data)  # type: ignore[union-attr]  # set by makeConnection
+            write_now(self.transport, data)
 
     def close_received(self, code: int | None, reason: bytes) -> None:
         assert self._tunnel is not None
