@@ -36,9 +36,8 @@ def tune(transport: Any, control: bool) -> None:
         never be set on a leg of a tunnel: it also ends a peer that lives but
         does not read, which a tunnel has to bear.
     """
-    while isinstance(transport, ProtocolWrapper):
-        transport = transport.transport
-    if not ITCPTransport.providedBy(transport):
+    transport = tcp_below(transport)
+    if transport is None:
         return
     transport.setTcpNoDelay(True)
     transport.setTcpKeepAlive(True)
@@ -56,3 +55,13 @@ def tune(transport: Any, control: bool) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             handle.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def tcp_below(transport: Any) -> Any:
+    """
+    The TCP connection under a transport, which may have TLS around it; L{None}
+    for a UNIX socket or a transport in memory.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return transport if ITCPTransport.providedBy(transport) else None

@@ -224,6 +224,13 @@ class Limits:
         least=0.0,
     )
 
+    read_bytes: int = _bytes(
+        131072,
+        "Read from a connection in one go while one tunnel is busy; more of them"
+        " share it. More costs less for each byte and holds more memory.",
+        least=16384,
+    )
+
     # --- tokens ---
     clock_skew: float = _seconds(
         0.0, "How long after its expiry a token is still taken.", least=0.0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from urllib.parse import unquote
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -20,18 +19,14 @@ from hybridconn.core.entities import (
     Namespace,
     select_namespace,
 )
-from hybridconn.core.names import fold_segments, parse_entity_path
+from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import (
     BadRequest,
     EndpointNotFound,
     NotSupported,
     Refusal,
-    Rejected,
     RejectionTaken,
     RendezvousUnknown,
-    ShuttingDown,
-    TooManyRequests,
-    Unauthorized,
 )
 from hybridconn.core.rendezvous_address import capability_of, parse_rejection
 from hybridconn.core.route import (
@@ -56,6 +51,7 @@ from hybridconn.relay.connecting import Connecting, Surroundings
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.logbook import Logbook
+from hybridconn.relay.refusing import RefusalDesk
 from hybridconn.relay.runtime_info import ATOM_TYPE, is_runtime_query, render
 from hybridconn.relay.subprotocol import agree, offered
 from hybridconn.socket_options import tune
@@ -131,8 +127,9 @@ class RelayHandler:
         self._admission = admission
         self._wall = wall
         self._serial = itertools.count(1)
-        self._logbook = Logbook(around.limits.log_lines_per_minute)
-        around.upkeep.add(self._logbook)
+        logbook = Logbook(around.limits.log_lines_per_minute)
+        around.upkeep.add(logbook)
+        self._refusals = RefusalDesk(store, admission, around.clock, logbook)
 
     def handle(self, request: IHeldRequest) -> None:
         try:
@@ -142,7 +139,7 @@ class RelayHandler:
                 self._admission.allow_handshake(request.peer.host)
             self._dispatch(route, request)
         except Refusal as refusal:
-            self._refuse(request, refusal)
+            self._refusals.refuse(request, refusal)
 
     def _dispatch(self, route: Route, request: IHeldRequest) -> None:
         if isinstance(route, Listen):
@@ -238,12 +235,7 @@ class RelayHandler:
         offered(request.head)  # a malformed one costs no listener anything
         request.authenticated()
         token = token_from(request.head, route.address, websocket=True)
-        if request.tracking.given:
-            self.log.info(
-                "the sender's id {given!r} is no GUID; it is {tracking} here",
-                given=request.tracking.given[:64],
-                tracking=str(request.tracking),
-            )
+        self._refusals.note_foreign_id(request)
         Connecting(
             self._around,
             place.namespace,
@@ -252,7 +244,7 @@ class RelayHandler:
             route.address,
             # Where no token was asked for, none was evaluated (section 3.1).
             TokenSource.NONE if grant.anonymous else token.source,
-            lambda refusal: self._refuse(request, refusal),
+            lambda refusal: self._refusals.refuse(request, refusal),
         ).start()
 
     # --- accept ---
@@ -322,48 +314,3 @@ class RelayHandler:
             route.address.segments,
             self._wall(),
         )
-
-    def _shown(self, request: IHeldRequest) -> str:
-        """The entity alone: a suffix is the sender's and may hold anything."""
-        path = request.head.target.partition("?")[0].strip("/").split("/")
-        if path[0].lower() in ("$hc", "%24hc"):
-            del path[0]
-        namespace = select_namespace(self._store.namespaces(), request.head.host)
-        match = namespace.find([unquote(part) for part in path]) if namespace else None
-        if match is not None:
-            return match.entity.path
-        try:
-            return parse_entity_path("".join(path[:1]))[:64]
-        except ValueError:
-            return "no endpoint"
-
-    def _refuse(self, request: IHeldRequest, refusal: Refusal) -> None:
-        """
-        Answer later and later to an address that keeps failing: hyco-ws
-        comes back at once, twice over (section 4).
-        """
-        if isinstance(refusal, Rejected | RejectionTaken):
-            request.refuse(refusal)
-            return
-        address, delay = request.peer.host, 0.0
-        # One that is too fast is not slowed down but sent away, and nobody has
-        # the time to wait for a relay that stops.
-        if not isinstance(refusal, TooManyRequests | ShuttingDown):
-            delay = self._admission.failed(
-                address, authentication=isinstance(refusal, Unauthorized)
-            )
-        cause = f"{refusal.status} {type(refusal).__name__}"
-        if self._logbook.may_write(address, cause, self._around.clock.seconds()):
-            self.log.info(
-                "{method} {entity} from {address}: {status} {reason}, {tracking}",
-                method=request.head.method,
-                entity=self._shown(request),
-                tracking=str(request.tracking),
-                address=address,
-                status=refusal.status,
-                reason=str(refusal),
-            )
-        if delay:
-            self._around.clock.callLater(delay, request.refuse, refusal)
-        else:
-            request.refuse(refusal)

@@ -37,6 +37,7 @@ from hybridconn.core.frames import (
     Piece,
 )
 from hybridconn.interfaces import IBatchSink, ITunnel, ITunnelSink
+from hybridconn.socket_options import tcp_below
 from hybridconn.websocket.autobahn_frames import AutobahnFrames
 from hybridconn.websocket.closing import (
     INTERNAL_ERROR,
@@ -48,6 +49,7 @@ from hybridconn.websocket.closing import (
 from hybridconn.websocket.flow import Flow, FrameBudget
 from hybridconn.websocket.masking import apply_mask
 from hybridconn.websocket.messages import Gatherer, TooBig
+from hybridconn.websocket.reading import BULK, ReadSizes
 
 
 class ProtocolViolation(ConnectionLost):
@@ -85,6 +87,7 @@ class StreamingWebSocket(AutobahnFrames):
     The part of L{ITunnel} that is the same for client and server.
 
     @ivar clock: for the closing time-outs, the factory's reactor.
+    @ivar read_sizes: how much is read at once, from the factory.
     @ivar bytes_received: bytes that came over the wire, of any kind: liveness.
     @ivar close_sent: our Close is written; nothing of ours may follow.
     @ivar close_received: the peer's Close is here.
@@ -94,6 +97,7 @@ class StreamingWebSocket(AutobahnFrames):
     """
 
     clock: IReactorTime
+    read_sizes: ReadSizes
     max_gathered_bytes = 16 * 1024 * 1024
     bytes_received = 0
     close_sent = False
@@ -105,6 +109,7 @@ class StreamingWebSocket(AutobahnFrames):
     _sink: ITunnelSink | None = None
     _gone: Failure | None = None
     _input = _Input.FLOWING
+    _tcp: Any = None
     _parser: FrameParser | None = None
     _writer: FrameWriter | None = None
     _gatherer: Gatherer | None = None
@@ -124,6 +129,7 @@ class StreamingWebSocket(AutobahnFrames):
     def connectionMade(self) -> None:
         """Start the opening handshake."""
         self.limits, self.clock = self.factory.limits, self.factory.reactor
+        self.read_sizes = self.factory.read_sizes
         self._control_frames = FrameBudget(
             self.limits.control_frames_per_second, self.limits.control_frames_burst
         )
@@ -137,6 +143,8 @@ class StreamingWebSocket(AutobahnFrames):
     def dataReceived(self, data: bytes) -> None:
         """Parse what came over the wire."""
         self.bytes_received += len(data)
+        if len(data) >= BULK and self._tcp is not None:
+            self.read_sizes.busy(self._tcp)
         if self._input is _Input.IGNORED:
             return
         if self._parser is None:
@@ -307,6 +315,7 @@ class StreamingWebSocket(AutobahnFrames):
     # --- ours ---
 
     def _use_slim_frames(self) -> None:
+        self._tcp = tcp_below(self.transport)
         from_client = bool(self.factory.isServer)
         self._parser = FrameParser(
             from_client, apply_mask, self.limits.max_message_bytes

@@ -18,6 +18,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IDialer, ITunnelSink
 from hybridconn.websocket.autobahn_frames import COMMON_OPTIONS, DataPath
 from hybridconn.websocket.base import StreamingWebSocket
+from hybridconn.websocket.reading import ReadSizes
 
 #: An answer's head longer than this is no relay's.
 _MAX_HEAD_BYTES = 65536
@@ -157,6 +158,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
 
     @param sink: attached before the handshake, so that nothing is lost.
     @param data_path: who reads and writes the frames after the handshake.
+    @param read_sizes: shared by all tunnels of a process.
     """
 
     protocol = TunnelClientProtocol
@@ -172,6 +174,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         subprotocols: Sequence[str],
         user_agent: str,
         data_path: DataPath = "slim",
+        read_sizes: ReadSizes | None = None,
     ) -> None:
         super().__init__(
             reactor=clock, protocols=list(subprotocols), useragent=user_agent
@@ -181,6 +184,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         self.headers = dict(headers)
         self._sink = sink
         self._data_path = data_path
+        self.read_sizes = read_sizes or ReadSizes(clock, limits.read_bytes)
         self.setProtocolOptions(serverConnectionDropTimeout=0, **COMMON_OPTIONS)
 
     def buildProtocol(self, addr: object) -> Any:
@@ -208,6 +212,7 @@ def connect_websocket(
     timeout: float = 20.0,
     user_agent: str = "hybridconn",
     data_path: DataPath = "slim",
+    read_sizes: ReadSizes | None = None,
 ) -> Deferred[TunnelClientProtocol]:
     """
     Open a WebSocket to a relay.
@@ -217,6 +222,7 @@ def connect_websocket(
     @param timeout: seconds for the whole: name, TCP, TLS, upgrade.
     @param data_path: who reads and writes the frames after the handshake; for
         control channels it is C{autobahn}.
+    @param read_sizes: shared by all tunnels of a process.
     @return: fires with the open tunnel.  Fails with L{HandshakeRefused} for
         an answer other than 101, L{TimeoutError
         <twisted.internet.error.TimeoutError>}, or what the dialer failed with.
@@ -225,7 +231,15 @@ def connect_websocket(
     """
     target = WebSocketUrl.parse(url)
     factory = TunnelClientFactory(
-        clock, limits, target, sink, headers or {}, subprotocols, user_agent, data_path
+        clock,
+        limits,
+        target,
+        sink,
+        headers or {},
+        subprotocols,
+        user_agent,
+        data_path,
+        read_sizes,
     )
     dialled: Deferred[Any] = dialer.endpoint(
         target.host, target.port, target.secure

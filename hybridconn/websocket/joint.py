@@ -35,9 +35,10 @@ from zope.interface import implementer
 from hybridconn.core.frames import Piece
 from hybridconn.eager import write_now
 from hybridconn.interfaces import IBatchSink, ITunnelEnd
-from hybridconn.socket_options import tune
+from hybridconn.socket_options import tcp_below, tune
 from hybridconn.websocket.base import ProtocolViolation, StreamingWebSocket
 from hybridconn.websocket.closing import NORMAL
+from hybridconn.websocket.reading import BULK
 
 #: Bytes that are read from TCP, at least, before the tunnel is there.
 EARLY_BYTES = 65536
@@ -90,6 +91,7 @@ class Joint(Protocol):
     def __init__(self, names: JointNames) -> None:
         self.names = names
         self._tunnel: StreamingWebSocket | None = None
+        self._tcp: Any = None
         self._early: list[bytes] = []
         self._since = 0.0
         self._near_ended = self._near_lost = False
@@ -175,11 +177,14 @@ class Joint(Protocol):
     def connectionMade(self) -> None:
         """TCP is there; the tunnel is still to come."""
         tune(self.transport, control=False)
+        self._tcp = tcp_below(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """One read becomes one message."""
         self.bytes_out += len(data)
         if self._tunnel is not None:
+            if len(data) >= BULK and self._tcp is not None:
+                self._tunnel.read_sizes.busy(self._tcp)
             self._tunnel.send_piece(data, True, True)
             return
         self._early.append(data)

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from hybridconn.core.limits import Limits
 from hybridconn.websocket.autobahn_frames import COMMON_OPTIONS, DataPath
 from hybridconn.websocket.base import StreamingWebSocket
+from hybridconn.websocket.reading import ReadSizes
 
 
 class TunnelServerProtocol(StreamingWebSocket, WebSocketServerProtocol):  # type: ignore[misc]  # untyped
@@ -57,6 +58,7 @@ class TunnelServerFactory(WebSocketServerFactory):  # type: ignore[misc]  # unty
     ) -> None:
         super().__init__(reactor=clock, server="")
         self.limits = limits
+        self.read_sizes = ReadSizes(clock, limits.read_bytes)
         self.data_path = data_path
         self.setProtocolOptions(webStatus=False, **COMMON_OPTIONS)
 

@@ -102,8 +102,9 @@ class AcceptTests(RelayTestCase):
             "address": address[:-1] + ("A" if address[-1] != "A" else "B"),
         }
         other_path = {**accept, "address": address.replace("/$hc/hyco", "/$hc/other")}
+        other_suffix = {**accept, "address": address.replace("hyco?", "hyco/x?")}
         other_action = {**accept, "address": address.replace("=accept", "=request")}
-        for wrong in (changed, other_path, other_action):
+        for wrong in (changed, other_path, other_suffix, other_action):
             self.assertEqual(self.rendezvous(wrong).status, 403)
         peers = [self.rendezvous(accept) for _ in range(8)]
         self.assertEqual([peer.status for peer in peers], [101] + [403] * 7)

@@ -13,6 +13,7 @@ from hybridconn.core.entities import (
     Namespace,
 )
 from hybridconn.core.listeners import ListenerRef, SenderRequest
+from hybridconn.core.sas import audience_of, sign
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.handler import RelayHandler
@@ -153,6 +154,38 @@ class TenantTests(RelayTestCase):
         other = Namespace("other", ("other.test",), rules, (HybridConnection("hyco"),))
         self.relay.store.put_namespace(other)
 
+    def at_other(self, action: str, claim: Claim) -> WsPeer:
+        """Ask for the other namespace's entity of the same name."""
+        token = sign(
+            audience_of("other.test", "hyco"),
+            claim.value[0],
+            self.relay.key(claim).reveal(),
+            int(self.relay.wall() + 60),
+        )
+        return self.dial(
+            f"/$hc/hyco?sb-hc-action={action}",
+            {"Host": "other.test", "ServiceBusAuthorization": token},
+        )
+
+    def test_apart(self) -> None:
+        """A sender reaches its own namespace's listener, and no other one."""
+        ours = self.listen()
+        self.assertEqual(self.at_other("connect", Claim.SEND).status, 404)
+        theirs = self.at_other("listen", Claim.LISTEN)
+        self.at_other("connect", Claim.SEND)
+        self.connect()
+        self.assertEqual((len(ours.messages), len(theirs.messages)), (1, 1))
+
+    def test_one_deleted(self) -> None:
+        """When a namespace goes, what is at the other's entity stays."""
+        ours = self.listen()
+        theirs = self.at_other("listen", Claim.LISTEN)
+        self.relay.store.delete_namespace("OTHER")
+        self.flush()
+        assert theirs.close_frame is not None
+        self.assertEqual(theirs.close_frame[0], 1001)
+        self.assertIsNone(ours.close_frame)
+
     def test_rendezvous_by_another_host(self) -> None:
         """
         Listeners of every namespace come by the one public address: the secret
@@ -247,6 +280,14 @@ class LogTests(RelayTestCase):
         text = "\n".join(self.events)
         self.assertNotIn("secret", text)
         self.assertIn("nope", text)
+
+    def test_foreign_id(self) -> None:
+        """A sender's own id is logged beside ours if it is a simple name (13.3)."""
+        self.listen()
+        for given in ("job-17", "sig%3DsecretAAAA%3D", "x" * 65):
+            self.connect(query=f"sb-hc-id={given}&")
+        (line,) = [e for e in self.events if "no GUID" in e]
+        self.assertIn("the sender's id job-17 is no GUID", line)
 
     def test_why_a_channel_ends(self) -> None:
         """The relay says why it closed a control channel, without the token."""
