@@ -22,6 +22,7 @@ LAYERS = (
         "balancers",
         "certificates",
         "dialer",
+        "eager",
         "socket_options",
         "tls",
         "web",

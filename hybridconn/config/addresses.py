@@ -9,7 +9,12 @@ import re
 import warnings
 
 from attrs import frozen
-from twisted.internet.endpoints import HostnameEndpoint, clientFromString
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    clientFromString,
+)
 from twisted.internet.interfaces import (
     IStreamClientEndpoint,
     IStreamClientEndpointStringParserWithReactor,
@@ -65,7 +70,13 @@ class Target:
             endpoint: IStreamClientEndpoint = clientFromString(reactor, self.text)
             return endpoint
         host, port = self.host_port.host, self.host_port.port
-        return HostnameEndpoint(reactor, host, port, timeout)
+        # A name has many addresses to try; that machinery is dear where none are.
+        try:
+            version = ipaddress.ip_address(host).version
+        except ValueError:
+            return HostnameEndpoint(reactor, host, port, timeout)
+        kind = TCP4ClientEndpoint if version == 4 else TCP6ClientEndpoint
+        return kind(reactor, host, port, int(timeout + 1))
 
 
 def parse_host_name(text: str) -> str:

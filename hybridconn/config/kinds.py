@@ -51,6 +51,12 @@ def _share(value: float, source: Source) -> float:
     return value
 
 
+def _count(value: int, source: Source) -> int:
+    if not 0 <= value <= 100_000:
+        raise Mistake(f"{value} is no usable number; use 0 to 100000.")
+    return value
+
+
 def _port(value: int, source: Source) -> int:
     if not 0 <= value <= 65535:
         raise Mistake(f"{value} is no port; use 1 to 65535, or 0 for any free one.")
@@ -128,6 +134,7 @@ def _public_url(value: str, source: Source) -> str:
 
 Seconds = Annotated[float, Kind("seconds", float, _seconds)]
 Share = Annotated[float, Kind("number between 0 and 1", float, _share)]
+Count = Annotated[int, Kind("number", int, _count)]
 Port = Annotated[int, Kind("port", int, _port)]
 Interface = Annotated[str, Kind("IP address", str, _interface)]
 Key = Annotated[Secret, Kind("key", str, _key)]

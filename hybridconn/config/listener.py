@@ -103,11 +103,15 @@ class HybridConnectionTarget:
         the whole configuration says.
     @ivar target: L{None}: what the hybrid connection's metadata says.
     @ivar target_timeout: seconds for reaching the target.
+    @ivar reuse: whether senders may carry one connection after the other.
+    @ivar dial_ahead: whether the target is reached before there is a connection.
     """
 
     connection: ConnectionString
     target: Target | None = None
     target_timeout: float = 10.0
+    reuse: bool = True
+    dial_ahead: bool = False
 
 
 @frozen
@@ -134,6 +138,20 @@ class HybridConnectionTable:
     target_timeout: Seconds = field(
         default=10.0,
         metadata={"help": "For reaching the target; then the sender is refused."},
+    )
+    reuse: bool = field(
+        default=True,
+        metadata={
+            "help": "Let our own senders keep tunnels ready and use them for one "
+            "connection after the other."
+        },
+    )
+    dial_ahead: bool = field(
+        default=False,
+        metadata={
+            "help": "Reach the target for such a tunnel before there is a connection: "
+            "quicker, but the target sees connections that say nothing."
+        },
     )
 
     @staticmethod
@@ -241,7 +259,9 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
         table, recurse=False, filter=lambda _, value: value is not None
     )
     found = connection_string(given, source)
-    return HybridConnectionTarget(found, table.target, table.target_timeout)
+    return HybridConnectionTarget(
+        found, table.target, table.target_timeout, table.reuse, table.dial_ahead
+    )
 
 
 BUILDERS: Mapping[type, tuple[type, Any]] = {

@@ -12,7 +12,14 @@ import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort, parse_bind
-from hybridconn.config.kinds import Authorities, FileName, Kind, Seconds, VariableName
+from hybridconn.config.kinds import (
+    Authorities,
+    Count,
+    FileName,
+    Kind,
+    Seconds,
+    VariableName,
+)
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.roles import (
@@ -70,6 +77,58 @@ class SenderTimings:
 
 
 @frozen
+class SpareTunnels:
+    """C{[spare_tunnels]} of a sender: how many tunnels each forward keeps ready."""
+
+    least: Count = field(
+        default=2,
+        metadata={
+            "help": "Kept ready from the first connection on, if the listener is one "
+            "of ours; 0: only those that a connection left."
+        },
+    )
+    most: Count = field(
+        default=64,
+        metadata={
+            "help": "A tunnel whose connection ended in order stays for the next one, "
+            "up to so many; 0: every connection has a tunnel of its own."
+        },
+    )
+    idle_time: Seconds = field(
+        default=60.0,
+        metadata={"help": "A tunnel beyond `least` that was idle so long is closed."},
+    )
+    max_age: Seconds = field(
+        default=600.0,
+        metadata={
+            "help": "An older tunnel is not used again: so long may a withdrawn key "
+            "still open connections."
+        },
+    )
+    max_uses: Count = field(
+        default=100,
+        metadata={
+            "help": "Connections that a tunnel carries before another is opened, for "
+            "which the relay chooses a listener anew; 0: any number."
+        },
+    )
+    open_timeout: Seconds = field(
+        default=3.0,
+        metadata={
+            "help": "A listener that does not react to a new connection for so long "
+            "is taken for dead."
+        },
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """C{least} is not above C{most}."""
+        least, most = table.get("least", 2), table.get("most", 64)
+        if "least" in table and least > most > 0:
+            yield Mistake(f"{least} is more than most, {most}; use less.", "least")
+
+
+@frozen
 class Forward:
     """
     A local port whose connections go through a hybrid connection.
@@ -120,6 +179,9 @@ class SenderConfig:
     insecure: bool = field(default=False, metadata={"help": INSECURE_HELP})
     timings: SenderTimings = field(
         factory=SenderTimings, metadata={"help": "", "table": True}
+    )
+    spare_tunnels: SpareTunnels = field(
+        factory=SpareTunnels, metadata={"help": "", "table": True}
     )
     forwards: tuple[Forward, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "forward"}

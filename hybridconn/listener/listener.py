@@ -28,9 +28,11 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.limits import Limits
 from hybridconn.core.rendezvous_address import reject_address
-from hybridconn.interfaces import IDialer, ITargetConnector, ITunnelEnd
+from hybridconn.core.reuse import REUSE, SPARE
+from hybridconn.interfaces import IDialer, ITargetConnector, ITunnel, ITunnelEnd
 from hybridconn.listener.channel import ControlChannelClient
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.reuse import ListenerCarrier
 from hybridconn.listener.states import ChannelStatus
 from hybridconn.socket_options import tune
 from hybridconn.websocket.addresses import HybridConnectionAddress
@@ -49,6 +51,7 @@ from hybridconn.websocket.words import explain, is_surprise
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: The relay's answer to a rejection that it passed on (section 6.3).
 _REJECTION_TAKEN = 410
+_STOPS = b"the listener stops"
 
 
 class HybridConnectionListener(Service):
@@ -65,6 +68,9 @@ class HybridConnectionListener(Service):
     @param connection: with an entity path, and a key or a token.
     @param drain_timeout: seconds that tunnels may go on when it is stopped; 0
         ends them at once, L{None} leaves them alone.
+    @param reuse: let senders of ours carry one connection after the other over a
+        tunnel, and have tunnels ready.
+    @param dial_ahead: reach the target already when such a tunnel is ready.
     """
 
     log = Logger()
@@ -81,6 +87,8 @@ class HybridConnectionListener(Service):
         limits: Limits | None = None,
         keeper: Keeper | None = None,
         drain_timeout: float | None = 5.0,
+        reuse: bool = False,
+        dial_ahead: bool = False,
         rng: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
@@ -98,6 +106,9 @@ class HybridConnectionListener(Service):
         self._drain_timeout = drain_timeout
         self._pending: set[Deferred[None]] = set()
         self._tunnels: dict[ITunnelEnd, Deferred[None]] = {}
+        self._reuse = reuse
+        self._dial_ahead = dial_ahead
+        self._carriers: set[ListenerCarrier] = set()
         self.channel = self.channel_class(
             connection,
             self,
@@ -178,6 +189,8 @@ class HybridConnectionListener(Service):
         super().stopService()
         for pending in tuple(self._pending):
             pending.cancel()
+        for carrier in tuple(self._carriers):
+            carrier.retire(GOING_AWAY, _STOPS)
         return gatherResults([self.channel.stop(), self._drain()])
 
     # --- ChannelUser ---
@@ -205,16 +218,22 @@ class HybridConnectionListener(Service):
                 wrong=wrong,
             )
             return
-        end = await self._reach(accept)
-        if end is None:
-            return
+        kind = self._reusable(accept)
+        end = None
+        if kind != SPARE:
+            try:
+                end = await self._reach(accept)
+            except Reject as no:
+                await self._reject(accept, no)
+                return
         try:
-            subprotocol = self.choose_subprotocol(accept)
+            subprotocol = kind or self.choose_subprotocol(accept)
             tunnel = await self._dial(
                 accept.address, () if subprotocol is None else (subprotocol,)
             )
         except BaseException as error:
-            end.abandon()
+            if end is not None:
+                end.abandon()
             # A sender that left, or went to another listener, is no news.
             self.log.info(
                 "{entity}: no tunnel for {peer}: {reason}, tracking id {tracking_id}",
@@ -226,7 +245,54 @@ class HybridConnectionListener(Service):
             if is_surprise(Failure(error)):
                 raise
             return
-        self._join(end, tunnel, accept)
+        tune(tunnel.transport, control=False)
+        self._keeper.watch(tunnel, f"{self.entity}: tunnel {accept.id}")
+        if kind is not None:
+            self._carry(tunnel, accept, end)
+        elif end is not None:
+            self._join(end, tunnel, accept).addCallback(
+                lambda _: self._keeper.forget(tunnel)
+            )
+
+    def _reusable(self, accept: Accept) -> str | None:
+        """Which kind of tunnel for many connections the sender offers."""
+        if not self._reuse:
+            return None
+        offered = accept.header("Sec-WebSocket-Protocol") or ""
+        names = [name.strip() for name in offered.split(",")]
+        return next((kind for kind in (REUSE, SPARE) if kind in names), None)
+
+    def _carry(
+        self, tunnel: TunnelClientProtocol, accept: Accept, end: ITunnelEnd | None
+    ) -> None:
+        carrier = ListenerCarrier(
+            tunnel,
+            accept,
+            lambda accept: Deferred.fromCoroutine(self._reach_again(accept)),
+            self._join,
+            self._carrier_gone,
+            self._dial_ahead,
+        )
+        self._carriers.add(carrier)
+        if end is not None:
+            self._join(end, carrier.begin(), accept)
+        tunnel.attach(carrier)
+        if end is None:
+            carrier.idle()
+
+    async def _reach_again(self, accept: Accept) -> ITunnelEnd:
+        """Reach the target for one more connection on the same tunnel."""
+        if not self.running:
+            raise Reject(503, "The listener stops")
+        try:
+            return await self._reach(accept)
+        except Reject as no:
+            self._log_refusal(accept, no)
+            raise
+
+    def _carrier_gone(self, carrier: ListenerCarrier) -> None:
+        self._carriers.discard(carrier)
+        self._keeper.forget(carrier.socket)
 
     def _wrong_address(self, address: str) -> str:
         try:
@@ -236,28 +302,29 @@ class HybridConnectionListener(Service):
         # A listener that came by TLS goes nowhere without it.
         return "is without TLS" if self._connection.secure and not secure else ""
 
-    async def _reach(self, accept: Accept) -> ITunnelEnd | None:
+    async def _reach(self, accept: Accept) -> ITunnelEnd:
+        """
+        Reach what the sender is to be joined to.
+
+        @raise Reject: there is nothing for it.
+        """
         try:
             await maybeDeferred(self.accept_requested, accept)
             end = await maybeDeferred(self._connector.connect, accept)
-        except Reject as no:
-            await self._reject(accept, no)
+        except Reject:
+            raise
         except Exception as error:
             if not self.running:
-                return None
+                raise
             failure = Failure(error)
             if is_surprise(failure):
                 self.log.failure("{entity}: failed to serve a sender", failure)
-            await self._reject(accept, Reject(502, "The listener failed"))
-        else:
-            if not IProtocol.providedBy(end) or ITunnelEnd.providedBy(end):
-                return end
-            here = HybridConnectionAddress(self._connection.host, self.entity)
-            there = HybridConnectionAddress(
-                self._connection.host, self.entity, accept.id
-            )
-            return ProtocolEnd(end, here, there)
-        return None
+            raise Reject(502, "The listener failed") from None
+        if not IProtocol.providedBy(end) or ITunnelEnd.providedBy(end):
+            return end
+        here = HybridConnectionAddress(self._connection.host, self.entity)
+        there = HybridConnectionAddress(self._connection.host, self.entity, accept.id)
+        return ProtocolEnd(end, here, there)
 
     def _dial(
         self, address: str, subprotocols: tuple[str, ...] = ()
@@ -274,33 +341,19 @@ class HybridConnectionListener(Service):
         except ValueError:  # the dialer does not take the host for a name
             return fail(ConnectError(string="the address names no host"))
 
-    def _join(
-        self, end: ITunnelEnd, tunnel: TunnelClientProtocol, accept: Accept
-    ) -> None:
-        tune(tunnel.transport, control=False)
-        self._keeper.watch(tunnel, f"{self.entity}: tunnel {accept.id}")
+    def _join(self, end: ITunnelEnd, tunnel: ITunnel, accept: Accept) -> Deferred[None]:
         done = end.join(tunnel)
-        if done.called:
-            self._keeper.forget(tunnel)
-            return
-        self._tunnels[end] = done
+        if not done.called:
+            self._tunnels[end] = done
 
-        def over(_: None) -> None:
-            self._keeper.forget(tunnel)
-            del self._tunnels[end]
+            def over(_: None) -> None:
+                del self._tunnels[end]
 
-        done.addCallback(over)
+            done.addCallback(over)
+        return done
 
     async def _reject(self, accept: Accept, no: Reject) -> None:
-        self.log.info(
-            "{entity}: refused {peer}: {status} {description},"
-            " tracking id {tracking_id}",
-            entity=self.entity,
-            peer=f"{accept.remote_address}:{accept.remote_port}",
-            status=no.status,
-            description=no.description,
-            tracking_id=accept.id,
-        )
+        self._log_refusal(accept, no)
         address = reject_address(accept.address, no.status, no.description)
         try:
             tunnel = await self._dial(address)
@@ -312,6 +365,17 @@ class HybridConnectionListener(Service):
         else:
             tunnel.drop()
             self._refusal_lost(accept, "the relay took it for a tunnel")
+
+    def _log_refusal(self, accept: Accept, no: Reject) -> None:
+        self.log.info(
+            "{entity}: refused {peer}: {status} {description},"
+            " tracking id {tracking_id}",
+            entity=self.entity,
+            peer=f"{accept.remote_address}:{accept.remote_port}",
+            status=no.status,
+            description=no.description,
+            tracking_id=accept.id,
+        )
 
     def _refusal_lost(self, accept: Accept, reason: str) -> None:
         self.log.info(
@@ -335,7 +399,7 @@ class HybridConnectionListener(Service):
 
     def _end_tunnels(self) -> None:
         for end in tuple(self._tunnels):
-            end.end(GOING_AWAY, b"the listener stops")
+            end.end(GOING_AWAY, _STOPS)
 
 
 def _copy(deferred: Deferred[None]) -> Deferred[None]:

@@ -57,6 +57,8 @@ class TargetListener(HybridConnectionListener):
             reactor,
             timings=timings,
             wall=wall,
+            reuse=one.reuse,
+            dial_ahead=one.dial_ahead,
             **more,
         )
 

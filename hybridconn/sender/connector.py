@@ -29,6 +29,7 @@ class TunnelConnector:
 
     @ivar entity: its path.
     @ivar host: the relay's host name.
+    @ivar clock: the reactor.
     @param connection: without key or token for one that needs none.
     @param keeper: pings the tunnels.
     @param wall: seconds since 1970-01-01 UTC, for tokens.
@@ -51,7 +52,7 @@ class TunnelConnector:
         self.authority = connection.authority
         self._connection = connection
         self._dialer = dialer
-        self._clock = reactor
+        self.clock = reactor
         self._timings = timings = timings or SenderTimings()
         self._limits = limits or Limits()
         self._keeper = keeper or Keeper(
@@ -91,7 +92,7 @@ class TunnelConnector:
             sent[TOKEN_HEADER] = token.reveal()
         dialled = connect_websocket(
             self._dialer,
-            self._clock,
+            self.clock,
             self._limits,
             websocket_url(self._connection, "connect", tracking.guid, suffix, query),
             headers=sent,

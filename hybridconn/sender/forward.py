@@ -10,16 +10,23 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hybridconn.config.sender import SpareTunnels
 from hybridconn.core.tracking import TrackingId
 from hybridconn.sender.connector import TunnelConnector
-from hybridconn.websocket.client import TunnelClientProtocol
+from hybridconn.sender.errors import HybridConnectionError
+from hybridconn.sender.pool import CarrierLost, TunnelPool
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.joint import Joint, JointNames
+from hybridconn.websocket.reuse import Stream
 
 
 class AppJoint(Joint):
     """
     One connection of an app, which asks for its tunnel as soon as it is there.
+
+    A tunnel that is ready is used at once.  The app's first byte decides: after
+    it a tunnel that turns out to be dead breaks the connection, before it the
+    next tunnel is tried, since nothing can have arrived twice.
 
     A refused tunnel breaks the app's connection, so that its driver fails fast;
     the log says why.
@@ -27,6 +34,8 @@ class AppJoint(Joint):
 
     factory: LocalForward
     _dial: Deferred[Any] | None = None
+    _stream: Stream | None = None
+    _refused = False
 
     def __init__(self, names: JointNames, tracking: TrackingId) -> None:
         super().__init__(names)
@@ -36,18 +45,70 @@ class AppJoint(Joint):
         """The app is there (Twisted)."""
         super().connectionMade()
         self.factory.joints.add(self)
-        dial = self.factory.connector.connect(self._tracking)
-        self._dial = dial
-        dial.addCallbacks(self._opened, self._refused)
+        self._ask()
+
+    def dataReceived(self, data: bytes) -> None:
+        """The app says something (Twisted)."""
+        super().dataReceived(data)
+        if self._stream is not None:
+            self._use(self._stream)
 
     def left_early(self, reason: Failure) -> None:
         """The app went away before there was a tunnel."""
         self.factory.joints.discard(self)
         dial, self._dial = self._dial, None
+        stream, self._stream = self._stream, None
         if dial is not None:
             dial.cancel()
+        if stream is not None:
+            stream.drop()
 
-    def _opened(self, tunnel: TunnelClientProtocol) -> None:
+    def tunnel_lost(self, reason: Failure) -> None:
+        """The tunnel is gone, or there was none after all."""
+        if reason.check(HybridConnectionError):
+            self._refused = True
+            self._say_why(reason)
+        super().tunnel_lost(reason)
+
+    def ended(self, seconds: float) -> None:
+        """Both connections are gone."""
+        if not self._refused:
+            super().ended(seconds)
+
+    def _ask(self) -> None:
+        carrier = self.factory.pool.take()
+        if carrier is None:
+            self._dial = dial = self.factory.pool.connect(self._tracking)
+            dial.addCallbacks(self._opened, self._failed)
+            return
+        self._stream, opening = carrier.open(
+            str(self._tracking), self.factory.pool.open_timeout
+        )
+        opening.addCallbacks(
+            self._target_there,
+            self._target_refused,
+            callbackArgs=(self._stream,),
+            errbackArgs=(self._stream,),
+        )
+
+    def _target_there(self, _: None, stream: Stream) -> None:
+        if self._stream is stream:
+            self._use(stream)
+
+    def _target_refused(self, failure: Failure, stream: Stream) -> None:
+        if self._stream is not stream:
+            return  # it is in use, and says by itself that it is lost
+        self._stream = None
+        if failure.check(CarrierLost):
+            self._ask()
+        else:
+            self._failed(failure)
+
+    def _use(self, stream: Stream) -> None:
+        self._stream = None
+        self.join(stream).addCallback(lambda _: self.factory.joints.discard(self))
+
+    def _opened(self, tunnel: Any) -> None:
         self._dial = None
         if self._near_lost:
             tunnel.abort()
@@ -60,10 +121,14 @@ class AppJoint(Joint):
 
         self.join(tunnel).addCallback(over)
 
-    def _refused(self, failure: Failure) -> None:
+    def _failed(self, failure: Failure) -> None:
         self._dial = None
         if self._near_lost:
             return  # the app left, and the dial was given up for that
+        self._say_why(failure)
+        self.abandon()
+
+    def _say_why(self, failure: Failure) -> None:
         if failure.check(ConnectError):
             self.log.warn(
                 "{entity}: no tunnel for {source}: {reason}",
@@ -73,7 +138,6 @@ class AppJoint(Joint):
             )
         else:
             self.log.failure("{entity}: no tunnel", failure, entity=self.names.entity)
-        self.abandon()
 
 
 class LocalForward(Factory):
@@ -81,6 +145,7 @@ class LocalForward(Factory):
     The protocol factory of one local port.
 
     @ivar connector: opens the tunnels.
+    @ivar pool: keeps them for the next connection.
     @ivar joints: the app's connections that are here now.
     """
 
@@ -88,8 +153,13 @@ class LocalForward(Factory):
     log = Logger()
     protocol: type[AppJoint] = AppJoint  # type: ignore[assignment]  # has arguments
 
-    def __init__(self, connector: TunnelConnector) -> None:
+    def __init__(
+        self, connector: TunnelConnector, spare_tunnels: SpareTunnels | None = None
+    ) -> None:
         self.connector = connector
+        self.pool = TunnelPool(
+            connector, spare_tunnels or SpareTunnels(), connector.clock
+        )
         self.joints: set[AppJoint] = set()
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -110,5 +180,6 @@ class LocalForward(Factory):
 
     def close_all(self) -> None:
         """The sender stops: end what is open."""
+        self.pool.stop()
         for joint in tuple(self.joints):
             joint.end(GOING_AWAY, b"the sender stops")

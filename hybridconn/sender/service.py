@@ -59,7 +59,8 @@ class SenderService(MultiService):
                     timings=timings,
                     keeper=keeper,
                     wall=wall,
-                )
+                ),
+                config.spare_tunnels,
             )
             self.forwards.append(forward)
             more = [failed(str(one.bind))] if failed else []

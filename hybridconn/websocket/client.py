@@ -93,6 +93,8 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
     """
 
     factory: TunnelClientFactory
+    #: Autobahn's: the sub-protocol that was agreed on.
+    websocket_protocol_in_use: str | None
     handshake: Deferred[TunnelClientProtocol] | None = None
 
     def onConnecting(self, transport_details: object) -> ConnectingRequest:

@@ -157,6 +157,11 @@ class Joint(Protocol):
         tunnel.attach(self)
         return self._done
 
+    @property
+    def alive(self) -> bool:
+        """Whether TCP can still go both ways."""
+        return not (self._near_ended or self._near_lost)
+
     def abandon(self) -> None:
         """There will be no tunnel: break the TCP connection."""
         if not self._near_lost:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXClientEndpoint,
+)
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -113,6 +118,10 @@ class TargetTests(SynchronousTestCase):
         target = parse_target("127.0.0.1:1433")
         self.assertEqual(target, Target("127.0.0.1:1433", HostPort("127.0.0.1", 1433)))
         self.assertEqual(str(target), "127.0.0.1:1433")
+        self.assertIsInstance(target.endpoint(reactor, 7.5), TCP4ClientEndpoint)
+        target = parse_target("[::1]:1433")
+        self.assertIsInstance(target.endpoint(reactor, 7.5), TCP6ClientEndpoint)
+        target = parse_target("db.corp:1433")
         self.assertIsInstance(target.endpoint(reactor, 7.5), HostnameEndpoint)
 
     def test_names_like_prefixes(self) -> None:

@@ -45,6 +45,10 @@ def table(header: str, values: Mapping[str, object]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
+#: Every connection has a tunnel of its own.
+PLAIN = {"most": 0}
+
+
 class Stage:
     """
     @param entities: the relay's hybrid connections: a name, or a name and what
@@ -176,14 +180,21 @@ class Stage:
         return self.write(f"{name}.toml", text)
 
     def sender_config(
-        self, binds: Mapping[str, int], name: str = "sender", **timings: object
+        self,
+        binds: Mapping[str, int],
+        name: str = "sender",
+        spares: Mapping[str, object] | None = None,
+        **timings: object,
     ) -> Path:
         """
         Write a sender's configuration.
 
         @param binds: the local port for each entity.
+        @param spares: settings of its spare tunnels.
         """
         text = table("", self._dialler())
+        if spares:
+            text += table("[spare_tunnels]", spares)
         if timings:
             text += table("[timings]", timings)
         for entity, port in binds.items():
@@ -234,10 +245,19 @@ class Stage:
         pattern = rf"(?s)(?:{ONLINE}.*?){{{times}}}"
         listener.wait_log(pattern, seconds, since)
 
-    def start_sender(self, *entities: str, name: str = "sender") -> dict[str, int]:
-        """Start a sender with a local port for each entity; tells the ports."""
+    def start_sender(
+        self,
+        *entities: str,
+        name: str = "sender",
+        spares: Mapping[str, object] | None = None,
+    ) -> dict[str, int]:
+        """
+        Start a sender with a local port for each entity; tells the ports.
+
+        @param spares: settings of its spare tunnels; C{PLAIN} for none.
+        """
         binds = {entity: free_port() for entity in entities}
-        path = self.sender_config(binds, name)
+        path = self.sender_config(binds, name, spares)
         sender = self.program(name, twistd("hcsender", "--config", str(path)))
         sender.start()
         for port in binds.values():

@@ -6,7 +6,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.integration.case import IntegrationTestCase
-from tests.integration.stage import Stage
+from tests.integration.stage import PLAIN, Stage
 from tests.integration.targets import Target, sink
 
 CONNECTS = 400
@@ -28,7 +28,7 @@ class BalancingTests(IntegrationTestCase):
 
         # Through our own sender: a blocking client with a reading thread shares
         # one TLS object between two threads, which loses a request now and then.
-        port = stage.start_sender("shared")["shared"]
+        port = stage.start_sender("shared", spares=PLAIN)["shared"]
 
         def connect(_: int) -> None:
             with stage.dial(port, 30) as connection:

@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.integration.case import IntegrationTestCase, share
-from tests.integration.stage import Stage
+from tests.integration.stage import PLAIN, Stage
 from tests.integration.targets import (
     Target,
     blob,
@@ -167,8 +167,9 @@ class TransferTests(IntegrationTestCase):
     def test_many_at_once(self) -> None:
         """200 tunnels at once each carry their own bytes, and leave nothing."""
         relay = self.stage.relay
+        port = self.stage.start_sender("echo", name="plain", spares=PLAIN)["echo"]
         before = relay.sockets()
-        connections = [self.dial("echo") for _ in range(200)]
+        connections = [self.stage.dial(port) for _ in range(200)]
 
         def talk(number: int) -> bool:
             connection = connections[number]

@@ -1,0 +1,139 @@
+"""
+One tunnel for many connections, one after the other: what our sender and our
+listener say to each other inside it.
+
+A connection's bytes are binary messages, as in any tunnel.  Text messages are
+JSON objects with one member, and stand between connections and around them:
+
+    sender:    {"open": {"id": "..."}}   {"end": {}}
+    listener:  {"opening": {}}   {"opened": {}}   {"end": {}}
+               {"refused": {"status": 502, "reason": "..."}}
+
+C{open} begins a connection; bytes may follow it at once.  C{opening} says that it
+takes longer, C{refused} ends it.  C{end} is the end of one direction, TCP's FIN;
+after both the tunnel is free for the next connection.  Everything else ends the
+tunnel itself, as in any other.
+
+Whether a tunnel is of this kind is agreed on by WebSocket sub-protocols.  The
+first one that is offered means nothing: listeners of other makes choose the first
+without knowing it, and get a plain tunnel (relay-protocol section 6.2).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from attrs import frozen
+
+#: A plain tunnel; offered first.
+STREAM: Final = "hybridconn.stream"
+#: A tunnel that begins with a connection and may carry others after it.
+REUSE: Final = "hybridconn.reuse.v1"
+#: A tunnel that waits for its first connection.
+SPARE: Final = "hybridconn.spare.v1"
+
+#: No text message is longer, bytes.
+MAX_MESSAGE: Final = 4096
+
+_MAX_ID: Final = 128
+
+
+class ReuseError(Exception):
+    """A text message that is none of these."""
+
+
+@frozen
+class Open:
+    """
+    Sender to listener: a connection begins.
+
+    @ivar id: its tracking id.
+    """
+
+    id: str
+
+
+@frozen
+class Opening:
+    """Listener to sender: the target does not answer yet."""
+
+
+@frozen
+class Opened:
+    """Listener to sender: the target is there."""
+
+
+@frozen
+class Refused:
+    """
+    Listener to sender: no connection.
+
+    @ivar status: as in a rejection (relay-protocol section 6.3), 400 to 999.
+    @ivar reason: one line for people.
+    """
+
+    status: int
+    reason: str
+
+
+@frozen
+class End:
+    """Either side: nothing more comes on this connection from here."""
+
+
+Message = Open | Opening | Opened | Refused | End
+
+_EMPTY: Final[dict[str, type[Opening] | type[Opened] | type[End]]] = {
+    "opening": Opening,
+    "opened": Opened,
+    "end": End,
+}
+
+
+def encode(message: Message) -> bytes:
+    """The text of a message."""
+    if isinstance(message, Open):
+        body: dict[str, Any] = {"open": {"id": message.id}}
+    elif isinstance(message, Refused):
+        body = {"refused": {"status": message.status, "reason": message.reason}}
+    else:
+        body = {type(message).__name__.lower(): {}}
+    return json.dumps(body).encode("ascii")
+
+
+def parse(text: bytes) -> Message:
+    """
+    Read a message.
+
+    @raise ReuseError: it is none; the text of the error repeats nothing of it.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ReuseError("a text message is not JSON") from None
+    if not isinstance(body, dict) or len(body) != 1:
+        raise ReuseError("a text message is not an object with one member")
+    ((name, value),) = body.items()
+    if not isinstance(value, dict):
+        raise ReuseError("a text message has no object in it")
+    if name in _EMPTY and not value:
+        return _EMPTY[name]()
+    if name == "open" and set(value) == {"id"}:
+        return Open(_line(value["id"], _MAX_ID))
+    if name == "refused" and set(value) == {"status", "reason"}:
+        status = value["status"]
+        if type(status) is int and 400 <= status <= 999:
+            return Refused(status, _line(value["reason"], MAX_MESSAGE))
+    raise ReuseError("a text message is none of those that are known")
+
+
+def _line(value: object, longest: int) -> str:
+    if (
+        isinstance(value, str)
+        and len(value) <= longest
+        and value.isascii()
+        and value.isprintable()
+    ):
+        return value
+    raise ReuseError("a text in a message is not one line of ASCII")
