@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from attrs import frozen
+from attrs import define, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -21,6 +21,7 @@ from hybridconn.interfaces import IHeldRequest
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.rendezvous import Offer, Rendezvous
+from hybridconn.websocket.base import StreamingWebSocket
 from hybridconn.websocket.server import TunnelServerFactory
 from hybridconn.websocket.splice import Ending, Splice
 from hybridconn.websocket.upkeep import Kept, Liveness, Upkeep
@@ -167,35 +168,18 @@ class Connecting:
     def splice(
         self, offer: Offer, listener: IHeldRequest, subprotocol: str | None
     ) -> None:
-        around, channel = self._around, offer.channel
-        websockets, desk = around.websockets, around.desk
+        websockets = self._around.websockets
         sender_leg, listener_leg = websockets.build(), websockets.build()
-        started = around.clock.seconds()
-
-        def ended(ending: Ending) -> None:
-            channel.connections -= 1
-            desk.remove_tunnel(self.key, splice)
-            for kept in watched:
-                around.upkeep.discard(kept)
-            self._log_end(ending, listener, around.clock.seconds() - started)
-
-        splice = Splice(sender_leg, listener_leg, around.limits, ended)
-        watched: list[Kept] = [
-            splice,
-            *(
-                Liveness(
-                    leg,
-                    around.limits.ping_interval,
-                    around.limits.pong_timeout,
-                    f"{self._tracking} {end}",
-                )
-                for leg, end in ((sender_leg, "sender"), (listener_leg, "listener"))
-            ),
-        ]
-        channel.connections += 1
-        desk.add_tunnel(self.key, splice)
-        for kept in watched:
-            around.upkeep.add(kept)
+        tunnel = _Tunnel(
+            self._around,
+            offer.channel,
+            self.key,
+            self.entity.path,
+            str(self._tracking),
+            _address(self.sender),
+            _address(listener),
+        )
+        splice = tunnel.begin(sender_leg, listener_leg)
         # Both ends learn the sender's tracking id.
         tracking = (("TrackingId", str(self._tracking)),)
         # The listener first: section 6.1, step 2.
@@ -206,15 +190,71 @@ class Connecting:
     def settled(self, rendezvous: Rendezvous) -> None:
         self._around.desk.dequeue(self.key, rendezvous)
 
-    def _log_end(self, ending: Ending, listener: IHeldRequest, duration: float) -> None:
+
+@define(eq=False)
+class _Tunnel:
+    """
+    What is kept of a tunnel while it lives: nothing of the requests that made it,
+    as there are thousands.
+    """
+
+    log = Logger()
+
+    _around: Surroundings
+    _channel: ControlChannel
+    _key: tuple[str, str]
+    _entity: str
+    _tracking: str
+    _sender: str
+    _listener: str
+    _started: float = 0.0
+    _splice: Splice | None = None
+    _watched: tuple[Kept, ...] = ()
+
+    def begin(
+        self, sender_leg: StreamingWebSocket, listener_leg: StreamingWebSocket
+    ) -> Splice:
+        """Join the legs, whose handshakes are still to come, and watch over them."""
+        around = self._around
+        self._started = around.clock.seconds()
+        self._splice = splice = Splice(
+            sender_leg, listener_leg, around.limits, self._ended
+        )
+        self._watched = (
+            splice,
+            self._liveness(sender_leg, "sender"),
+            self._liveness(listener_leg, "listener"),
+        )
+        self._channel.connections += 1
+        around.desk.add_tunnel(self._key, splice)
+        for kept in self._watched:
+            around.upkeep.add(kept)
+        return splice
+
+    def _liveness(self, leg: StreamingWebSocket, end: str) -> Liveness:
+        limits = self._around.limits
+        name = f"{self._tracking} {end}"
+        return Liveness(leg, limits.ping_interval, limits.pong_timeout, name)
+
+    def _ended(self, ending: Ending) -> None:
+        around = self._around
+        assert self._splice is not None
+        self._channel.connections -= 1
+        around.desk.remove_tunnel(self._key, self._splice)
+        for kept in self._watched:
+            around.upkeep.discard(kept)
         self.log.info(
             "tunnel {tracking} {entity}: ended by {ending.ended_by} in"
             " {ending.ended_in} ({ending.why}); sender {sender} listener {listener}"
             " bytes {ending.sender_bytes}/{ending.listener_bytes} {duration:.3f} s",
-            tracking=str(self._tracking),
-            entity=self.entity.path,
+            tracking=self._tracking,
+            entity=self._entity,
             ending=ending,
-            sender=f"{self.sender.peer.host}:{self.sender.peer.port}",
-            listener=f"{listener.peer.host}:{listener.peer.port}",
-            duration=duration,
+            sender=self._sender,
+            listener=self._listener,
+            duration=around.clock.seconds() - self._started,
         )
+
+
+def _address(request: IHeldRequest) -> str:
+    return f"{request.peer.host}:{request.peer.port}"

@@ -99,23 +99,26 @@ class LeanTLS(TLSMemoryBIOProtocol):
         if not self._handshakeDone or self._appSendBuffer or self._lostTLSConnection:
             super().dataReceived(data)
             return
-        self._busy = True
+        self._busy = self._grown = True
         connection = self._tlsConnection
-        ssl = connection._ssl
-        _lib.BIO_write(connection._into_ssl, _ffi.from_buffer(data), len(data))
-        total = 0
-        read = _lib.SSL_read
-        while True:
-            size = read(ssl, _pointer + total, _SIZE - total)
-            if size <= 0:
-                break
-            total += size
-            if total > _SIZE - _RECORD:
-                self._deliver(total)
-                total = 0
-                if self._lostTLSConnection:
-                    return
-        waiting = _lib.SSL_get_error(ssl, size) == _lib.SSL_ERROR_WANT_READ
+        ssl, into = connection._ssl, connection._into_ssl
+        source, end = _ffi.from_buffer(data), len(data)
+        read, want_read = _lib.SSL_read, _lib.SSL_ERROR_WANT_READ
+        start = total = 0
+        waiting = True
+        # A record at a time: OpenSSL's buffer then never holds more than that.
+        while start < end and waiting:
+            some = min(end - start, _RECORD)
+            _lib.BIO_write(into, source + start, some)
+            start += some
+            while (size := read(ssl, _pointer + total, _SIZE - total)) > 0:
+                total += size
+                if total > _SIZE - _RECORD:
+                    self._deliver(total)
+                    total = 0
+                    if self._lostTLSConnection:
+                        return
+            waiting = _lib.SSL_get_error(ssl, size) == want_read
         if total:
             self._deliver(total)
         if not waiting:
@@ -131,20 +134,26 @@ class LeanTLS(TLSMemoryBIOProtocol):
         if not self._handshakeDone or self._appSendBuffer or self._lostTLSConnection:
             self._write(data)
             return
-        self._busy = True
+        self._busy = self._grown = True
         connection = self._tlsConnection
-        ssl, source = connection._ssl, _ffi.from_buffer(data)
-        done, size = 0, len(data)
+        ssl, out = connection._ssl, connection._from_ssl
+        source, size = _ffi.from_buffer(data), len(data)
+        done = total = 0
         while done < size:
             written = _lib.SSL_write(ssl, source + done, min(size - done, _RECORD))
             if written <= 0:
-                self._send_encrypted(connection)
+                write_now(self.transport, _view[:total])
                 self._write(bytes(data[done:]))
                 return
             done += written
-            if not done % (8 * _RECORD):
-                self._send_encrypted(connection)
-        self._send_encrypted(connection)
+            # Taken out at once, for the same reason.
+            made = _lib.BIO_read(out, _pointer + total, _SIZE - total)
+            total += max(made, 0)
+            if total > _SIZE - 2 * _RECORD:
+                write_now(self.transport, _view[:total])
+                total = 0
+        if total:
+            write_now(self.transport, _view[:total])
 
     def release_if_idle(self) -> None:
         """
@@ -164,7 +173,6 @@ class LeanTLS(TLSMemoryBIOProtocol):
         connection._into_ssl, connection._from_ssl = into, out
 
     def _deliver(self, size: int) -> None:
-        self._grown = True
         if not self._aborted:
             assert self.wrappedProtocol is not None
             self.wrappedProtocol.dataReceived(bytes(_view[:size]))
@@ -174,7 +182,6 @@ class LeanTLS(TLSMemoryBIOProtocol):
             size = _lib.BIO_read(connection._from_ssl, _pointer, _SIZE)
             if size <= 0:
                 return
-            self._grown = True
             write_now(self.transport, _view[:size])
             if size < _SIZE:
                 return

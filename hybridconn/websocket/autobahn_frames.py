@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from autobahn.websocket.protocol import WebSocketProtocol
+from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
 from twisted.logger import Logger
 
 from hybridconn.core.frames import (
@@ -39,6 +39,10 @@ COMMON_OPTIONS: dict[str, Any] = {
     "autoPingTimeout": 0,
     "tcpNoDelay": True,
 }
+
+
+#: Autobahn counts frames and bytes in it; nobody looks.
+_NOBODYS_STATISTICS = TrafficStats()
 
 
 class _AutobahnLog:
@@ -81,6 +85,21 @@ class AutobahnFrames(WebSocketProtocol):  # type: ignore[misc]  # untyped
     _incoming_binary = True
     _incoming_bytes = 0
     _incoming_frames = 0
+
+    def __getattr__(self, name: str) -> Any:
+        # Autobahn copies some thirty options to every connection, unless they are
+        # there: here they are, in the factory.
+        if name in self.CONFIG_ATTRS:
+            return getattr(self.factory, name)
+        raise AttributeError(name)
+
+    def _forget_handshake(self) -> None:
+        """Let go of what only the opening handshake needed; tunnels are many."""
+        self.http_request_data = self.http_response_data = b""
+        self.http_status_line = self._wskey = ""
+        self.http_headers: dict[str, str] = {}
+        self.utf8validator = None
+        self.trafficStats = _NOBODYS_STATISTICS
 
     # --- for the class above ---
 

@@ -269,6 +269,14 @@ class StreamingWebSocket(AutobahnFrames):
         self.sendCloseFrame(code=code, reasonUtf8=reason or None, isReply=False)
         self._drop_if_both_closed()
 
+    def release_if_idle(self) -> None:
+        """
+        Give back what a burst took, if nothing went through since the last call.
+        """
+        release = getattr(self.transport, "release_if_idle", None)
+        if release is not None:
+            release()
+
     def send_ping(self) -> None:
         """Ask the peer for a sign of life; it is then a byte received."""
         if not self.close_sent:
@@ -315,6 +323,7 @@ class StreamingWebSocket(AutobahnFrames):
     # --- ours ---
 
     def _use_slim_frames(self) -> None:
+        self._forget_handshake()
         self._tcp = tcp_below(self.transport)
         from_client = bool(self.factory.isServer)
         self._parser = FrameParser(

@@ -104,6 +104,7 @@ class Liveness:
     def look(self, now: float) -> None:
         """Ping or give up, if it is time."""
         socket = self._socket
+        socket.release_if_idle()
         closing = socket.close_sent or socket.close_received
         excused = closing or socket.paused or socket.flow.blocked
         if excused or socket.bytes_received != self._seen:

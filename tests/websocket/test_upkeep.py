@@ -21,9 +21,13 @@ class Socket:
         self.calls: list[str] = []
         self.flow = self
         self.blocked = False
+        self.looks = 0
 
     def send_ping(self) -> None:
         self.calls.append("ping")
+
+    def release_if_idle(self) -> None:
+        self.looks += 1
 
     def abort(self) -> None:
         self.calls.append("abort")
