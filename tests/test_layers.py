@@ -23,6 +23,7 @@ LAYERS = (
         "certificates",
         "dialer",
         "eager",
+        "memory",
         "socket_options",
         "tls",
         "web",

@@ -155,22 +155,25 @@ class LeanTLS(TLSMemoryBIOProtocol):
         if total:
             write_now(self.transport, _view[:total])
 
-    def release_if_idle(self) -> None:
+    def release_if_idle(self) -> bool:
         """
-        Give back the memory of OpenSSL's buffers if nothing went through since
-        the last call.  To be called now and then.
+        Free the memory of OpenSSL's buffers if nothing went through since the
+        last call.  To be called now and then.
+
+        @return: whether there was something to be freed.
         """
         busy, self._busy = self._busy, False
         connection = self._tlsConnection
         if busy or not self._grown or not self._handshakeDone or connection is None:
-            return
+            return False
         # Both are empty: what came was read to the end, what was made was sent.
         self._grown = False
         into, out = (_lib.BIO_new(_lib.BIO_s_mem()) for _ in range(2))
         if _ffi.NULL in (into, out):
-            return
+            return False
         _lib.SSL_set_bio(connection._ssl, into, out)  # which frees the old ones
         connection._into_ssl, connection._from_ssl = into, out
+        return True
 
     def _deliver(self, size: int) -> None:
         if not self._aborted:

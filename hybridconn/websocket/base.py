@@ -269,13 +269,14 @@ class StreamingWebSocket(AutobahnFrames):
         self.sendCloseFrame(code=code, reasonUtf8=reason or None, isReply=False)
         self._drop_if_both_closed()
 
-    def release_if_idle(self) -> None:
+    def release_if_idle(self) -> bool:
         """
-        Give back what a burst took, if nothing went through since the last call.
+        Free what a burst took, if nothing went through since the last call.
+
+        @return: whether there was something to be freed.
         """
         release = getattr(self.transport, "release_if_idle", None)
-        if release is not None:
-            release()
+        return release is not None and release()
 
     def send_ping(self) -> None:
         """Ask the peer for a sign of life; it is then a byte received."""

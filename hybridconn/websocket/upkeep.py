@@ -15,14 +15,20 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from hybridconn import memory
 from hybridconn.websocket.base import StreamingWebSocket
 
 
 class Kept(Protocol):
     """Something that is looked at regularly."""
 
-    def look(self, now: float) -> None:
-        """Do what is due at C{now}, seconds of a monotonic clock."""
+    def look(self, now: float) -> bool | None:
+        """
+        Do what is due.
+
+        @param now: seconds of a monotonic clock.
+        @return: whether a good deal of memory was freed.
+        """
 
 
 class Upkeep(Service):
@@ -69,11 +75,14 @@ class Upkeep(Service):
 
     def _look(self) -> None:
         now = self._clock.seconds()
+        freed = False
         for kept in tuple(self._kept):
             try:
-                kept.look(now)
+                freed = bool(kept.look(now)) or freed
             except Exception:  # a bug in one must not end the watch over all
                 self._log.failure("upkeep of {kept} failed", kept=kept)
+        if freed:
+            memory.give_back()
 
 
 class Liveness:
@@ -101,10 +110,9 @@ class Liveness:
         self._since = 0.0
         self._pinged = False
 
-    def look(self, now: float) -> None:
-        """Ping or give up, if it is time."""
+    def look(self, now: float) -> bool:
+        """Ping or give up, if it is time; free what an idle connection holds."""
         socket = self._socket
-        socket.release_if_idle()
         closing = socket.close_sent or socket.close_received
         excused = closing or socket.paused or socket.flow.blocked
         if excused or socket.bytes_received != self._seen:
@@ -119,3 +127,4 @@ class Liveness:
             self._pinged = True
             self._since = now
             socket.send_ping()
+        return socket.release_if_idle()

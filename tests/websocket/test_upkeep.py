@@ -7,6 +7,7 @@ from typing import Any, cast
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from hybridconn import memory
 from hybridconn.websocket.upkeep import Liveness, Upkeep
 
 
@@ -22,12 +23,14 @@ class Socket:
         self.flow = self
         self.blocked = False
         self.looks = 0
+        self.frees = False
 
     def send_ping(self) -> None:
         self.calls.append("ping")
 
-    def release_if_idle(self) -> None:
+    def release_if_idle(self) -> bool:
         self.looks += 1
+        return self.frees
 
     def abort(self) -> None:
         self.calls.append("abort")
@@ -62,6 +65,18 @@ class LivenessTests(SynchronousTestCase):
         self.wait(32)
         self.socket.bytes_received += 1
         self.assertEqual(self.wait(28), [])
+
+    def test_memory(self) -> None:
+        """What an idle connection holds is freed, and given back if there is any."""
+        given: list[int] = []
+        self.patch(memory, "_trim", given.append)
+        self.wait(3)
+        self.assertEqual((self.socket.looks, given), (3, []))
+        self.socket.frees = True
+        self.wait(1)
+        self.assertEqual(given, [0])
+        self.patch(memory, "_trim", None)
+        self.assertFalse(memory.give_back())
 
     def test_excused(self) -> None:
         """No verdict while its sign of life could not come."""
