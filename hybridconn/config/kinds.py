@@ -12,7 +12,7 @@ import ipaddress
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -132,6 +132,25 @@ def _public_url(value: str, source: Source) -> str:
     return value.rstrip("/")
 
 
+def _choice(*words: str) -> Callable[[str, Source], str]:
+    known = " or ".join(f'"{word}"' for word in words)
+
+    def read(value: str, source: Source) -> str:
+        if value not in words:
+            raise Mistake(f"{shown(value)} is not known; use {known}.")
+        return value
+
+    return read
+
+
+#: Who reads and writes the frames of tunnels.
+DataPathName = Annotated[
+    Literal["slim", "autobahn"], Kind("name", str, _choice("slim", "autobahn"))
+]
+#: Whose code lies between TLS and the network.
+TLSPathName = Annotated[
+    Literal["lean", "twisted"], Kind("name", str, _choice("lean", "twisted"))
+]
 Seconds = Annotated[float, Kind("seconds", float, _seconds)]
 Share = Annotated[float, Kind("number between 0 and 1", float, _share)]
 Count = Annotated[int, Kind("number", int, _count)]

@@ -14,19 +14,23 @@ from attrs import field, frozen
 from hybridconn.config.addresses import Target, parse_target
 from hybridconn.config.kinds import (
     Authorities,
+    DataPathName,
     FileName,
     Kind,
     Seconds,
     Share,
+    TLSPathName,
     VariableName,
 )
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.roles import (
     CA_FILE_HELP,
+    DATA_PATH_HELP,
     FILE_HELP,
     INSECURE_HELP,
     STRING_HELP,
+    TLS_HELP,
     VARIABLE_HELP,
     check_timings,
     connections,
@@ -176,6 +180,8 @@ class ListenerConfig:
 
     ca_file: Authorities | None = field(default=None, metadata={"help": CA_FILE_HELP})
     insecure: bool = field(default=False, metadata={"help": INSECURE_HELP})
+    data_path: DataPathName = field(default="slim", metadata={"help": DATA_PATH_HELP})
+    tls: TLSPathName = field(default="lean", metadata={"help": TLS_HELP})
     timings: ListenerTimings = field(
         factory=ListenerTimings, metadata={"help": "", "table": True}
     )

@@ -17,6 +17,7 @@ from hybridconn.balancers.registry import (
 from hybridconn.config.addresses import parse_host_name, parse_host_port
 from hybridconn.config.checks import check_files, same_names
 from hybridconn.config.kinds import (
+    DataPathName,
     FileName,
     Interface,
     Key,
@@ -24,8 +25,10 @@ from hybridconn.config.kinds import (
     Name,
     Port,
     PublicUrl,
+    TLSPathName,
 )
 from hybridconn.config.mistakes import Mistake, did_you_mean, shown
+from hybridconn.config.roles import DATA_PATH_HELP, TLS_HELP
 from hybridconn.config.secrets import Source
 from hybridconn.core.entities import AuthorizationRule, Claim, HybridConnection
 from hybridconn.core.names import fold, parse_entity_path, parse_namespace_name
@@ -260,3 +263,5 @@ class RelaySettings:
             "`least-connections`, or the name of another installed load balancer."
         ),
     )
+    data_path: DataPathName = field(default="slim", metadata=_help(DATA_PATH_HELP))
+    tls: TLSPathName = field(default="lean", metadata=_help(TLS_HELP))

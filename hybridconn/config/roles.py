@@ -20,6 +20,14 @@ CA_FILE_HELP = (
     "PEM file with certificate authorities that are trusted in addition to the "
     "system's, for a relay with a private one."
 )
+DATA_PATH_HELP = (
+    "Who reads and writes the frames of tunnels: `slim`, our own codec, or `autobahn`,"
+    " which costs several times as much."
+)
+TLS_HELP = (
+    "Whose code lies between TLS and the network: `lean`, our own, or `twisted`, which"
+    " costs more."
+)
 INSECURE_HELP = "Plain `ws://`, without TLS: for a relay that says so too, in tests."
 
 FILE_HELP = "A file that holds the connection string; only its owner may read it."

@@ -15,18 +15,22 @@ from hybridconn.config.addresses import HostPort, parse_bind
 from hybridconn.config.kinds import (
     Authorities,
     Count,
+    DataPathName,
     FileName,
     Kind,
     Seconds,
+    TLSPathName,
     VariableName,
 )
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.roles import (
     CA_FILE_HELP,
+    DATA_PATH_HELP,
     FILE_HELP,
     INSECURE_HELP,
     STRING_HELP,
+    TLS_HELP,
     VARIABLE_HELP,
     check_timings,
     option_values,
@@ -177,6 +181,8 @@ class SenderConfig:
 
     ca_file: Authorities | None = field(default=None, metadata={"help": CA_FILE_HELP})
     insecure: bool = field(default=False, metadata={"help": INSECURE_HELP})
+    data_path: DataPathName = field(default="slim", metadata={"help": DATA_PATH_HELP})
+    tls: TLSPathName = field(default="lean", metadata={"help": TLS_HELP})
     timings: SenderTimings = field(
         factory=SenderTimings, metadata={"help": "", "table": True}
     )

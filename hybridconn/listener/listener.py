@@ -36,6 +36,7 @@ from hybridconn.listener.reuse import ListenerCarrier
 from hybridconn.listener.states import ChannelStatus
 from hybridconn.socket_options import tune
 from hybridconn.websocket.addresses import HybridConnectionAddress
+from hybridconn.websocket.autobahn_frames import DataPath
 from hybridconn.websocket.client import (
     HandshakeRefused,
     TunnelClientProtocol,
@@ -45,6 +46,7 @@ from hybridconn.websocket.client import (
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.protocol_end import ProtocolEnd
+from hybridconn.websocket.reading import ReadSizes
 from hybridconn.websocket.words import explain, is_surprise
 
 #: RFC 9110 section 5.6.2: what a sub-protocol's name may be made of.
@@ -68,6 +70,8 @@ class HybridConnectionListener(Service):
     @param connection: with an entity path, and a key or a token.
     @param drain_timeout: seconds that tunnels may go on when it is stopped; 0
         ends them at once, L{None} leaves them alone.
+    @param read_sizes: shared by all listeners of a process.
+    @param data_path: who reads and writes the frames of tunnels.
     @param reuse: let senders of ours carry one connection after the other over a
         tunnel, and have tunnels ready.
     @param dial_ahead: reach the target already when such a tunnel is ready.
@@ -87,6 +91,8 @@ class HybridConnectionListener(Service):
         limits: Limits | None = None,
         keeper: Keeper | None = None,
         drain_timeout: float | None = 5.0,
+        read_sizes: ReadSizes | None = None,
+        data_path: DataPath = "slim",
         reuse: bool = False,
         dial_ahead: bool = False,
         rng: Callable[[], float] = random.random,
@@ -106,6 +112,8 @@ class HybridConnectionListener(Service):
         self._drain_timeout = drain_timeout
         self._pending: set[Deferred[None]] = set()
         self._tunnels: dict[ITunnelEnd, Deferred[None]] = {}
+        self._read_sizes = read_sizes or ReadSizes(reactor, self._limits.read_bytes)
+        self._data_path: DataPath = data_path
         self._reuse = reuse
         self._dial_ahead = dial_ahead
         self._carriers: set[ListenerCarrier] = set()
@@ -337,6 +345,8 @@ class HybridConnectionListener(Service):
                 address,
                 subprotocols=subprotocols,
                 timeout=self._timings.accept_dial_timeout,
+                data_path=self._data_path,
+                read_sizes=self._read_sizes,
             )
         except ValueError:  # the dialer does not take the host for a name
             return fail(ConnectError(string="the address names no host"))

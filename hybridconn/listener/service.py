@@ -15,11 +15,13 @@ from hybridconn.config.listener import (
     ListenerConfig,
     ListenerTimings,
 )
+from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IDialer
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.metadata import DescriptionReader, MetadataTarget
 from hybridconn.websocket.keeper import Keeper
+from hybridconn.websocket.reading import ReadSizes
 
 
 class TargetListener(HybridConnectionListener):
@@ -112,8 +114,16 @@ class ListenerService(MultiService):
         super().__init__()
         timings = config.timings
         keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
+        read_sizes = ReadSizes(reactor, Limits().read_bytes)
         for one in config.hybrid_connections:
             listener = self.listener_class(
-                one, dialer, reactor, timings=timings, keeper=keeper, wall=wall
+                one,
+                dialer,
+                reactor,
+                timings=timings,
+                keeper=keeper,
+                wall=wall,
+                read_sizes=read_sizes,
+                data_path=config.data_path,
             )
             listener.setServiceParent(self)

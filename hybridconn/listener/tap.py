@@ -46,7 +46,9 @@ def makeService(options: Options, reactor: Any = None) -> ListenerService:
     warn_if_insecure(_PROGRAM, config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
-        lambda: ReactorDialer(reactor, config.ca_files, config.timings.connect_timeout),
+        lambda: ReactorDialer(
+            reactor, config.ca_files, config.timings.connect_timeout, config.tls
+        ),
     )
     return ListenerService(config, dialer, reactor)
 

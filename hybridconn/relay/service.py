@@ -29,9 +29,10 @@ from hybridconn.relay.connecting import PublicUrl, Surroundings
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.handler import RelayHandler
 from hybridconn.startup import PortService
-from hybridconn.tls import CertificateStore, tls_factory
+from hybridconn.tls import CertificateStore, TLSPath, tls_factory
 from hybridconn.web.admission import Admission
 from hybridconn.web.frontdoor import FrontDoor
+from hybridconn.websocket.autobahn_frames import DataPath
 from hybridconn.websocket.server import TunnelServerFactory
 from hybridconn.websocket.upkeep import Upkeep
 
@@ -58,6 +59,8 @@ class RelayService(MultiService):
     @param public_url: by which listeners reach it, if not by the host they used.
     @param random_bytes: C{random_bytes(n)} gives n unguessable bytes.
     @param random_number: from 0 up to 1; which connections of a flood to drop.
+    @param data_path: who reads and writes the frames of tunnels.
+    @param tls: whose code lies between TLS and the network.
     @ivar front_door: the protocol factory that all ports share.
     @ivar desk: who is connected.
     """
@@ -78,12 +81,15 @@ class RelayService(MultiService):
         random_bytes: Callable[[int], bytes] = os.urandom,
         new_guid: Callable[[], uuid.UUID] = uuid.uuid4,
         random_number: Callable[[], float] = random.random,
+        data_path: DataPath = "slim",
+        tls: TLSPath = "lean",
     ) -> None:
         super().__init__()
         self._clock = clock
         self._store = store
         self.limits = limits = limits or Limits()
-        self._websockets = TunnelServerFactory(clock, limits)
+        self._websockets = TunnelServerFactory(clock, limits, data_path)
+        self._tls = tls
         self.desk = Desk(balancer, limits, random_bytes)
         self.upkeep = Upkeep(
             clock,
@@ -131,7 +137,7 @@ class RelayService(MultiService):
         """
         factory: IProtocolFactory = self.front_door
         if certificates is not None:
-            factory = tls_factory(certificates, factory, self._clock)
+            factory = tls_factory(certificates, factory, self._clock, self._tls)
             watch = TimerService(_CERTIFICATE_POLL, certificates.reload)
             watch.clock = self._clock
             watch.setServiceParent(self)

@@ -54,6 +54,8 @@ def makeService(options: Options, reactor: Any = None) -> RelayService:
         load_balancer(config.relay.load_balancer),
         config.limits,
         public_url=_public_url(config.listen),
+        data_path=config.relay.data_path,
+        tls=config.relay.tls,
     )
     warn_if_insecure(_PROGRAM, config.listen.insecure)
     certificates = None

@@ -19,8 +19,10 @@ from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import IDialer
 from hybridconn.sender.errors import as_connect_error
 from hybridconn.socket_options import tune
+from hybridconn.websocket.autobahn_frames import DataPath
 from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
 from hybridconn.websocket.keeper import Keeper
+from hybridconn.websocket.reading import ReadSizes
 
 
 class TunnelConnector:
@@ -32,6 +34,8 @@ class TunnelConnector:
     @ivar clock: the reactor.
     @param connection: without key or token for one that needs none.
     @param keeper: pings the tunnels.
+    @param read_sizes: shared by all tunnels of a process.
+    @param data_path: who reads and writes the frames of tunnels.
     @param wall: seconds since 1970-01-01 UTC, for tokens.
     """
 
@@ -46,6 +50,8 @@ class TunnelConnector:
         keeper: Keeper | None = None,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
+        read_sizes: ReadSizes | None = None,
+        data_path: DataPath = "slim",
     ) -> None:
         self.entity = connection.require_entity_path()
         self.host = connection.host
@@ -58,6 +64,8 @@ class TunnelConnector:
         self._keeper = keeper or Keeper(
             reactor, timings.ping_interval, timings.dead_after
         )
+        self._read_sizes = read_sizes or ReadSizes(reactor, self._limits.read_bytes)
+        self._data_path: DataPath = data_path
         self._wall = wall
         self._new_guid = new_guid
 
@@ -98,6 +106,8 @@ class TunnelConnector:
             headers=sent,
             subprotocols=subprotocols,
             timeout=self._timings.connect_timeout,
+            data_path=self._data_path,
+            read_sizes=self._read_sizes,
         )
 
         def opened(tunnel: TunnelClientProtocol) -> TunnelClientProtocol:

@@ -14,11 +14,13 @@ from twisted.python.failure import Failure
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.sender import SenderConfig
+from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IDialer
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.forward import LocalForward
 from hybridconn.startup import PortService
 from hybridconn.websocket.keeper import Keeper
+from hybridconn.websocket.reading import ReadSizes
 
 _BACKLOG = 1024
 #: Seconds that connections have for their end when the sender stops.
@@ -49,6 +51,7 @@ class SenderService(MultiService):
         self._clock = reactor
         timings = config.timings
         keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
+        read_sizes = ReadSizes(reactor, Limits().read_bytes)
         self.forwards: list[LocalForward] = []
         for one in config.forwards:
             forward = LocalForward(
@@ -59,6 +62,8 @@ class SenderService(MultiService):
                     timings=timings,
                     keeper=keeper,
                     wall=wall,
+                    read_sizes=read_sizes,
+                    data_path=config.data_path,
                 ),
                 config.spare_tunnels,
             )

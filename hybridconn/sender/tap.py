@@ -47,7 +47,9 @@ def makeService(options: Options, reactor: Any = None) -> SenderService:
     warn_if_insecure(_PROGRAM, config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
-        lambda: ReactorDialer(reactor, config.ca_files, config.timings.connect_timeout),
+        lambda: ReactorDialer(
+            reactor, config.ca_files, config.timings.connect_timeout, config.tls
+        ),
     )
     return SenderService(
         config, dialer, reactor, lambda port: exit_for_port(_PROGRAM, port)

@@ -86,6 +86,19 @@ class FileTests(SenderTestCase):
                 f"[timings]\ndead_after = 20\n{FORWARD}",
                 "dead_after: 20 is not more than ping_interval, 30.0",
             ),
+            (
+                f'data_path = "fast"\n{FORWARD}',
+                'data_path: "fast" is not known; use "slim" or "autobahn"',
+            ),
+            (f'tls = "off"\n{FORWARD}', 'tls: "off" is not known; use "lean"'),
+            (
+                f"[spare_tunnels]\nleast = 9\nmost = 4\n{FORWARD}",
+                "[spare_tunnels] least: 9 is more than most, 4; use less",
+            ),
+            (
+                f"[spare_tunnels]\nmost = -1\n{FORWARD}",
+                "most: -1 is no usable number; use 0 to 100000",
+            ),
         ):
             self.one(text, *words)
 

@@ -45,6 +45,8 @@ def table(header: str, values: Mapping[str, object]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
+#: Everything by Autobahn's and Twisted's own code.
+STOCK = {"data_path": "autobahn", "tls": "twisted"}
 #: Every connection has a tunnel of its own.
 PLAIN = {"most": 0}
 
@@ -58,6 +60,7 @@ class Stage:
     @ivar port: the relay's port.
     @ivar reach: the port that connection strings name; another than the relay's
         for what stands before it.
+    @param paths: C{data_path} and C{tls} of all three programs.
     """
 
     def __init__(
@@ -66,11 +69,13 @@ class Stage:
         limits: Mapping[str, object] | None = None,
         insecure: bool = False,
         relay_settings: Mapping[str, object] | None = None,
+        paths: Mapping[str, object] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hybridconn-test-"))
         self.port = free_port()
         self.reach = self.port
         self.insecure = insecure
+        self._paths = dict(paths or {})
         self.programs: list[Program] = []
         self._seen: dict[Path, int] = {}
         self._secrets: set[str] = set()
@@ -82,7 +87,7 @@ class Stage:
         self._write_relay(
             [{"path": e} if isinstance(e, str) else e for e in entities],
             limits or {},
-            relay_settings or {},
+            {**self._paths, **(relay_settings or {})},
         )
         self.relay = self.program(
             "relay", twistd("hcrelay", "--config", str(self.folder / "relay.toml"))
@@ -149,7 +154,8 @@ class Stage:
         return self.write(name, self.connection_string(entity, right) + "\n")
 
     def _dialler(self) -> dict[str, object]:
-        return {"insecure": True} if self.insecure else {"ca_file": "ca.pem"}
+        trust = {"insecure": True} if self.insecure else {"ca_file": "ca.pem"}
+        return trust | self._paths
 
     def listener_config(
         self,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from tests.integration.case import IntegrationTestCase, need
 from tests.integration.peers import Listener, echo
 from tests.integration.programs import output_of
-from tests.integration.stage import Stage
+from tests.integration.stage import STOCK, Stage
 
 
 class ConformanceTests(IntegrationTestCase):
     """The relay as the server of a hostile client, an echoing listener behind."""
+
+    paths: ClassVar[Mapping[str, object]] = {}
 
     def test_cases(self) -> None:
         """All cases but performance (9) and compression (12, 13) are passed."""
@@ -27,6 +31,7 @@ class ConformanceTests(IntegrationTestCase):
                 [{"path": "echo", "requires_client_authorization": False}],
                 limits={"control_frames_burst": 100_000},
                 insecure=True,
+                paths=self.paths,
             )
         )
         stage.start_relay()
@@ -42,3 +47,9 @@ class ConformanceTests(IntegrationTestCase):
             240,
         )
         self.assertEqual(status, 0, said[-3000:])
+
+
+class StockConformanceTests(ConformanceTests):
+    """The same with Autobahn's frames."""
+
+    paths = STOCK

@@ -6,10 +6,12 @@ import hashlib
 import os
 import socket
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 from tests.integration.case import IntegrationTestCase, share
-from tests.integration.stage import PLAIN, Stage
+from tests.integration.stage import PLAIN, STOCK, Stage
 from tests.integration.targets import (
     Target,
     blob,
@@ -53,7 +55,7 @@ def pour(connection: socket.socket) -> None:
 class _Parts:
     """A stage that all tests here share."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: Mapping[str, object]) -> None:
         serves = {
             "echo": echo,
             "digest": digest,
@@ -62,23 +64,26 @@ class _Parts:
             "reset": reset,
         }
         self.targets = {name: Target(serve) for name, serve in serves.items()}
-        self.stage = share(Stage(serves))
+        self.stage = share(Stage(serves, paths=paths))
         self.stage.start_relay()
         self.stage.start_listener({n: t.port for n, t in self.targets.items()})
         self.ports = self.stage.start_sender(*serves)
 
 
-_parts: list[_Parts] = []
+_parts: dict[str, _Parts] = {}
 
 
 class TransferTests(IntegrationTestCase):
     """What goes in comes out: all of it, in order, and its end as well."""
 
+    paths: ClassVar[Mapping[str, object]] = {}
+
     def setUp(self) -> None:
         super().setUp()
-        if not _parts:
-            _parts.append(_Parts())
-        self.parts = _parts[0]
+        name = type(self).__name__
+        if name not in _parts:
+            _parts[name] = _Parts(self.paths)
+        self.parts = _parts[name]
         self.stage = self.use(self.parts.stage)
 
     def dial(self, entity: str) -> socket.socket:
@@ -185,3 +190,9 @@ class TransferTests(IntegrationTestCase):
         for connection in connections:
             connection.close()
         self.stage.wait_sockets_back(relay, before)
+
+
+class StockTransferTests(TransferTests):
+    """The same with Autobahn's frames and Twisted's TLS."""
+
+    paths = STOCK
