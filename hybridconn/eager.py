@@ -30,10 +30,13 @@ def write_now(transport: Any, data: bytes | memoryview) -> None:
         and not transport._tempDataBuffer
         and not transport.dataBuffer
     ):
-        sent = transport.writeSomeData(data)  # type: ignore[arg-type]  # any buffer
-        # An error comes again, and is dealt with, when the reactor writes the rest.
-        if not isinstance(sent, BaseException) and sent > 0:
-            if sent == len(data):
-                return
-            data = data[sent:]
+        try:
+            sent = transport.socket.send(data)
+        except OSError:
+            # No room, or no connection: that comes again, and is dealt with, when
+            # the reactor writes it.
+            sent = 0
+        if sent == len(data):
+            return
+        data = data[sent:]
     transport.write(bytes(data))
