@@ -9,6 +9,8 @@ help:
 	@echo 'make lint          ruff and mypy'
 	@echo 'make unit          the tests that need no process, port or sleep'
 	@echo 'make e2e           the tests with real processes and real clients'
+	@echo 'make bench         measure, beside others that do the same work; CASES="ping" ROUNDS=3 SCALE=1'
+	@echo 'make fuzz          feed the codec and the parsers at random, for some minutes'
 	@echo 'make venv          only the virtual environment, in .venv'
 	@echo 'make clean         take away what make made'
 
@@ -35,9 +37,17 @@ e2e: venv-for-tests
 	@tools/programs.sh
 	@$(PYTHON_IN_VENV) tools/run_tests.py e2e
 
+bench: venv
+	@tools/venv.sh bench
+	@$(PYTHON_IN_VENV) -m bench --rounds '$(or $(ROUNDS),3)' --scale '$(or $(SCALE),1)' $(CASES)
+
+# Many times the examples of `make unit`, in the tests that make theirs at random.
+fuzz: venv-for-tests
+	@HYPOTHESIS_EXAMPLES='$(or $(EXAMPLES),20000)' $(PYTHON_IN_VENV) -m twisted.trial --temp-directory=build/fuzz $(or $(TESTS),tests.core)
+
 clean:
 	rm -rf .venv build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 
-.PHONY: help venv venv-for-tests demo test lint unit e2e clean
+.PHONY: help venv venv-for-tests demo test lint unit e2e bench fuzz clean

@@ -3,6 +3,7 @@
 #
 #   tools/venv.sh run     what hybridconn itself needs
 #   tools/venv.sh test    that, and what its tests need
+#   tools/venv.sh bench   what others the bench compares with, in Python
 #
 # PYTHON=/path/to/python picks an interpreter; otherwise the newest one found
 # that is new enough and has venv is taken.
@@ -60,4 +61,9 @@ if [ "$what" = test ] && [ ! -e "$venv/made-for-tests" ]; then
     echo "Adding what the tests need ..."
     install '.[test]'
     touch "$venv/made-for-tests"
+fi
+if [ "$what" = bench ] && [ ! -e "$venv/made-for-bench" ]; then
+    echo "Adding what the bench compares with ..."
+    install '.[bench]'
+    touch "$venv/made-for-bench"
 fi
