@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -179,17 +179,20 @@ class _RelayAlone(Hybridconn):
 
     def measure(self, size: int, count: int) -> dict[str, float]:
         """Messages of C{size} bytes from a source to a sink."""
+        return _pour(self, [self.pair(ENTITY, size, count)])
+
+    def pair(self, entity: str, size: int, count: int) -> tuple[Part, Part]:
+        """A source and a sink at C{entity}."""
         common = {
             "relay": self.relay_port,
             "ca_file": str(self.conf / "ca.pem"),
-            "entity": ENTITY,
+            "entity": entity,
         }
-        sink = _part(self, "listener", token=self.token("Listen"), **common)
+        sink = _part(self, "listener", token=self.token("Listen", entity), **common)
         sink.expect("online")
-        source = _part(
-            self, "source", token=self.token("Send"), bytes=size, count=count, **common
-        )
-        return _pour(self, source, sink)
+        token = self.token("Send", entity)
+        source = _part(self, "source", token=token, bytes=size, count=count, **common)
+        return source, sink
 
 
 class _HaproxyAlone(Haproxy):
@@ -220,22 +223,25 @@ class _HaproxyAlone(Haproxy):
             count=count,
         )
         try:
-            return _pour(self, source, sink)
+            return _pour(self, [(source, sink)])
         finally:
             self.children.end(self.roles.pop("relay"))
 
 
-def _pour(tunnel: Tunnel, source: Part, sink: Part) -> dict[str, float]:
-    source.expect("ready")
-    sink.expect("ready")
+def _pour(tunnel: Tunnel, pairs: Sequence[tuple[Part, Part]]) -> dict[str, float]:
+    for source, sink in pairs:
+        source.expect("ready")
+        sink.expect("ready")
     before = tunnel.cpu()["relay"]
     began = time.monotonic()
-    source.go()
-    done = sink.expect("done", 300)
+    for source, _ in pairs:
+        source.go()
+    seconds = max(sink.expect("done", 300)["seconds"] for _, sink in pairs)
     cpu, wall = tunnel.cpu()["relay"] - before, time.monotonic() - began
-    source.end()
-    sink.end()
-    return {"cpu": cpu, "busy": cpu / wall, "seconds": done["seconds"]}
+    for source, sink in pairs:
+        source.end()
+        sink.end()
+    return {"cpu": cpu, "busy": cpu / wall, "seconds": seconds, "wall": wall}
 
 
 @contextlib.contextmanager
@@ -285,6 +291,70 @@ def relay_bulk(run: Run) -> list[Row]:
 def relay_small(run: Run) -> list[Row]:
     """The relay alone, messages of 1 KiB, a TLS record for each."""
     return _relay_case(run, "relay-1k", KIB, GIB / 8, "<= 1.8 x haproxy")
+
+
+class _Workers(_RelayAlone):
+    """Our relay with eight entities."""
+
+    entities = tuple(f"{ENTITY}{number}" for number in range(8))
+    number = 1
+
+    def __init__(
+        self,
+        folder: Path,
+        children: Children,
+        target: int,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        more = dict(extra or {})
+        more["relay"] = more.get("relay", "") + "".join(
+            f'[[namespace.hybrid_connection]]\npath = "{entity}"\n'
+            for entity in self.entities
+        )
+        super().__init__(folder, children, target, more)
+
+    def arguments(self, role: str) -> list[str]:
+        return ["--workers", str(self.number)]
+
+
+class _OneWorker(_Workers):
+    name = "one worker"
+
+
+class _TwoWorkers(_Workers):
+    name = "two workers"
+    number = 2
+
+
+def workers(run: Run) -> list[Row]:
+    """Eight bulk tunnels through one worker, and through two."""
+    speed: dict[str, list[float]] = {}
+    busy: dict[str, list[float]] = {}
+    count = run.scaled(2048, 64)
+    with (
+        tempfile.TemporaryDirectory(prefix="hybridconn-bench-") as name,
+        Children() as children,
+    ):
+        relays: list[Tunnel] = [
+            kind(Path(name), children, 1, run.extra)
+            for kind in (_TwoWorkers, _OneWorker)
+        ]
+        for relay in relays:
+            relay.start()
+        time.sleep(2.0)  # the workers' own start
+        for relay in _each(run, relays):
+            assert isinstance(relay, _Workers)
+            pairs = [relay.pair(one, 64 * KIB, count) for one in relay.entities]
+            found = _pour(relay, pairs)
+            mib = len(pairs) * count / 16 / found["wall"]
+            speed.setdefault(relay.name, []).append(mib)
+            busy.setdefault(relay.name, []).append(found["busy"] * 100)
+    ours, one = _TwoWorkers.name, _OneWorker.name
+    what = "8 bulk tunnels, two workers"
+    return [
+        Row("workers", what, "MiB/s", speed, ours, one, ">= 1.6 x one worker"),
+        Row("workers", f"{what}: relay busy", "% of a core", busy, ours),
+    ]
 
 
 def tiny(run: Run) -> list[Row]:
@@ -480,6 +550,7 @@ CASES: dict[str, Callable[[Run], list[Row]]] = {
     "relay-bulk": relay_bulk,
     "relay-1k": relay_small,
     "tiny": tiny,
+    "workers": workers,
     "tunnel-bulk": tunnel_bulk,
     "ping": ping,
     "beside": beside,

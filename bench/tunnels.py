@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -124,16 +125,33 @@ class Hybridconn(Tunnel):
         argv = [
             *(str(twistd), "-n", "--pidfile=", program),
             *("--config", str(self.conf / f"{role}.toml")),
+            *self.arguments(role),
         ]
         self.run(role, argv, port)
 
-    def token(self, right: str) -> str:
-        """A token that gives C{right}."""
+    def arguments(self, role: str) -> list[str]:
+        """Further arguments of a program."""
+        return []
+
+    def token(self, right: str, entity: str = ENTITY) -> str:
+        """A token that gives C{right} at one of the entities."""
         string = {"Listen": "listen", "Send": "send"}[right]
+        file = self.conf / f"{string}.connection-string"
+        if entity != ENTITY:
+            # The namespace's own rule opens all of them.
+            rule = tomllib.loads((self.conf / "relay.toml").read_text())
+            found = rule["namespace"][0]["rule"][0]
+            file = self.conf / f"{entity}.connection-string"
+            file.touch(mode=0o600)
+            file.write_text(
+                f"Endpoint=sb://localhost:{self.relay_port}/;"
+                f"SharedAccessKeyName={found['name']};"
+                f"SharedAccessKey={found['primary_key']};EntityPath={entity}"
+            )
         made = subprocess.run(
             [
                 *(sys.executable, "-m", "hybridconn", "token"),
-                *("--connection-string-file", f"{string}.connection-string"),
+                *("--connection-string-file", str(file)),
             ],
             cwd=self.conf,
             env=environment(),

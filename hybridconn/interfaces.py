@@ -8,7 +8,7 @@ Autobahn calls keeps its C{camelCase}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -59,6 +59,68 @@ class ILoadBalancerPlugin(Interface):
 
     def build() -> ILoadBalancer:
         """Make a balancer for one relay."""
+
+
+# --- several processes, or machines ------------------------------------------
+
+
+class IClusterMember(Interface):
+    """Gets what other nodes of the cluster say."""
+
+    def welcomed(nodes: Sequence[str]) -> None:
+        """
+        This node is connected.
+
+        @param nodes: those that are there already, each of which now hears of it
+            as L{node_joined}.
+        """
+
+    def node_joined(node: str) -> None:
+        """Another node is there; it knows nothing yet."""
+
+    def node_lost(node: str) -> None:
+        """It is gone, and with it all that it announced."""
+
+    def message_received(node: str, message: Mapping[str, Any]) -> None:
+        """
+        Another node says something.
+
+        @param message: what can be written as JSON.
+        """
+
+
+class IClusterBus(Interface):
+    """
+    The way from one node of a relay to the others.  Messages from one node to
+    another arrive in their order, or not at all if one of the two is lost.
+    """
+
+    node: str = Attribute("This node's name; no other one ever has it.")
+
+    def join(member: IClusterMember) -> None:
+        """Give C{member} what others say from now on."""
+
+    def tell(node: str | None, message: Mapping[str, Any]) -> None:
+        """
+        Say something to one node, or to all others.  What is said to a node that
+        is gone is lost.
+
+        @param message: what can be written as JSON.
+        """
+
+
+class IPresence(Interface):
+    """Lets the other nodes of a relay know which listeners this one has."""
+
+    def announce(key: tuple[str, str], channel: Any) -> None:
+        """
+        A listener is online here.
+
+        @param key: namespace and entity path, both in lower case.
+        """
+
+    def withdraw(channel: Any) -> None:
+        """It is online no more; harmless if it was never announced."""
 
 
 # --- entities and authorization ----------------------------------------------

@@ -30,7 +30,7 @@ LAYERS = (
         "websocket",
     },
     {"config", "startup"},
-    {"endpoints", "listener", "relay", "sender", "stores"},
+    {"cluster", "endpoints", "listener", "relay", "sender", "stores"},
     {"", "__main__", "cli", "testing"},
 )
 TOP = len(LAYERS) - 1

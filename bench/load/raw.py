@@ -152,7 +152,8 @@ def listener(settings: Settings) -> None:
             break
         got += control.receive()
     parts = urlsplit(json.loads(texts[0])["accept"]["address"])
-    swallow(*open_websocket(settings, f"{parts.path}?{parts.query}"))
+    there = {**settings, "relay": parts.port or settings["relay"]}
+    swallow(*open_websocket(there, f"{parts.path}?{parts.query}"))
     wait_for_go()
 
 

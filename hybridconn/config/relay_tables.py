@@ -75,6 +75,15 @@ _HostName = Annotated[
 ]
 _Endpoint = Annotated[str, Kind("host:port", str, _checked(parse_host_port, "address"))]
 _Right = Annotated[Claim, Kind("right", str, _right)]
+
+
+def _workers(value: int, source: Source) -> int:
+    if not 1 <= value <= 64:
+        raise Mistake(f"{value} is no usable number; use 1 to 64.")
+    return value
+
+
+_Workers = Annotated[int, Kind("number", int, _workers)]
 _LoadBalancer = Annotated[str, Kind("name", str, _load_balancer)]
 
 
@@ -261,6 +270,20 @@ class RelaySettings:
         metadata=_help(
             "Which listener gets a sender: `random`, `round-robin`, "
             "`least-connections`, or the name of another installed load balancer."
+        ),
+    )
+    workers: _Workers = field(
+        default=1,
+        metadata=_help(
+            "Processes that share the work, for more than one core. Each has a port "
+            "of its own beside the public one: see `worker_port`."
+        ),
+    )
+    worker_port: Port = field(
+        default=0,
+        metadata=_help(
+            "With several workers: the first one's own port, to which listeners are "
+            "sent; the others have those behind it. 0: the port behind `port`."
         ),
     )
     data_path: DataPathName = field(default="slim", metadata=_help(DATA_PATH_HELP))

@@ -11,16 +11,16 @@ from twisted.logger import Logger
 from hybridconn.core.commands import Accept
 from hybridconn.core.entities import HybridConnection, Namespace
 from hybridconn.core.headers import connect_headers
+from hybridconn.core.http import split_authority
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import SenderRequest
 from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.rendezvous_address import build_address, query_of
 from hybridconn.core.route import EntityAddress, TokenSource
-from hybridconn.interfaces import IHeldRequest
-from hybridconn.relay.control import ControlChannel
+from hybridconn.interfaces import IHeldRequest, IPresence
 from hybridconn.relay.desk import Desk, entity_key
-from hybridconn.relay.rendezvous import Offer, Rendezvous
+from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 from hybridconn.websocket.base import StreamingWebSocket
 from hybridconn.websocket.server import TunnelServerFactory
 from hybridconn.websocket.splice import Ending, Splice
@@ -35,10 +35,21 @@ class PublicUrl:
 
     @ivar authority: C{host[:port]}.
     @ivar secure: C{wss} or C{ws}.
+    @ivar port: in place of the one in C{authority}, or of the listener's own: that
+        of this process, where several share a public port.
     """
 
     authority: str | None = None
     secure: bool | None = None
+    port: int | None = None
+
+    def authority_for(self, channel: Channel) -> str:
+        """C{host[:port]} for an address that C{channel} is sent."""
+        authority = self.authority or channel.authority
+        if self.port is None:
+            return authority
+        host, _ = split_authority(authority)
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 @frozen(kw_only=True)
@@ -51,6 +62,7 @@ class Surroundings:
     upkeep: Upkeep
     websockets: TunnelServerFactory
     public_url: PublicUrl
+    presence: IPresence
 
 
 class Connecting:
@@ -121,14 +133,14 @@ class Connecting:
 
     # --- Host ---
 
-    def next_listener(self, tried: Collection[ControlChannel]) -> ControlChannel | None:
+    def next_listener(self, tried: Collection[Channel]) -> Channel | None:
         return self._around.desk.choose(self.key, self._sender_request, tried)
 
-    def offer(self, rendezvous: Rendezvous, channel: ControlChannel) -> Offer:
+    def offer(self, rendezvous: Rendezvous, channel: Channel) -> Offer:
         desk, public = self._around.desk, self._around.public_url
         capability = desk.new_capability()
         address = build_address(
-            public.authority or channel.authority,
+            public.authority_for(channel),
             channel.secure if public.secure is None else public.secure,
             self._address.raw_path,
             self._address.passed_query,
@@ -201,7 +213,7 @@ class _Tunnel:
     log = Logger()
 
     _around: Surroundings
-    _channel: ControlChannel
+    _channel: Channel
     _key: tuple[str, str]
     _entity: str
     _tracking: str

@@ -113,7 +113,11 @@ class ControlChannel(MessageSink):
         @raise HeadersTooLarge: the command would be too long.
         """
         most = self._limits.max_command_bytes
-        command = encode_accept(accept, most).encode("utf-8")
+        self.send_command(encode_accept(accept, most))
+
+    def send_command(self, text: str) -> None:
+        """Write a command."""
+        command = text.encode("utf-8")
         self._queued += len(command)
         self.tunnel.send_piece(command, False, True)
 

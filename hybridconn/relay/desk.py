@@ -29,7 +29,7 @@ from hybridconn.core.refusals import (
 )
 from hybridconn.interfaces import ILoadBalancer
 from hybridconn.relay.control import ControlChannel
-from hybridconn.relay.rendezvous import Offer, Rendezvous
+from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.splice import Splice
 
@@ -49,7 +49,7 @@ def entity_key(namespace: str, path: str) -> EntityKey:
 class _Entity:
     """What is going on at one hybrid connection."""
 
-    channels: list[ControlChannel] = field(factory=list)
+    channels: list[Channel] = field(factory=list)
     pending: set[Rendezvous] = field(factory=set)
     tunnels: set[Splice] = field(factory=set)
 
@@ -101,7 +101,17 @@ class Desk:
             raise ListenerQuota(self._limits.listeners_per_entity)
         self._entities[key].channels.append(channel)
 
-    def check_out(self, key: EntityKey, channel: ControlChannel) -> None:
+    def check_in_remote(self, key: EntityKey, channel: Channel) -> bool:
+        """
+        Put a listener of another process on duty; that one keeps the quota.
+
+        @return: whether this desk is open.
+        """
+        if self._open:
+            self._entities[key].channels.append(channel)
+        return self._open
+
+    def check_out(self, key: EntityKey, channel: Channel) -> None:
         """Take it off duty, and its offers to others or back."""
         if key not in self._entities:
             return
@@ -117,8 +127,8 @@ class Desk:
         return len(self._entities[key].channels) if key in self._entities else 0
 
     def choose(
-        self, key: EntityKey, request: SenderRequest, tried: Collection[ControlChannel]
-    ) -> ControlChannel | None:
+        self, key: EntityKey, request: SenderRequest, tried: Collection[Channel]
+    ) -> Channel | None:
         """The next listener to offer C{request} to, of those not yet C{tried}."""
         entity = self._entities.get(key, _NOBODY)
         candidates = {

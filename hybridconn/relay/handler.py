@@ -178,6 +178,7 @@ class RelayHandler:
 
         def gone(channel: ControlChannel) -> None:
             around.upkeep.discard(watch)
+            around.presence.withdraw(channel)
             around.desk.check_out(key, channel)
             self.log.info(
                 "listener {id} of {entity} is gone", id=channel.id, entity=entity.path
@@ -223,6 +224,8 @@ class RelayHandler:
         if channel.online:
             tune(socket.transport, control=True)
         channel.opened()
+        if channel.online:
+            around.presence.announce(key, channel)
         self._admission.succeeded(request.peer.host)
 
     # --- connect ---

@@ -20,11 +20,43 @@ from typing import Protocol
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from hybridconn.core.commands import Accept
 from hybridconn.core.limits import Limits
+from hybridconn.core.listeners import ListenerRef
 from hybridconn.core.refusals import AcceptTimedOut, NoListeners, Refusal
 from hybridconn.core.rendezvous_address import Rejection
 from hybridconn.interfaces import IHeldRequest
-from hybridconn.relay.control import ControlChannel
+
+
+class Channel(Protocol):
+    """
+    What a rendezvous and the desk need of a listener, of this process or of
+    another one.
+
+    @ivar authority: the C{Host} by which it came to the relay.
+    @ivar secure: whether it came by TLS.
+    @ivar connections: tunnels that run through it.
+    @ivar offered: senders that it was told of and that still wait.
+    """
+
+    authority: str
+    secure: bool
+    connections: int
+    offered: int
+
+    @property
+    def online(self) -> bool:
+        """Whether it can be offered a sender now."""
+
+    @property
+    def ref(self) -> ListenerRef:
+        """What a load balancer gets to know of it."""
+
+    def offer(self, accept: Accept) -> None:
+        """Tell it of a sender."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Offer it nothing more, and close it if it is ours."""
 
 
 class Host(Protocol):
@@ -32,10 +64,10 @@ class Host(Protocol):
 
     sender: IHeldRequest
 
-    def next_listener(self, tried: Collection[ControlChannel]) -> ControlChannel | None:
+    def next_listener(self, tried: Collection[Channel]) -> Channel | None:
         """One more listener, none of C{tried}; L{None} if there is none."""
 
-    def offer(self, rendezvous: Rendezvous, channel: ControlChannel) -> Offer:
+    def offer(self, rendezvous: Rendezvous, channel: Channel) -> Offer:
         """Send the accept command."""
 
     def revoke(self, offers: Collection[Offer]) -> None:
@@ -65,7 +97,7 @@ class Offer:
     """
 
     rendezvous: Rendezvous
-    channel: ControlChannel
+    channel: Channel
     host: Host
     capability: str
     segments: tuple[str, ...]
@@ -87,7 +119,7 @@ class Rendezvous:
         self._clock = clock
         self._limits = limits
         self._state = _State.WAITING
-        self._tried: list[ControlChannel] = []
+        self._tried: list[Channel] = []
         self._offers: list[Offer] = []
         self._deadline: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
@@ -119,7 +151,7 @@ class Rendezvous:
         if self._state is _State.WAITING:
             self._withdraw(offer)
 
-    def lose(self, channel: ControlChannel) -> None:
+    def lose(self, channel: Channel) -> None:
         """A listener is gone, maybe one that the sender was offered to."""
         if self._state is _State.WAITING:
             for offer in self._offers:

@@ -24,10 +24,17 @@ from twisted.python.failure import Failure
 from hybridconn.core.limits import Limits
 from hybridconn.core.names import fold
 from hybridconn.core.sas import SasAuthorizer
-from hybridconn.interfaces import IAuthorizer, IEntityStore, ILoadBalancer
+from hybridconn.interfaces import (
+    IAuthorizer,
+    IClusterBus,
+    IEntityStore,
+    ILoadBalancer,
+    IPresence,
+)
 from hybridconn.relay.connecting import PublicUrl, Surroundings
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.handler import RelayHandler
+from hybridconn.relay.presence import Alone, Presence
 from hybridconn.startup import PortService
 from hybridconn.tls import CertificateStore, TLSPath, tls_factory
 from hybridconn.web.admission import Admission
@@ -61,8 +68,10 @@ class RelayService(MultiService):
     @param random_number: from 0 up to 1; which connections of a flood to drop.
     @param data_path: who reads and writes the frames of tunnels.
     @param tls: whose code lies between TLS and the network.
+    @param bus: the way to other processes of the same relay.
     @ivar front_door: the protocol factory that all ports share.
     @ivar desk: who is connected.
+    @ivar presence: tells other processes of it.
     """
 
     log = Logger()
@@ -83,6 +92,7 @@ class RelayService(MultiService):
         random_number: Callable[[], float] = random.random,
         data_path: DataPath = "slim",
         tls: TLSPath = "lean",
+        bus: IClusterBus | None = None,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -102,6 +112,9 @@ class RelayService(MultiService):
             ),
         )
         self.upkeep.setServiceParent(self)
+        self.presence: IPresence = (
+            Alone() if bus is None else Presence(bus, self.desk, limits)
+        )
         admission = Admission(limits, clock, random_number)
         self.handler = self.handler_class(
             Surroundings(
@@ -111,6 +124,7 @@ class RelayService(MultiService):
                 upkeep=self.upkeep,
                 websockets=self._websockets,
                 public_url=public_url or PublicUrl(),
+                presence=self.presence,
             ),
             store,
             authorizer or SasAuthorizer(limits.clock_skew),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,14 +14,16 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python import usage
 
 from hybridconn.balancers.registry import load_balancer
+from hybridconn.cluster.supervisor import Supervisor
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
+from hybridconn.interfaces import IClusterBus
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
 from hybridconn.tls import CertificateStore
 
-_PROGRAM = "hcrelay"
+PROGRAM = "hcrelay"
 
 #: Connections that the kernel may hold until they are taken: many listeners
 #: come back at once after a restart.
@@ -30,43 +33,105 @@ _BACKLOG = 1024
 class Options(usage.Options):
     """What C{twistd hcrelay} understands."""
 
-    synopsis = "--config FILE"
+    synopsis = "--config FILE [--workers N]"
     longdesc = (
         "Run a relay for hybrid connections. `hybridconn init` writes a first"
         " configuration."
     )
     optParameters = [  # noqa: RUF012  # Twisted's convention
         ["config", "c", None, "The configuration, see docs/options.md."],
+        ["workers", "w", None, "Processes that share the work; else as configured."],
     ]
 
 
-def makeService(options: Options, reactor: Any = None) -> RelayService:
+def makeService(options: Options, reactor: Any = None) -> RelayService | Supervisor:
     """Build the relay; nothing is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
     file = options["config"]
     if file is None:
-        raise SystemExit(f"{_PROGRAM}: say with --config FILE what to run.")
-    config: RelayConfig = load_or_exit(_PROGRAM, lambda: load_relay(file))
-    relay = RelayService(
+        raise SystemExit(f"{PROGRAM}: say with --config FILE what to run.")
+    config = load_or_exit(PROGRAM, lambda: load_relay(file))
+    workers = _workers(options["workers"], config)
+    warn_if_insecure(PROGRAM, config.listen.insecure)
+    listen = config.listen
+    if workers > 1:
+        certificates_of(config)  # what is wrong is said once, not by every worker
+        return Supervisor(
+            os.path.abspath(file),
+            listen.interface,
+            listen.port,
+            _own_ports(config, workers),
+            reactor,
+            lambda port: exit_for_port(PROGRAM, port),
+        )
+    relay = make_relay(config, reactor)
+    shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
+    relay.listen_on(
+        _endpoint(reactor, listen),
+        certificates_of(config),
+        exit_for_port(PROGRAM, shown),
+    )
+    return relay
+
+
+def make_relay(
+    config: RelayConfig,
+    reactor: Any,
+    own_port: int | None = None,
+    bus: IClusterBus | None = None,
+) -> RelayService:
+    """
+    A relay as configured, that listens nowhere yet.
+
+    @param own_port: where listeners reach this process, if not on the public port.
+    @param bus: the way to the other processes.
+    @raise SystemExit: with what is wrong.
+    """
+    return RelayService(
         reactor,
         load_toml_store(config),
         load_balancer(config.relay.load_balancer),
         config.limits,
-        public_url=_public_url(config.listen),
+        public_url=_public_url(config.listen, own_port),
         data_path=config.relay.data_path,
         tls=config.relay.tls,
+        bus=bus,
     )
-    warn_if_insecure(_PROGRAM, config.listen.insecure)
-    certificates = None
-    if not config.listen.insecure:
-        files = config.listen.certificates
-        certificates = load_or_exit(_PROGRAM, lambda: CertificateStore(files))
-    shown = f"{config.listen.interface or '0.0.0.0'} port {config.listen.port}"
-    relay.listen_on(
-        _endpoint(reactor, config.listen), certificates, exit_for_port(_PROGRAM, shown)
-    )
-    return relay
+
+
+def certificates_of(config: RelayConfig) -> CertificateStore | None:
+    """
+    The certificates, unless the relay is insecure.
+
+    @raise SystemExit: with what is wrong.
+    """
+    if config.listen.insecure:
+        return None
+    files = config.listen.certificates
+    return load_or_exit(PROGRAM, lambda: CertificateStore(files))
+
+
+def _workers(option: str | None, config: RelayConfig) -> int:
+    if option is None:
+        return config.relay.workers
+    if not option.isascii() or not option.isdigit() or not 1 <= int(option) <= 64:
+        raise SystemExit(
+            f"{PROGRAM}: command line: --workers: {option!r} is no usable number;"
+            " use 1 to 64."
+        )
+    return int(option)
+
+
+def _own_ports(config: RelayConfig, workers: int) -> list[int]:
+    first = config.relay.worker_port or config.listen.port + 1
+    ports = list(range(first, first + workers))
+    if ports[-1] > 65535 or config.listen.port in ports or not config.listen.port:
+        raise SystemExit(
+            f"{PROGRAM}: [relay] worker_port: {workers} workers cannot have the ports"
+            f" from {first} on beside {config.listen.port}; choose another one."
+        )
+    return ports
 
 
 def _endpoint(reactor: Any, listen: ListenSettings) -> IStreamServerEndpoint:
@@ -77,8 +142,8 @@ def _endpoint(reactor: Any, listen: ListenSettings) -> IStreamServerEndpoint:
     return endpoint
 
 
-def _public_url(listen: ListenSettings) -> PublicUrl:
+def _public_url(listen: ListenSettings, port: int | None) -> PublicUrl:
     if not listen.public_url:
-        return PublicUrl()
+        return PublicUrl(port=port)
     parts = urlsplit(listen.public_url)
-    return PublicUrl(parts.netloc, parts.scheme == "wss")
+    return PublicUrl(parts.netloc, parts.scheme == "wss", port)

@@ -12,6 +12,7 @@ See C{docs/testing.md} for a tour.
 from __future__ import annotations
 
 from hybridconn.core.entities import Claim
+from hybridconn.testing.bus import MemoryBus, MemoryCluster
 from hybridconn.testing.connection import Connection
 from hybridconn.testing.contracts import check_entity_store, check_load_balancer
 from hybridconn.testing.dialling import (
@@ -41,7 +42,9 @@ __all__ = [
     "FakeHeldRequest",
     "Faults",
     "Frame",
+    "MemoryBus",
     "MemoryClientEndpoint",
+    "MemoryCluster",
     "MemoryDialer",
     "MemoryNetwork",
     "MemoryPort",

@@ -48,8 +48,9 @@ from hybridconn.endpoints import (
     HybridConnectionClientEndpoint,
     HybridConnectionServerEndpoint,
 )
-from hybridconn.interfaces import ILoadBalancer, ITargetConnector
+from hybridconn.interfaces import IClusterBus, ILoadBalancer, ITargetConnector
 from hybridconn.listener import HybridConnectionListener
+from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.service import RelayService
 from hybridconn.sender import TunnelConnector
 from hybridconn.stores.memory import MemoryEntityStore
@@ -89,6 +90,7 @@ class MemoryRelay:
         balancer: ILoadBalancer | None = None,
         limits: Limits | None = None,
         seed: int = 0,
+        bus: IClusterBus | None = None,
     ) -> None:
         """
         @param entities: paths, or hybrid connections with all their properties.
@@ -97,6 +99,9 @@ class MemoryRelay:
         @param limits: by default the relay's own, except that no address has a
             rate limit and no refusal is kept back.
         @param seed: of everything that is random.
+        @param bus: makes it one of several processes, to whose own C{port}
+            listeners are sent; see L{MemoryCluster
+            <hybridconn.testing.bus.MemoryCluster>}.
         """
         self.network = MemoryNetwork() if network is None else network
         self.clock = self.network.clock
@@ -118,6 +123,8 @@ class MemoryRelay:
             random_bytes=chance.randbytes,
             new_guid=self.new_guid,
             random_number=chance.random,
+            public_url=PublicUrl(port=None if bus is None else port),
+            bus=bus,
         )
         self.service.listen_on(self.network.server_endpoint(host, port))
         self.start()

@@ -13,8 +13,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import ShuttingDown
 from hybridconn.core.rendezvous_address import Rejection
 from hybridconn.interfaces import IHeldRequest
-from hybridconn.relay.control import ControlChannel
-from hybridconn.relay.rendezvous import Offer, Rendezvous
+from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 
 
 class RecordingHost:
@@ -27,14 +26,14 @@ class RecordingHost:
         self.calls: list[tuple[Any, ...]] = []
         self.offers: dict[str, Offer] = {}
 
-    def next_listener(self, tried: Collection[ControlChannel]) -> ControlChannel | None:
+    def next_listener(self, tried: Collection[Channel]) -> Channel | None:
         for name in self.listeners:
-            channel = cast(ControlChannel, name)
+            channel = cast(Channel, name)
             if channel not in tried:
                 return channel
         return None
 
-    def offer(self, rendezvous: Rendezvous, channel: ControlChannel) -> Offer:
+    def offer(self, rendezvous: Rendezvous, channel: Channel) -> Offer:
         offer = Offer(rendezvous, channel, self, "secret", ("echo",), "query")
         self.offers[str(channel)] = offer
         self.calls.append(("offer", channel))
@@ -90,7 +89,7 @@ class RendezvousTests(SynchronousTestCase):
         """Nothing happens any more, whatever comes, and no timer is left."""
         self.take()
         offer = self.host.offers.get("A") or Offer(
-            rendezvous, cast(ControlChannel, "A"), self.host, "s", ("echo",), "q"
+            rendezvous, cast(Channel, "A"), self.host, "s", ("echo",), "q"
         )
         rendezvous.join(offer, NOBODY, None)
         rendezvous.reject(Rejection(500, "late"))
@@ -161,11 +160,11 @@ class RendezvousTests(SynchronousTestCase):
         rendezvous = self.begin("A", "B")
         self.take()
         self.host.listeners.remove("A")
-        rendezvous.lose(cast(ControlChannel, "A"))
+        rendezvous.lose(cast(Channel, "A"))
         self.assertEqual(self.take(), [("revoke", "A"), ("offer", "B")])
-        rendezvous.lose(cast(ControlChannel, "never asked"))
+        rendezvous.lose(cast(Channel, "never asked"))
         self.assertEqual(self.take(), [])
-        rendezvous.lose(cast(ControlChannel, "B"))
+        rendezvous.lose(cast(Channel, "B"))
         self.assertEqual(self.take(), [("revoke", "B"), ("settled",), NO_LISTENERS])
         self.assert_settled(rendezvous)
 
@@ -174,7 +173,7 @@ class RendezvousTests(SynchronousTestCase):
         rendezvous = self.begin("A", "B")
         self.clock.advance(5)
         self.take()
-        rendezvous.lose(cast(ControlChannel, "A"))
+        rendezvous.lose(cast(Channel, "A"))
         self.assertEqual(self.take(), [("revoke", "A")])
         rendezvous.join(self.host.offers["B"], NOBODY, None)
         self.assertIn(("splice", "B", None), self.take())
@@ -185,7 +184,7 @@ class RendezvousTests(SynchronousTestCase):
         self.limits = evolve(self.limits, accept_retry=0.0)
         rendezvous = self.begin("A", "B")
         self.clock.advance(29)
-        rendezvous.lose(cast(ControlChannel, "A"))
+        rendezvous.lose(cast(Channel, "A"))
         self.assertEqual(
             self.take(), [("offer", "A"), ("revoke", "A"), ("settled",), NO_LISTENERS]
         )

@@ -1,0 +1,209 @@
+"""
+Listeners that are connected to other processes of the same relay.
+
+Each process tells the others of its listeners as they come and go.  To the desk a
+listener of another process is one like its own: it can be chosen, and is offered
+a sender by a message to its process, which writes the command to its control
+channel.  The address in that command is the chooser's own, so the listener dials
+the process that holds the sender, and no byte of a tunnel passes between them.
+
+    announce   {"id", "key", "authority", "secure", "address", "port", "since",
+                "sb_hc_id"}
+    withdraw   {"id"}
+    offer      {"id", "command"}
+    not_here   {"id"}            the answer to an offer for a listener that is gone
+    told       {}                a newcomer has heard of all listeners
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from hybridconn.core.commands import Accept, encode_accept
+from hybridconn.core.limits import Limits
+from hybridconn.core.listeners import ListenerRef
+from hybridconn.interfaces import IClusterBus, IClusterMember, IPresence
+from hybridconn.relay.control import ControlChannel
+from hybridconn.relay.desk import Desk, EntityKey
+
+
+class RemoteListener:
+    """
+    A listener of another process, in the place of a L{ControlChannel}.
+
+    @ivar connections: tunnels that run through it and this process.
+    @ivar offered: senders of this process that wait for it.
+    """
+
+    online = True
+
+    def __init__(
+        self,
+        node: str,
+        facts: Mapping[str, Any],
+        tell: Callable[[str, Mapping[str, Any]], None],
+        limits: Limits,
+        gone: Callable[[RemoteListener], None],
+    ) -> None:
+        self.node = node
+        self.id: str = facts["id"]
+        self.key: EntityKey = (facts["key"][0], facts["key"][1])
+        self.authority: str = facts["authority"]
+        self.secure: bool = facts["secure"]
+        self.connections = 0
+        self.offered = 0
+        self._facts = facts
+        self._tell = tell
+        self._limits = limits
+        self._gone = gone
+
+    def __repr__(self) -> str:
+        return f"<RemoteListener {self.id} of worker {self.node}>"
+
+    @property
+    def ref(self) -> ListenerRef:
+        """What a load balancer gets to know of it."""
+        facts = self._facts
+        return ListenerRef(
+            id=f"{self.node}/{self.id}",
+            address=facts["address"],
+            port=facts["port"],
+            connected_since=facts["since"],
+            connections=self.connections,
+            sb_hc_id=facts["sb_hc_id"],
+            offered=self.offered,
+        )
+
+    def offer(self, accept: Accept) -> None:
+        """
+        Have the listener told of a sender.
+
+        @raise HeadersTooLarge: the command would be too long.
+        """
+        command = encode_accept(accept, self._limits.max_command_bytes)
+        self._tell(self.node, {"offer": {"id": self.id, "command": command}})
+
+    def close(self, code: int, reason: str) -> None:
+        """Offer it nothing more; its own process closes it."""
+        self._gone(self)
+
+
+@implementer(IPresence, IClusterMember)
+class Presence:
+    """
+    @param bus: the way to the other processes.
+    @param desk: gets their listeners.
+    @ivar complete: fires when the desk knows the listeners of all the others that
+        were there first.
+    """
+
+    log = Logger()
+
+    def __init__(self, bus: IClusterBus, desk: Desk, limits: Limits) -> None:
+        self._bus = bus
+        self._desk = desk
+        self._limits = limits
+        self._ours: dict[str, tuple[EntityKey, ControlChannel]] = {}
+        self._theirs: dict[tuple[str, str], RemoteListener] = {}
+        self._awaited: set[str] | None = None
+        self.complete: Deferred[None] = Deferred()
+        bus.join(self)
+
+    # --- IPresence ---
+
+    def announce(self, key: EntityKey, channel: ControlChannel) -> None:
+        self._ours[channel.id] = (key, channel)
+        self._bus.tell(None, self._announcement(key, channel))
+
+    def withdraw(self, channel: ControlChannel) -> None:
+        if self._ours.pop(channel.id, None) is not None:
+            self._bus.tell(None, {"withdraw": {"id": channel.id}})
+
+    # --- IClusterMember ---
+
+    def welcomed(self, nodes: Sequence[str]) -> None:
+        self._awaited = set(nodes)
+        self._heard_of(None)
+
+    def node_joined(self, node: str) -> None:
+        for key, channel in self._ours.values():
+            self._bus.tell(node, self._announcement(key, channel))
+        self._bus.tell(node, {"told": {}})
+
+    def node_lost(self, node: str) -> None:
+        for remote in tuple(self._theirs.values()):
+            if remote.node == node:
+                self._forget(remote)
+        self._heard_of(node)
+
+    def message_received(self, node: str, message: Mapping[str, Any]) -> None:
+        for name, facts in message.items():
+            if name == "announce":
+                self._announced(node, facts)
+            elif name == "told":
+                self._heard_of(node)
+            elif name == "offer":
+                self._offered(node, facts)
+            elif name in ("withdraw", "not_here"):
+                remote = self._theirs.get((node, facts["id"]))
+                if remote is not None:
+                    self._forget(remote)
+
+    # --- ours ---
+
+    def _heard_of(self, node: str | None) -> None:
+        if self._awaited is not None:
+            self._awaited.discard(node or "")
+            if not self._awaited:
+                self._awaited = None
+                self.complete.callback(None)
+
+    @staticmethod
+    def _announcement(key: EntityKey, channel: ControlChannel) -> Mapping[str, Any]:
+        ref = channel.ref
+        return {
+            "announce": {
+                "id": channel.id,
+                "key": list(key),
+                "authority": channel.authority,
+                "secure": channel.secure,
+                "address": ref.address,
+                "port": ref.port,
+                "since": ref.connected_since,
+                "sb_hc_id": ref.sb_hc_id,
+            }
+        }
+
+    def _announced(self, node: str, facts: Mapping[str, Any]) -> None:
+        if (node, facts["id"]) in self._theirs:
+            return
+        remote = RemoteListener(node, facts, self._bus.tell, self._limits, self._forget)
+        if self._desk.check_in_remote(remote.key, remote):
+            self._theirs[node, remote.id] = remote
+
+    def _offered(self, node: str, facts: Mapping[str, Any]) -> None:
+        found = self._ours.get(facts["id"])
+        if found is None or not found[1].online:
+            self._bus.tell(node, {"not_here": {"id": facts["id"]}})
+        else:
+            found[1].send_command(facts["command"])
+
+    def _forget(self, remote: RemoteListener) -> None:
+        if self._theirs.pop((remote.node, remote.id), None) is not None:
+            self._desk.check_out(remote.key, remote)
+
+
+@implementer(IPresence)
+class Alone:
+    """For a relay in one process: nobody is to be told."""
+
+    def announce(self, key: EntityKey, channel: ControlChannel) -> None:
+        """Nobody is to be told."""
+
+    def withdraw(self, channel: ControlChannel) -> None:
+        """Nobody is to be told."""

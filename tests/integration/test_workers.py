@@ -1,0 +1,136 @@
+"""One relay in several processes: C{twistd hcrelay --workers N}."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+
+from tests.integration.case import IntegrationTestCase
+from tests.integration.programs import output_of, twistd
+from tests.integration.stage import PLAIN, Stage
+from tests.integration.targets import echo
+from tests.integration.waiting import free_port
+
+STARTED = r"worker (\d): .*FrontDoor"
+TUNNEL = r"worker (\d): .*tunnel \S+ \S+: ended"
+
+
+def free_pair() -> int:
+    """A port that is free, and so is the one behind it."""
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), socket.socket() as second:
+            second.bind(("127.0.0.1", first + 1))
+            return first
+
+
+class WorkersTests(IntegrationTestCase):
+    """Two workers, one listener at one of them, many senders."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        ports = {"worker_port": free_pair()}
+        self.stage = self.use(Stage(["echo"], relay_settings=ports))
+        self.relay = self.stage.relay
+        self.relay.argv += ["--workers", "2"]
+        self.stage.start_relay()
+        self.relay.wait_log(rf"(?s)(?:{STARTED}.*?){{4}}")
+        self.echo = self.target(echo)
+
+    def talk(self, port: int) -> socket.socket:
+        """A connection that works."""
+        connection = self.stage.dial(port)
+        self.addCleanup(connection.close)
+        connection.sendall(b"hello")
+        self.assertEqual(connection.recv(5), b"hello")
+        return connection
+
+    def ended_at(self) -> list[str]:
+        """Which worker had which tunnel that ended."""
+        return re.findall(TUNNEL, self.relay.log())
+
+    def test_across(self) -> None:
+        """Tunnels run in both workers, though the listener is at one."""
+        self.stage.start_listener({"echo": self.echo.port})
+        port = self.stage.start_sender("echo", spares=PLAIN)["echo"]
+        for _ in range(40):
+            self.talk(port).close()
+        self.wait_until("all to end", lambda: len(self.ended_at()) == 40)
+        self.assertEqual(set(self.ended_at()), {"1", "2"})
+
+    def test_worker_dies(self) -> None:
+        """Its tunnels go with it, the other's stay; then all is as before."""
+        self.stage.start_listener({"echo": self.echo.port})
+        port = self.stage.start_sender("echo", spares=PLAIN)["echo"]
+        connections = [self.talk(port) for _ in range(20)]
+        victim = self.worker("1")
+        os.kill(victim, signal.SIGKILL)
+        self.relay.wait_log("worker 1 died")
+        alive = 0
+        for connection in connections:
+            try:
+                connection.sendall(b"still")
+                alive += connection.recv(5) == b"still"
+            except OSError:
+                pass
+        self.assertTrue(0 < alive < 20, alive)
+        self.wait_until("another to come", lambda: self.worker("1") != victim)
+        self.relay.wait_log(rf"(?s)worker 1 died.*(?:{STARTED}.*?){{2}}")
+        self.wait_until("the way to be free again", lambda: self.works(port))
+        for _ in range(10):
+            self.talk(port)
+
+    def works(self, port: int) -> bool:
+        try:
+            with self.stage.dial(port) as connection:
+                connection.sendall(b"hello")
+                return connection.recv(5) == b"hello"
+        except OSError:
+            return False
+
+    def worker(self, number: str) -> int:
+        """The process of a worker."""
+        found = -1
+        for entry in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    argv = file.read().split(b"\0")
+            except OSError:
+                continue
+            config = str(self.stage.folder / "relay.toml").encode()
+            if b"hybridconn.cluster" in argv and config in argv:
+                node = argv[argv.index(b"--node") + 1].decode()
+                if node.startswith(f"{number}."):
+                    found = int(entry)
+        return found
+
+    def test_stop(self) -> None:
+        """On SIGTERM listeners get 1001, and no process is left."""
+        listener = self.stage.start_listener({"echo": self.echo.port})
+        pids = [self.worker(number) for number in ("1", "2")]
+        self.assertNotIn(-1, pids)
+        self.relay.stop()
+        listener.wait_log("offline: .*1001")
+        for pid in pids:
+            self.assertFalse(os.path.exists(f"/proc/{pid}"))
+
+    def test_mistakes(self) -> None:
+        """A number that is none, and ports that are taken: one line, status 1."""
+        config = str(self.stage.folder / "relay.toml")
+        for number in ("0", "many", "65"):
+            status, said = output_of(
+                twistd("hcrelay", "--config", config, "--workers", number)
+            )
+            self.assertEqual(status, 1)
+            self.assertIn("--workers", said)
+            self.assertIn("is no usable number; use 1 to 64", said)
+            self.assertNotIn("Traceback", said)
+        status, said = output_of(
+            twistd("hcrelay", "--config", config, "--workers", "2")
+        )
+        self.assertEqual(status, 1)
+        self.assertIn("Address already in use", said)
+        self.assertNotIn("Traceback", said)
