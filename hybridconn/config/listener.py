@@ -92,6 +92,14 @@ class ListenerTimings:
         },
     )
 
+    drain_timeout: Seconds = field(
+        default=5.0,
+        metadata={
+            "help": "At a stop the control channels are closed; so long may tunnels "
+            "go on before they are closed with 1001."
+        },
+    )
+
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """A peer is pinged before it is given up."""

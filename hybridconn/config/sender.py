@@ -74,6 +74,14 @@ class SenderTimings:
         },
     )
 
+    drain_timeout: Seconds = field(
+        default=5.0,
+        metadata={
+            "help": "At a stop the ports are closed; so long may connections go on "
+            "before they are closed with 1001."
+        },
+    )
+
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """A peer is pinged before it is given up."""

@@ -45,12 +45,14 @@ class TargetListener(HybridConnectionListener):
         timings = timings or ListenerTimings()
         entity = one.connection.require_entity_path()
         self._fixed = one.target
-        self._metadata = MetadataTarget(
-            DescriptionReader(one.connection, dialer, reactor, wall),
-            entity,
-            reactor,
-            timings.metadata_refresh,
-        )
+        self._metadata: MetadataTarget | None = None
+        if one.target is None:
+            self._metadata = MetadataTarget(
+                DescriptionReader(one.connection, dialer, reactor, wall),
+                entity,
+                reactor,
+                timings.metadata_refresh,
+            )
         connector = ForwardConnector(self.target, entity, reactor, one.target_timeout)
         super().__init__(
             one.connection,
@@ -71,24 +73,27 @@ class TargetListener(HybridConnectionListener):
         @return: fails with L{Reject <hybridconn.listener.Reject>} if that
             cannot be found out.
         """
-        if self._fixed is not None:
-            return succeed(self._fixed)
-        return self._metadata.target()
+        if self._metadata is not None:
+            return self._metadata.target()
+        assert self._fixed is not None
+        return succeed(self._fixed)
 
     def online(self) -> None:
         """Read the metadata anew: it may have changed while we were away."""
         super().online()
-        if self._fixed is None:
+        if self._metadata is not None:
             self._metadata.start()
 
     def offline(self, reason: str) -> None:
         """There is nobody to ask."""
         super().offline(reason)
-        self._metadata.stop()
+        if self._metadata is not None:
+            self._metadata.stop()
 
     def stopService(self) -> Deferred[Any]:
         """Ask no more (Twisted)."""
-        self._metadata.stop()
+        if self._metadata is not None:
+            self._metadata.stop()
         return super().stopService()
 
 
@@ -124,6 +129,7 @@ class ListenerService(MultiService):
                 keeper=keeper,
                 wall=wall,
                 read_sizes=read_sizes,
+                drain_timeout=timings.drain_timeout,
                 data_path=config.data_path,
             )
             listener.setServiceParent(self)

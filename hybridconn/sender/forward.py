@@ -19,6 +19,9 @@ from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.joint import Joint, JointNames
 from hybridconn.websocket.reuse import Stream
 
+#: Seconds that connections have for their end once they are told to end.
+_PATIENCE = 5.0
+
 
 class AppJoint(Joint):
     """
@@ -55,7 +58,7 @@ class AppJoint(Joint):
 
     def left_early(self, reason: Failure) -> None:
         """The app went away before there was a tunnel."""
-        self.factory.joints.discard(self)
+        self.factory.gone(self)
         dial, self._dial = self._dial, None
         stream, self._stream = self._stream, None
         if dial is not None:
@@ -106,7 +109,7 @@ class AppJoint(Joint):
 
     def _use(self, stream: Stream) -> None:
         self._stream = None
-        self.join(stream).addCallback(lambda _: self.factory.joints.discard(self))
+        self.join(stream).addCallback(lambda _: self.factory.gone(self))
 
     def _opened(self, tunnel: Any) -> None:
         self._dial = None
@@ -116,7 +119,7 @@ class AppJoint(Joint):
             return
 
         def over(_: None) -> None:
-            self.factory.joints.discard(self)
+            self.factory.gone(self)
             self.factory.connector.forget(tunnel)
 
         self.join(tunnel).addCallback(over)
@@ -161,6 +164,7 @@ class LocalForward(Factory):
             connector, spare_tunnels or SpareTunnels(), connector.clock
         )
         self.joints: set[AppJoint] = set()
+        self._waiting: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: Any) -> Any:
         """Take a connection of the app (Twisted)."""
@@ -178,8 +182,45 @@ class LocalForward(Factory):
         joint.factory = self
         return joint
 
+    def gone(self, joint: AppJoint) -> None:
+        """A connection is over (called by it)."""
+        self.joints.discard(joint)
+        if not self.joints:
+            waiting, self._waiting = self._waiting, []
+            for deferred in waiting:
+                deferred.callback(None)
+
     def close_all(self) -> None:
         """The sender stops: end what is open."""
         self.pool.stop()
         for joint in tuple(self.joints):
             joint.end(GOING_AWAY, b"the sender stops")
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """
+        Open no more tunnels, and let what is open go on for a while.
+
+        @param seconds: after which it is ended.
+        @return: fires when nothing is open any more; five seconds after the end
+            at the latest.
+        """
+        self.pool.stop()
+        done: Deferred[None] = Deferred()
+        if not self.joints:
+            done.callback(None)
+            return done
+        self._waiting.append(done)
+        clock = self.connector.clock
+        ending = clock.callLater(seconds, self.close_all)
+        leaving = clock.callLater(seconds + _PATIENCE, self._leave, done)
+
+        def over(_: None) -> None:
+            for timer in (ending, leaving):
+                if timer.active():
+                    timer.cancel()
+
+        return done.addCallback(over)
+
+    def _leave(self, done: Deferred[None]) -> None:
+        self._waiting.remove(done)
+        done.callback(None)

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from hybridconn.config.addresses import HostPort
@@ -23,9 +22,6 @@ from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 
 _BACKLOG = 1024
-#: Seconds that connections have for their end when the sender stops.
-_STOP_PATIENCE = 5.0
-_STOP_POLL = 0.05
 
 
 class SenderService(MultiService):
@@ -48,8 +44,8 @@ class SenderService(MultiService):
         wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self._clock = reactor
         timings = config.timings
+        self._drain_timeout = timings.drain_timeout
         keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
         read_sizes = ReadSizes(reactor, Limits().read_bytes)
         self.forwards: list[LocalForward] = []
@@ -73,19 +69,12 @@ class SenderService(MultiService):
             port.setServiceParent(self)
 
     def stopService(self) -> Deferred[Any]:
-        """Close the ports and what came through them (Twisted)."""
+        """
+        Close the ports; what came through them has C{drain_timeout} (Twisted).
+        """
         closed = maybeDeferred(super().stopService)
-        for forward in self.forwards:
-            forward.close_all()
-        return gatherResults([closed, self._ended(self._clock.seconds())])
-
-    def _ended(self, since: float) -> Deferred[Any]:
-        over = not any(forward.joints for forward in self.forwards)
-        if over or self._clock.seconds() - since >= _STOP_PATIENCE:
-            done: Deferred[Any] = Deferred()
-            done.callback(None)
-            return done
-        return deferLater(self._clock, _STOP_POLL, self._ended, since)
+        drained = [forward.drain(self._drain_timeout) for forward in self.forwards]
+        return gatherResults([closed, *drained])
 
 
 def _endpoint(reactor: Any, bind: HostPort) -> Any:

@@ -292,6 +292,42 @@ class ReuseTests(ReuseTestCase):
         self.assertEqual(self.wires, 0)
 
 
+class DrainTests(ReuseTestCase):
+    """The sender's stop."""
+
+    def test_nothing_open(self) -> None:
+        """What is only ready ends at once."""
+        self.talk()
+        self.successResultOf(self.forward.drain(5.0))
+        self.network.advance(1)
+        self.assertEqual(self.wires, 0)
+
+    def test_in_time(self) -> None:
+        """A connection that ends by itself is not disturbed."""
+        app = self.dial(b"question")
+        drained = self.forward.drain(5.0)
+        self.network.advance(4)
+        self.assertNoResult(drained)
+        self.targets[-1].wire.write(b"answer")
+        self.network.flush()
+        self.assertEqual(app.received, b"answer")
+        app.wire.loseConnection()
+        self.targets[-1].wire.loseConnection()
+        self.network.advance(1)
+        self.successResultOf(drained)
+        self.assertLogged("ended by app in close")
+
+    def test_too_late(self) -> None:
+        """One that goes on is closed with 1001, and its app reset."""
+        app = self.dial(b"question")
+        drained = self.forward.drain(5.0)
+        self.network.advance(5)
+        self.successResultOf(drained)
+        assert app.lost is not None
+        self.assertTrue(app.lost.check(ConnectionLost))
+        self.assertLogged("1001 the sender stops")
+
+
 class DeadTests(ReuseTestCase):
     """Tunnels that are ready and dead."""
 
