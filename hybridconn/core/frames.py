@@ -87,10 +87,11 @@ class FrameParser:
         self._final = False  # this data frame ends its message
         self._key = b""
 
-    def feed(self, data: bytes) -> list[Piece]:
+    def feed(self, data: bytes | memoryview) -> list[Piece]:
         """
         Read on.  Look at L{controls} and then at L{failure} after it.
 
+        @param data: nothing of it is kept, it may change after this.
         @return: the pieces of messages that are here now, in their order.
         """
         pieces: list[Piece] = []
@@ -99,7 +100,7 @@ class FrameParser:
         if self._over:
             return pieces
         if self._rest:
-            data = self._rest + data
+            data = self._rest + bytes(data)
             self._rest = b""
         try:
             position = self._read(data, pieces)
@@ -108,10 +109,10 @@ class FrameParser:
             self._over = True
         else:
             if position < len(data) and not self._over:
-                self._rest = data[position:]
+                self._rest = bytes(data[position:])
         return pieces
 
-    def _read(self, data: bytes, pieces: list[Piece]) -> int:
+    def _read(self, data: bytes | memoryview, pieces: list[Piece]) -> int:
         """Everything in C{data}; return where something incomplete begins."""
         end = len(data)
         position = 0
@@ -135,7 +136,7 @@ class FrameParser:
                     if masked:
                         stop = start + 4 + length
                         if stop <= end and not 0 < limited < length:
-                            key = data[start : start + 4]
+                            key = bytes(data[start : start + 4])
                             payload = unmask(view[start + 4 : stop], key)
                             add((payload, first == 0x82, True))
                             position = stop
@@ -143,7 +144,7 @@ class FrameParser:
                     else:
                         stop = start + length
                         if stop <= end and not 0 < limited < length:
-                            add((data[start:stop], first == 0x82, True))
+                            add((bytes(view[start:stop]), first == 0x82, True))
                             position = stop
                             continue
             after = self._begin(data, position, end, pieces)
@@ -172,7 +173,9 @@ class FrameParser:
             self._message = 0
         return stop
 
-    def _begin(self, data: bytes, start: int, end: int, pieces: list[Piece]) -> int:
+    def _begin(
+        self, data: bytes | memoryview, start: int, end: int, pieces: list[Piece]
+    ) -> int:
         """
         Read the head of a data frame, or a whole control frame.
 
@@ -212,12 +215,12 @@ class FrameParser:
                 raise FrameError(PROTOCOL_ERROR, "a length has its highest bit set")
         key = b""
         if self._masked:
-            key = data[position : position + 4]
+            key = bytes(data[position : position + 4])
             position += 4
         if position > end or (opcode > BINARY and position + length > end):
             return start
         if opcode > BINARY:
-            payload = data[position : position + length]
+            payload = bytes(data[position : position + length])
             self.controls.append(
                 (opcode, self._unmask(payload, key) if key else payload)
             )

@@ -176,9 +176,15 @@ class LeanTLS(TLSMemoryBIOProtocol):
         return True
 
     def _deliver(self, size: int) -> None:
-        if not self._aborted:
-            assert self.wrappedProtocol is not None
-            self.wrappedProtocol.dataReceived(bytes(_view[:size]))
+        if self._aborted:
+            return
+        protocol: Any = self.wrappedProtocol
+        # A protocol that keeps nothing of what it reads is spared a copy.
+        take = getattr(protocol, "view_received", None)
+        if take is None:
+            protocol.dataReceived(bytes(_view[:size]))
+        else:
+            take(_view[:size])
 
     def _send_encrypted(self, connection: Any) -> None:
         while True:

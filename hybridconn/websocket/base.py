@@ -152,6 +152,20 @@ class StreamingWebSocket(AutobahnFrames):
         else:
             self._parse(self._parser, data)
 
+    def view_received(self, view: memoryview) -> None:
+        """
+        As L{dataReceived}, for L{LeanTLS <hybridconn.tls.LeanTLS>}.
+
+        @param view: on a buffer that is used again after this.
+        """
+        if self._parser is None or self._input is _Input.IGNORED:
+            self.dataReceived(bytes(view))
+            return
+        self.bytes_received += len(view)
+        if len(view) >= BULK and self._tcp is not None:
+            self.read_sizes.busy(self._tcp)
+        self._parse(self._parser, view)
+
     def connectionLost(self, reason: Failure) -> None:
         """Tell the sink that the connection is gone."""
         self._disarm()
@@ -336,7 +350,7 @@ class StreamingWebSocket(AutobahnFrames):
             else FrameWriter(self.limits.max_frame_bytes, apply_mask, _new_key)
         )
 
-    def _parse(self, parser: FrameParser, data: bytes) -> None:
+    def _parse(self, parser: FrameParser, data: bytes | memoryview) -> None:
         pieces = parser.feed(data)
         if pieces:
             self._pieces(pieces)

@@ -392,6 +392,27 @@ class ParserTests(SynchronousTestCase):
             assert reader.failure is not None
             self.assertEqual(str(reader.failure), "1009 a message may have 100 bytes")
 
+    def test_borrowed_buffer(self) -> None:
+        """Nothing of a buffer that is used again for the next read is kept."""
+        for masked in (True, False):
+            stream = b"".join(
+                frame(first, data, 0, masked)
+                for first, data in ((0x01, b"a" * 50), (0x89, b"?"), (0x80, b"b" * 200))
+            )
+            for size in (1, 3, 7, 64, len(stream)):
+                buffer, reader = bytearray(size), parser(masked)
+                got: list[Piece] = []
+                controls: list[tuple[int, bytes]] = []
+                for start in range(0, len(stream), size):
+                    part = stream[start : start + size]
+                    buffer[: len(part)] = part
+                    got += reader.feed(memoryview(buffer)[: len(part)])
+                    controls += reader.controls
+                    buffer[:] = bytes(size)
+                text = b"".join(piece[0] for piece in got)
+                self.assertEqual(text, b"a" * 50 + b"b" * 200)
+                self.assertEqual(controls, [(PING, b"?")])
+
     def test_hardly_anything_is_held(self) -> None:
         """Of an endless frame nothing stays but what its head says."""
         reader = parser()
