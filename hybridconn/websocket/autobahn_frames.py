@@ -41,6 +41,12 @@ COMMON_OPTIONS: dict[str, Any] = {
 }
 
 
+_OPTIONS = frozenset(
+    WebSocketProtocol.CONFIG_ATTRS_COMMON
+    + WebSocketProtocol.CONFIG_ATTRS_SERVER
+    + WebSocketProtocol.CONFIG_ATTRS_CLIENT
+)
+
 #: Autobahn counts frames and bytes in it; nobody looks.
 _NOBODYS_STATISTICS = TrafficStats()
 
@@ -78,6 +84,9 @@ class AutobahnFrames(WebSocketProtocol):  # type: ignore[misc]  # untyped
     data: bytes
 
     limits: Limits
+    #: Autobahn's: what is to be copied.
+    CONFIG_ATTRS = ()
+
     data_path: DataPath = "autobahn"
     max_fragments = 0
 
@@ -87,9 +96,9 @@ class AutobahnFrames(WebSocketProtocol):  # type: ignore[misc]  # untyped
     _incoming_frames = 0
 
     def __getattr__(self, name: str) -> Any:
-        # Autobahn copies some thirty options to every connection, unless they are
-        # there: here they are, in the factory.
-        if name in self.CONFIG_ATTRS:
+        # Autobahn copies some thirty options to every connection, and makes a text
+        # of them that nobody reads.  Here they stay in the factory.
+        if name in _OPTIONS:
             return getattr(self.factory, name)
         raise AttributeError(name)
 
