@@ -23,6 +23,7 @@ LAYERS = (
         "certificates",
         "dialer",
         "eager",
+        "idle",
         "memory",
         "socket_options",
         "tls",

@@ -1,12 +1,16 @@
-"""The headers of a sender as its listener gets them (relay-protocol section 5.1)."""
+"""
+Header fields on their way through the relay: a sender's as its listener gets them
+(relay-protocol sections 5.1 and 7.2), a listener's as the sender does (7.3).
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from hybridconn.core.http import RequestHead
 from hybridconn.core.limits import Limits
-from hybridconn.core.refusals import BadRequest, HeadersTooLarge
+from hybridconn.core.refusals import BadRequest, HeadersTooLarge, ListenerFailed
 
 _SPECIAL = {
     name.lower(): name
@@ -27,6 +31,22 @@ _SPECIAL = {
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _DEFAULT_LIMITS = Limits()
+_LENGTH = "content-length"
+
+#: Sections 7.2 and 7.3, and RFC 9110 section 7.6.1.
+_HOP_BY_HOP = frozenset(
+    {
+        "close",
+        "connection",
+        _LENGTH,
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 
 
 def canonical_name(name: str) -> str:
@@ -84,16 +104,102 @@ def connect_headers(
     @raise BadRequest: see L{check_headers}.
     """
     check_headers(head, limits)
-    kept: dict[str, str] = {}
-    seen = set()
+    kept = _kept(head, frozenset(), strip_authorization)
+    return {canonical_name(name): head.get(name) or "" for name in kept}
+
+
+def request_headers(
+    head: RequestHead,
+    via: str,
+    limits: Limits = _DEFAULT_LIMITS,
+    strip_authorization: bool = False,
+) -> dict[str, str]:
+    """
+    Make the C{requestHeaders} of a C{request}: all that is for more than one hop,
+    and the relay in C{Via} (relay-protocol section 7.2).
+
+    @param via: the relay's name.
+    @param strip_authorization: whether C{Authorization} held the token that was
+        evaluated.
+    @return: names as they were sent; values of equal names joined.
+    @raise HeadersTooLarge: see L{check_headers}.
+    @raise BadRequest: see L{check_headers}.
+    """
+    check_headers(head, limits)
+    dropped = _HOP_BY_HOP | {"expect", "via"} | _named_in(head.get_all("connection"))
+    headers = {
+        name: head.get(name) or "" for name in _kept(head, dropped, strip_authorization)
+    }
+    headers["Via"] = _with_via(head.get_all("via"), via)
+    return headers
+
+
+def response_headers(
+    headers: Iterable[tuple[str, str]], via: str | None
+) -> list[tuple[str, str]]:
+    """
+    Make the fields of an answer of those that a listener gave (relay-protocol
+    section 7.3): what is for one hop is left out, the relay is added to C{Via}.
+
+    @param via: the relay's name; L{None} to leave C{Via} alone.
+    @return: each value as ISO 8859-1; what is beyond that becomes the octets of
+        UTF-8.
+    @raise ListenerFailed: a name is no token, or a value has a control character:
+        it could split the answer in two.
+    """
+    headers = list(headers)
+    dropped = _HOP_BY_HOP | _named_in(
+        value for name, value in headers if name.lower() == "connection"
+    )
+    kept = []
+    passed: list[str] = []
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name) or _FORBIDDEN.search(value):
+            raise ListenerFailed("The listener's response has a malformed header field")
+        if via is not None and name.lower() == "via":
+            passed.append(value)
+        elif name.lower() not in dropped:
+            kept.append((name, _octets(value.strip(" \t"))))
+    if via is not None:
+        kept.append(("Via", _octets(_with_via(passed, via))))
+    return kept
+
+
+def content_length(headers: Iterable[tuple[str, str]]) -> int | None:
+    """The C{Content-Length} among C{headers}; L{None} if it is not there or wrong."""
+    values = {value.strip() for name, value in headers if name.lower() == _LENGTH}
+    text = values.pop() if len(values) == 1 else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _kept(
+    head: RequestHead, dropped: frozenset[str] | set[str], strip_authorization: bool
+) -> Iterator[str]:
+    """The names of the fields that go on, each once, as it was first written."""
+    seen = {"servicebusauthorization", *dropped}
+    if strip_authorization:
+        seen.add("authorization")
     for name, _ in head.headers:
         folded = name.lower()
-        if folded in seen:
-            continue
-        seen.add(folded)
-        if folded == "servicebusauthorization" or folded.startswith("sb-hc-"):
-            continue
-        if strip_authorization and folded == "authorization":
-            continue
-        kept[canonical_name(name)] = head.get(folded) or ""
-    return kept
+        if folded not in seen and not folded.startswith("sb-hc-"):
+            seen.add(folded)
+            yield name
+
+
+def _named_in(connection: Iterable[str]) -> set[str]:
+    """The fields that C{Connection} says are for this hop."""
+    # Host and the tokens have rules of their own.
+    names = {one.strip().lower() for value in connection for one in value.split(",")}
+    return names - {"host", ""}
+
+
+def _with_via(before: Iterable[str], host: str) -> str:
+    return ", ".join([*before, f"1.1 {host}"])
+
+
+def _octets(value: str) -> str:
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode("latin-1")
+    return value

@@ -142,7 +142,7 @@ class Limits:
         25, "Control channels of one hybrid connection; beyond it 403."
     )
     connections_per_namespace: int = _count(
-        5000, "Connections of one namespace; beyond it 503."
+        5000, "Connections and HTTP requests of one namespace; beyond it 503."
     )
     entities_per_namespace: int = _count(
         10000, "Hybrid connections of one namespace; a store refuses more."
@@ -229,6 +229,32 @@ class Limits:
         "Read from a connection in one go while one tunnel is busy; more of them"
         " share it. More costs less for each byte and holds more memory.",
         least=16384,
+    )
+
+    # --- HTTP requests ---
+    response_timeout: float = _seconds(
+        60.0, "From an HTTP request's delivery to its response; then 504."
+    )
+    body_idle_timeout: float = _seconds(
+        60.0,
+        "Between two parts of a body: a request's then gets 408, a response's is"
+        " cut off.",
+    )
+    inline_body_bytes: int = _bytes(
+        65536,
+        "A request with a body of known length up to this goes over the control"
+        " channel, any other by a rendezvous. Existing listeners take no more than"
+        " the default.",
+        least=0,
+        most=65536,
+    )
+    inline_response_bytes: int = _bytes(
+        1048576, "A response's body on a control channel; beyond it 502.", least=65536
+    )
+    inline_requests_per_listener: int = _count(
+        100,
+        "Requests that a listener may have from its control channel and not yet have"
+        " answered; further ones come by a rendezvous each.",
     )
 
     # --- tokens ---

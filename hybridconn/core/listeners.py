@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+#: Comma lists of the C{sb-hc-id}s with which listeners came (section 7.5).
+ALLOWED = "microsoft-relay-allowedlisteners"
+DISALLOWED = "microsoft-relay-disallowedlisteners"
+
 
 @frozen
 class ListenerRef:
@@ -16,7 +20,7 @@ class ListenerRef:
     @ivar address: the IP address from which its control channel comes.
     @ivar port: the port that goes with C{address}.
     @ivar connected_since: seconds since 1970-01-01 UTC.
-    @ivar connections: how many tunnels run through it now.
+    @ivar connections: how many tunnels run through it now, and HTTP requests.
     @ivar sb_hc_id: the C{sb-hc-id} with which it came, if any.  Chosen by the
         listener, so neither unique nor to be trusted.
     @ivar offered: how many senders it was told of that still wait for it or for
@@ -53,3 +57,35 @@ class SenderRequest:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     query: str = field(default="", repr=False)
     tracking_id: str = ""
+    _allowed: frozenset[str] | None = field(init=False, repr=False)
+    _disallowed: frozenset[str] | None = field(init=False, repr=False)
+
+    @_allowed.default
+    def _find_allowed(self) -> frozenset[str] | None:
+        return _ids(self.headers, ALLOWED)
+
+    @_disallowed.default
+    def _find_disallowed(self) -> frozenset[str] | None:
+        return _ids(self.headers, DISALLOWED)
+
+    @property
+    def selective(self) -> bool:
+        """Whether it may not go to every listener."""
+        return self._allowed is not None or self._disallowed is not None
+
+    def admits(self, sb_hc_id: str | None) -> bool:
+        """Whether it may go to the listener that came with this id."""
+        if not self.selective:
+            return True
+        folded = (sb_hc_id or "").lower()
+        if self._allowed is not None and folded not in self._allowed:
+            return False
+        return self._disallowed is None or folded not in self._disallowed
+
+
+def _ids(headers: Mapping[str, str], wanted: str) -> frozenset[str] | None:
+    for name, value in headers.items():
+        if name.lower() == wanted:
+            ids = (one.strip().strip("{}").lower() for one in value.split(","))
+            return frozenset(one for one in ids if one)
+    return None

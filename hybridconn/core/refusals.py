@@ -8,9 +8,12 @@ Every "no" of the relay: which status it has and what it says.
       Unauthorized 401           TokenMissing TokenMalformed TokenInvalid TokenExpired
       Forbidden 403              WrongAudience ClaimMissing ListenerQuota
                                  RendezvousUnknown
-      NotFound 404               EndpointNotFound NoListeners AcceptTimedOut
-      MethodNotAllowed 405, HeadTimedOut 408, RejectionTaken 410, TargetTooLong 414,
-      VersionNotSupported 426, HeadersTooLarge 431, InternalError 500, NotSupported 501
+      NotFound 404               EndpointNotFound NoListeners ListenersExcluded
+                                 AcceptTimedOut
+      MethodNotAllowed 405, RequestTimedOut 408, RejectionTaken 410, TargetTooLong 414,
+      VersionNotSupported 426, HeadersTooLarge 431, InternalError 500
+      BadGateway 502             NobodyListens ListenerFailed
+      GatewayTimeout 504         ResponseTimedOut RendezvousTimedOut
       Later                      TooManyRequests 429
         Unavailable 503          ConnectionQuota TooManyPending ShuttingDown
       Rejected                   400 to 999: the listener's own words
@@ -205,6 +208,16 @@ class NoListeners(NotFound):
 
 
 @frozen
+class ListenersExcluded(NotFound):
+    """The request names the listeners that it may go to, and none is connected."""
+
+    _sentence = (
+        "None of the connected listeners meet the AllowedListeners/DisallowedListeners"
+        " criteria"
+    )
+
+
+@frozen
 class AcceptTimedOut(NotFound):
     """No listener that was offered the sender came for it in time."""
 
@@ -233,8 +246,8 @@ class MethodNotAllowed(Refusal):
 
 
 @frozen
-class HeadTimedOut(Refusal):
-    """The request's head did not arrive in time."""
+class RequestTimedOut(Refusal):
+    """The request's head, or a part of its body, did not arrive in time."""
 
     _status = 408
     _sentence = "The request did not arrive in time"
@@ -297,12 +310,53 @@ class InternalError(Refusal):
     _sentence = "InternalServerError"
 
 
-@frozen
-class NotSupported(Refusal):
-    """Something that Azure Relay does and this relay does not."""
+class BadGateway(Refusal):
+    """An HTTP request reached the relay, and found nothing good behind it."""
 
-    _status = 501
-    detail: str = "The operation is not supported"
+    _status = 502
+
+
+@frozen
+class NobodyListens(BadGateway):
+    """
+    The hybrid connection exists, but nobody listens.  To an HTTP request that is
+    502; to a WebSocket L{NoListeners} (relay-protocol section 7.5).
+    """
+
+    _sentence = "There are no listeners connected for the endpoint"
+
+
+@frozen
+class ListenerFailed(BadGateway):
+    """The listener vanished, or did not keep to the protocol."""
+
+    detail: str = "The listener was lost before it responded"
+
+
+class GatewayTimeout(Refusal):
+    """An HTTP request was passed on, and nothing came back in time."""
+
+    _status = 504
+
+
+@frozen
+class ResponseTimedOut(GatewayTimeout):
+    """The listener has the request and does not answer."""
+
+    _sentence = (
+        "The request was routed to the listener but the listener did not respond"
+        " in the required time"
+    )
+
+
+@frozen
+class RendezvousTimedOut(GatewayTimeout):
+    """The listener did not come for the request."""
+
+    _sentence = (
+        "The request was routed to the listener but the listener did not open the"
+        " rendezvous in the required time"
+    )
 
 
 @frozen
@@ -359,7 +413,7 @@ class Rejected(Refusal):
     def description_or_phrase(self) -> str:
         """The description, cleaned."""
         said = printable(self.description, MAX_DESCRIPTION)
-        return said or standard_phrase(self.status)
+        return said or standard_phrase(self.status, "Rejected")
 
 
 def describe(

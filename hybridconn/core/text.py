@@ -23,12 +23,12 @@ def printable(text: str, most: int = MAX_REASON) -> str:
     return _NOT_ASCII.sub("?", _CONTROLS.sub(" ", text[: 2 * most]))[:most].strip()
 
 
-def standard_phrase(status: int) -> str:
-    """The usual reason phrase of an HTTP status; a plain word for others."""
+def standard_phrase(status: int, otherwise: str = "") -> str:
+    """The usual reason phrase of an HTTP status; C{otherwise} if there is none."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        return "Rejected"
+        return otherwise
 
 
 def utc_text(when: float) -> str:

@@ -30,9 +30,9 @@ from twisted.python.failure import Failure
 
 from hybridconn.config.listener import ListenerTimings
 from hybridconn.core.backoff import Backoff
+from hybridconn.core.command_json import CommandError
 from hybridconn.core.commands import (
     Accept,
-    CommandError,
     encode_renew_token,
     parse_relay_command,
 )

@@ -51,6 +51,10 @@ class PublicUrl:
         host, _ = split_authority(authority)
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
+    def secure_for(self, channel: Channel) -> bool:
+        """Whether such an address is C{wss}."""
+        return channel.secure if self.secure is None else self.secure
+
 
 @frozen(kw_only=True)
 class Surroundings:
@@ -141,7 +145,7 @@ class Connecting:
         capability = desk.new_capability()
         address = build_address(
             public.authority_for(channel),
-            channel.secure if public.secure is None else public.secure,
+            public.secure_for(channel),
             self._address.raw_path,
             self._address.passed_query,
             "accept",

@@ -7,14 +7,19 @@ from collections.abc import Callable
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from hybridconn.core.commands import Accept, CommandError, RenewToken, encode_accept
+from hybridconn.core.command_json import CommandError
+from hybridconn.core.commands import Accept, RenewToken, encode_accept
 from hybridconn.core.commands import parse_listener_command as parse
 from hybridconn.core.entities import HybridConnection, Namespace
+from hybridconn.core.frames import Piece
 from hybridconn.core.http import RequestHead
+from hybridconn.core.http_commands import Response
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import ListenerRef
 from hybridconn.core.refusals import Refusal, TokenExpired
 from hybridconn.core.sas import Grant
+from hybridconn.relay.exchange import Exchange
+from hybridconn.relay.response_desk import ResponseDesk
 from hybridconn.websocket.base import StreamingWebSocket
 from hybridconn.websocket.closing import (
     INTERNAL_ERROR,
@@ -68,7 +73,7 @@ class ControlChannel(MessageSink):
         self.connections = 0
         self.offered = 0
         self._address = address
-        self._sb_hc_id = sb_hc_id
+        self.sb_hc_id = sb_hc_id
         self._grant = grant
         self._limits = limits
         self._since = now
@@ -78,6 +83,7 @@ class ControlChannel(MessageSink):
         self._queued = 0
         self._stuck: tuple[int, float] | None = None
         self._complained = False
+        self._responses = ResponseDesk(limits, self._complain)
 
     def __repr__(self) -> str:
         return f"<ControlChannel {self.id} of {self.entity.path}>"
@@ -102,7 +108,7 @@ class ControlChannel(MessageSink):
             port=self._address[1],
             connected_since=self._since,
             connections=self.connections,
-            sb_hc_id=self._sb_hc_id,
+            sb_hc_id=self.sb_hc_id,
             offered=self.offered,
         )
 
@@ -121,6 +127,27 @@ class ControlChannel(MessageSink):
         self._queued += len(command)
         self.tunnel.send_piece(command, False, True)
 
+    def take_request(self, text: str, body: bytes, exchange: Exchange) -> bool:
+        """
+        Write an HTTP request, its body in one message right behind the command
+        (section 7.2, delivery A).
+
+        @return: L{False} if too many are unanswered; then nothing is written.
+        """
+        if not self._responses.expect(exchange):
+            return False
+        command = text.encode("utf-8")
+        pieces: list[Piece] = [(command, False, True)]
+        if body:
+            pieces.append((body, True, True))
+        self._queued += len(command) + len(body)
+        self.tunnel.send_pieces(pieces)
+        return True
+
+    def forget_request(self, exchange: Exchange) -> None:
+        """Its response, if one comes, is nobody's."""
+        self._responses.forget(exchange)
+
     def close(self, code: int, reason: str) -> None:
         """End the channel; it is offered nothing from now on."""
         if self._online:
@@ -134,10 +161,15 @@ class ControlChannel(MessageSink):
         self._leave()
         self.tunnel.finish(code, close_reason(reason))
 
+    def piece_received(self, data: bytes, binary: bool, final: bool) -> None:
+        """A body is not gathered like a command: it may be longer."""
+        if self._responses.awaits_body(binary):
+            self._responses.body_received(data, final)
+        elif not binary:
+            super().piece_received(data, binary, final)
+
     def message_received(self, message: bytes, binary: bool) -> None:
         """Read a command; what is none is logged and ignored."""
-        if binary:
-            return
         try:
             text = message.decode("utf-8")
         except UnicodeDecodeError:
@@ -161,6 +193,8 @@ class ControlChannel(MessageSink):
         """A well-formed command came.  To be extended."""
         if isinstance(command, RenewToken):
             self._renew_token(command)
+        elif isinstance(command, Response):
+            self._responses.response_received(command)
         else:
             self._complain(f"unknown command {command}")
 

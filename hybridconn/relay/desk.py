@@ -10,6 +10,8 @@ import base64
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
+from typing import TypeVar
+from uuid import UUID
 
 from attrs import define, field
 from twisted.logger import Logger
@@ -21,6 +23,8 @@ from hybridconn.core.refusals import (
     ConnectionQuota,
     EndpointNotFound,
     ListenerQuota,
+    ListenersExcluded,
+    NobodyListens,
     NoListeners,
     Refusal,
     RendezvousUnknown,
@@ -29,12 +33,15 @@ from hybridconn.core.refusals import (
 )
 from hybridconn.interfaces import ILoadBalancer
 from hybridconn.relay.control import ControlChannel
+from hybridconn.relay.exchange import Exchange, Ticket
 from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.splice import Splice
 
 #: 256 bits: twice what relay-protocol section 5.1 asks for.
 _CAPABILITY_BYTES = 32
+
+_Offer = TypeVar("_Offer", Offer, Ticket)
 
 #: Namespace name and entity path, both in lower case.
 EntityKey = tuple[str, str]
@@ -52,10 +59,15 @@ class _Entity:
     channels: list[Channel] = field(factory=list)
     pending: set[Rendezvous] = field(factory=set)
     tunnels: set[Splice] = field(factory=set)
+    exchanges: set[Exchange] = field(factory=set)
+
+    @property
+    def waiting(self) -> tuple[Rendezvous | Exchange, ...]:
+        return (*self.pending, *self.exchanges)
 
     @property
     def idle(self) -> bool:
-        return not (self.channels or self.pending or self.tunnels)
+        return not (self.channels or self.pending or self.tunnels or self.exchanges)
 
 
 _NOBODY = _Entity()
@@ -82,7 +94,7 @@ class Desk:
         self._limits = limits
         self._random_bytes = random_bytes
         self._entities: dict[EntityKey, _Entity] = defaultdict(_Entity)
-        self._offers: dict[bytes, Offer] = {}
+        self._offers: dict[bytes, Offer | Ticket] = {}
         self._connections: Counter[str] = Counter()
         self._open = True
         self.pending = 0
@@ -118,8 +130,8 @@ class Desk:
         entity = self._entities[key]
         if channel in entity.channels:
             entity.channels.remove(channel)
-        for rendezvous in tuple(entity.pending):
-            rendezvous.lose(channel)
+        for waiting in entity.waiting:
+            waiting.lose(channel)
         self._tidy(key)
 
     def listeners(self, key: EntityKey) -> int:
@@ -129,14 +141,22 @@ class Desk:
     def choose(
         self, key: EntityKey, request: SenderRequest, tried: Collection[Channel]
     ) -> Channel | None:
-        """The next listener to offer C{request} to, of those not yet C{tried}."""
+        """
+        The next listener to offer C{request} to, of those not yet C{tried}.
+
+        @raise ListenersExcluded: there are some, but none that it may go to.
+        """
         entity = self._entities.get(key, _NOBODY)
         candidates = {
             channel.ref: channel
             for channel in entity.channels
-            if channel.online and channel not in tried
+            if channel.online
+            and channel not in tried
+            and request.admits(channel.sb_hc_id)
         }
         if not candidates:
+            if request.selective and entity.channels and not tried:
+                raise ListenersExcluded()
             return None
         try:
             chosen = self._balancer.choose(tuple(candidates), request)
@@ -190,23 +210,28 @@ class Desk:
         secret = base64.urlsafe_b64encode(self._random_bytes(_CAPABILITY_BYTES))
         return secret.rstrip(b"=").decode("ascii")
 
-    def issue(self, offer: Offer) -> None:
+    def new_id(self) -> str:
+        """A fresh GUID."""
+        return str(UUID(bytes=self._random_bytes(16), version=4))
+
+    def issue(self, offer: Offer | Ticket) -> None:
         """Let C{offer} be found by its secret."""
         self._offers[_digest(offer.capability)] = offer
 
-    def find(self, capability: str) -> Offer:
+    def find(self, capability: str | None, kind: type[_Offer]) -> _Offer:
         """
         The offer that belongs to C{capability}.
 
+        @param kind: of what the address with it is for.
         @raise RendezvousUnknown: there is none, or it was used or withdrawn.
         """
         # Looking up a digest takes no time that depends on the secret.
-        offer = self._offers.get(_digest(capability))
-        if offer is None:
+        offer = self._offers.get(_digest(capability or ""))
+        if not isinstance(offer, kind):
             raise RendezvousUnknown()
         return offer
 
-    def revoke(self, offer: Offer) -> None:
+    def revoke(self, offer: Offer | Ticket) -> None:
         """Make its secret void."""
         self._offers.pop(_digest(offer.capability), None)
 
@@ -222,6 +247,31 @@ class Desk:
         entity = self._entities[key]
         if splice in entity.tunnels:
             entity.tunnels.remove(splice)
+            self._disconnected(key[0])
+        self._tidy(key)
+
+    # --- HTTP requests ---
+
+    def add_exchange(self, key: EntityKey, exchange: Exchange) -> None:
+        """
+        Let an HTTP request in.
+
+        @raise Refusal: nobody listens, the namespace has all its connections, or
+            the desk is closed.
+        """
+        self._check_open()
+        if not self.listeners(key):
+            raise NobodyListens()
+        if self._connections[key[0]] >= self._limits.connections_per_namespace:
+            raise ConnectionQuota(self._limits.connections_per_namespace)
+        self._entities[key].exchanges.add(exchange)
+        self._connections[key[0]] += 1
+
+    def remove_exchange(self, key: EntityKey, exchange: Exchange) -> None:
+        """It is answered, or over for another reason."""
+        entity = self._entities[key]
+        if exchange in entity.exchanges:
+            entity.exchanges.remove(exchange)
             self._disconnected(key[0])
         self._tidy(key)
 
@@ -253,8 +303,8 @@ class Desk:
 
     def _close(self, key: EntityKey, refusal: Refusal, reason: str) -> None:
         entity = self._entities.get(key, _NOBODY)
-        for rendezvous in tuple(entity.pending):
-            rendezvous.dismiss(refusal)
+        for waiting in entity.waiting:
+            waiting.dismiss(refusal)
         for channel in tuple(entity.channels):
             channel.close(GOING_AWAY, reason)
         for splice in tuple(entity.tunnels):

@@ -1,6 +1,6 @@
 """
 What stands behind the front door: who asks for what, may they, and whose turn
-is it (relay-protocol sections 2 to 6).
+is it (relay-protocol sections 2 to 7).
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import (
     BadRequest,
     EndpointNotFound,
-    NotSupported,
     Refusal,
     RejectionTaken,
     RendezvousUnknown,
@@ -34,6 +33,7 @@ from hybridconn.core.route import (
     Connect,
     HttpRequest,
     Listen,
+    RequestRendezvous,
     Route,
     TokenSource,
     classify,
@@ -50,8 +50,11 @@ from hybridconn.interfaces import (
 from hybridconn.relay.connecting import Connecting, Surroundings
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import entity_key
+from hybridconn.relay.exchange import Ticket
+from hybridconn.relay.forwarding import Forwarding
 from hybridconn.relay.logbook import Logbook
 from hybridconn.relay.refusing import RefusalDesk
+from hybridconn.relay.rendezvous import Offer
 from hybridconn.relay.runtime_info import ATOM_TYPE, is_runtime_query, render
 from hybridconn.relay.subprotocol import agree, offered
 from hybridconn.socket_options import tune
@@ -134,8 +137,10 @@ class RelayHandler:
     def handle(self, request: IHeldRequest) -> None:
         try:
             route = classify(request.head)
-            if not isinstance(route, Accept):
-                # A good accept is paid for by the connect that it belongs to.
+            # A good accept is paid for by the connect that it belongs to, and
+            # a client that has shown a right once asks one by one.
+            free = isinstance(route, Accept | RequestRendezvous) or request.known
+            if not free:
                 self._admission.allow_handshake(request.peer.host)
             self._dispatch(route, request)
         except Refusal as refusal:
@@ -150,8 +155,8 @@ class RelayHandler:
             self._accept(route, request)
         elif isinstance(route, HttpRequest):
             self._http(route, request)
-        else:
-            raise RendezvousUnknown()
+        elif isinstance(route, RequestRendezvous):
+            self._request_rendezvous(route, request)
 
     # --- listen ---
 
@@ -254,7 +259,7 @@ class RelayHandler:
 
     def _accept(self, route: Accept, request: IHeldRequest) -> None:
         address = route.address
-        offer = self._around.desk.find(capability_of(address) or "")
+        offer = self._around.desk.find(capability_of(address), Offer)
         # The secret alone says whose sender it is: all namespaces may have one
         # public address, so the Host says nothing here.
         if fold_segments(address.segments) != offer.segments:
@@ -271,14 +276,47 @@ class RelayHandler:
         offer.rendezvous.join(offer, request, subprotocol)
         self._admission.succeeded(offer.host.sender.peer.host)
 
-    # --- plain HTTP ---
+    # --- HTTP ---
+
+    def _request_rendezvous(
+        self, route: RequestRendezvous, request: IHeldRequest
+    ) -> None:
+        ticket = self._around.desk.find(capability_of(route.address), Ticket)
+        if fold_segments(route.address.segments) != ticket.segments:
+            raise RendezvousUnknown()
+        offered(request.head)  # a malformed one is refused, the address stays good
+        ticket.exchange.open(request)
 
     def _http(self, route: HttpRequest, request: IHeldRequest) -> None:
-        if not is_runtime_query(request.head, route.address):
-            if not route.address.segments:
-                request.answer(200, "OK", (("Content-Type", "text/plain"),), b"relay\n")
-                return
-            raise NotSupported("This relay does not forward HTTP requests")
+        if is_runtime_query(request.head, route.address):
+            self._describe(route, request)
+        elif route.address.segments:
+            self._forward(route, request)
+        elif request.head.method in ("GET", "HEAD"):
+            request.answer(200, "OK", (("Content-Type", "text/plain"),), b"relay\n")
+        else:
+            raise EndpointNotFound()
+
+    def _forward(self, route: HttpRequest, request: IHeldRequest) -> None:
+        place = self._place(route, request)
+        grant = self._authorize(place, Claim.SEND, route, request, websocket=False)
+        if place.entity is None:
+            raise EndpointNotFound()
+        request.authenticated()
+        token = token_from(request.head, route.address, websocket=False)
+        self._refusals.note_foreign_id(request)
+        Forwarding(
+            self._around,
+            place.namespace,
+            place.entity,
+            request,
+            route.address,
+            TokenSource.NONE if grant.anonymous else token.source,
+            lambda refusal: self._refusals.refuse(request, refusal),
+            lambda what: self._refusals.note_cut(request, what),
+        ).start()
+
+    def _describe(self, route: HttpRequest, request: IHeldRequest) -> None:
         place = self._place(route, request)
         self._authorize(place, Claim.LISTEN, route, request, websocket=False)
         entity = place.whole_entity

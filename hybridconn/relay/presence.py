@@ -30,6 +30,7 @@ from hybridconn.core.listeners import ListenerRef
 from hybridconn.interfaces import IClusterBus, IClusterMember, IPresence
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import Desk, EntityKey
+from hybridconn.relay.exchange import Exchange
 
 
 class RemoteListener:
@@ -55,6 +56,7 @@ class RemoteListener:
         self.key: EntityKey = (facts["key"][0], facts["key"][1])
         self.authority: str = facts["authority"]
         self.secure: bool = facts["secure"]
+        self.sb_hc_id: str | None = facts["sb_hc_id"]
         self.connections = 0
         self.offered = 0
         self._facts = facts
@@ -75,7 +77,7 @@ class RemoteListener:
             port=facts["port"],
             connected_since=facts["since"],
             connections=self.connections,
-            sb_hc_id=facts["sb_hc_id"],
+            sb_hc_id=self.sb_hc_id,
             offered=self.offered,
         )
 
@@ -85,8 +87,18 @@ class RemoteListener:
 
         @raise HeadersTooLarge: the command would be too long.
         """
-        command = encode_accept(accept, self._limits.max_command_bytes)
-        self._tell(self.node, {"offer": {"id": self.id, "command": command}})
+        self.send_command(encode_accept(accept, self._limits.max_command_bytes))
+
+    def send_command(self, text: str) -> None:
+        """Have a command written to its control channel."""
+        self._tell(self.node, {"offer": {"id": self.id, "command": text}})
+
+    def take_request(self, text: str, body: bytes, exchange: Exchange) -> bool:
+        """Never: its response would come to the other process."""
+        return False
+
+    def forget_request(self, exchange: Exchange) -> None:
+        """It has none."""
 
     def close(self, code: int, reason: str) -> None:
         """Offer it nothing more; its own process closes it."""

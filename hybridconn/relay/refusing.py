@@ -80,6 +80,19 @@ class RefusalDesk:
         else:
             request.refuse(refusal)
 
+    def note_cut(self, request: IHeldRequest, what: str) -> None:
+        """An HTTP request ended early though the relay did not refuse it."""
+        address = request.peer.host
+        if self._logbook.may_write(address, "cut", self._clock.seconds()):
+            self.log.info(
+                "{method} {entity} from {address}: {what}, {tracking}",
+                method=request.head.method[:16],
+                entity=self._shown(request),
+                address=address,
+                what=what,
+                tracking=str(request.tracking),
+            )
+
     def note_foreign_id(self, request: IHeldRequest) -> None:
         """A sender that names itself otherwise is to be found by its name, too."""
         given, address = request.tracking.given, request.peer.host

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -27,6 +27,9 @@ from hybridconn.core.refusals import AcceptTimedOut, NoListeners, Refusal
 from hybridconn.core.rendezvous_address import Rejection
 from hybridconn.interfaces import IHeldRequest
 
+if TYPE_CHECKING:
+    from hybridconn.relay.exchange import Exchange
+
 
 class Channel(Protocol):
     """
@@ -37,10 +40,12 @@ class Channel(Protocol):
     @ivar secure: whether it came by TLS.
     @ivar connections: tunnels that run through it.
     @ivar offered: senders that it was told of and that still wait.
+    @ivar sb_hc_id: the id with which it came, if any.
     """
 
     authority: str
     secure: bool
+    sb_hc_id: str | None
     connections: int
     offered: int
 
@@ -54,6 +59,19 @@ class Channel(Protocol):
 
     def offer(self, accept: Accept) -> None:
         """Tell it of a sender."""
+
+    def send_command(self, text: str) -> None:
+        """Write a command to it."""
+
+    def take_request(self, text: str, body: bytes, exchange: Exchange) -> bool:
+        """
+        Write an HTTP request to it, and expect the response from it.
+
+        @return: whether it can take the request here; otherwise nothing is done.
+        """
+
+    def forget_request(self, exchange: Exchange) -> None:
+        """Expect no response any more."""
 
     def close(self, code: int, reason: str) -> None:
         """Offer it nothing more, and close it if it is ours."""
@@ -177,7 +195,11 @@ class Rendezvous:
 
     def _offer_next(self) -> None:
         """Offer to one more listener, and look again in C{accept_retry} seconds."""
-        channel = self._host.next_listener(self._tried)
+        try:
+            channel = self._host.next_listener(self._tried)
+        except Refusal as refusal:  # there are some, but not for this sender
+            self.dismiss(refusal)
+            return
         if channel is not None:
             self._tried.append(channel)
             try:

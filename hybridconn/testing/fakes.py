@@ -14,7 +14,13 @@ from hybridconn.core.frames import Piece
 from hybridconn.core.http import RequestHead
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.tracking import TrackingId
-from hybridconn.interfaces import IHeldRequest, ITunnel, ITunnelSink
+from hybridconn.interfaces import (
+    IAnswer,
+    IBodySink,
+    IHeldRequest,
+    ITunnel,
+    ITunnelSink,
+)
 
 
 @implementer(ITunnelSink)
@@ -151,23 +157,71 @@ class Upgrade:
     headers: tuple[tuple[str, str], ...]
 
 
+@implementer(IAnswer)
+@define
+class FakeAnswer:
+    """
+    An answer that comes bit by bit.
+
+    @ivar body: what was written of it.
+    @ivar end: C{"finished"} or C{"broken off"}; empty before.
+    """
+
+    request: FakeHeldRequest = field(repr=False)
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    length: int | None
+    body: bytes = field(default=b"", init=False)
+    end: str = field(default="", init=False)
+
+    def write(self, data: bytes) -> None:
+        """Remember more of the body."""
+        self.body += data
+
+    def finish(self) -> None:
+        """The body is complete."""
+        self.end = "finished"
+
+    def break_off(self) -> None:
+        """It never will be."""
+        self.end = "broken off"
+
+    def register_producer(self, producer: Any) -> None:
+        """Remember who is to be paused."""
+        self.request.producer = producer
+
+
 @implementer(IHeldRequest)
 @define
 class FakeHeldRequest:
     """
     A request without a connection, for handlers under test.
 
-    @ivar outcome: an L{Answer}, a L{Refusal} or an L{Upgrade}; L{None} while it
-        is held.  A real request takes only the first; here a second one is an
+    @ivar outcome: an L{Answer}, a L{FakeAnswer}, a L{Refusal} or an L{Upgrade};
+        L{None} while it is held.  A real request takes only the first; here a second one is an
         error, unless the client left.
     @ivar is_authenticated: C{authenticated} was called.
+    @ivar paused: the body is to wait.
+    @ivar producer: what makes an answer's body, if it was registered.
+    @param body_length: as announced; L{None} for a body of unknown length.
+    @param body: given at once to whoever reads it, if there is any; otherwise it is
+        for the test to call the C{sink}.
     """
 
     head: RequestHead
     peer: IPv4Address | IPv6Address = _PEER
     secure: bool = True
     tracking: TrackingId = _TRACKING
-    outcome: Answer | Refusal | Upgrade | None = field(default=None, init=False)
+    body_length: int | None = 0
+    body: bytes = b""
+    known: bool = False
+    sink: IBodySink | None = field(default=None, init=False)
+    paused: bool = field(default=False, init=False)
+    producer: Any = field(default=None, init=False)
+    outcome: Answer | FakeAnswer | Refusal | Upgrade | None = field(
+        default=None, init=False
+    )
     is_authenticated: bool = field(default=False, init=False)
     _left: bool = field(default=False, init=False)
     _watchers: list[Callable[[], None]] = field(factory=list, init=False)
@@ -189,6 +243,36 @@ class FakeHeldRequest:
     def authenticated(self) -> None:
         """Remember it."""
         self.is_authenticated = True
+
+    def read_body(self, sink: IBodySink) -> None:
+        """Give what there is to C{sink}, or remember it."""
+        self.sink = sink
+        if self.body or self.body_length == 0:
+            if self.body:
+                sink.body_received(self.body)
+            sink.body_ended()
+
+    def pause_body(self) -> None:
+        """Remember it."""
+        self.paused = True
+
+    def resume_body(self) -> None:
+        """Remember it."""
+        self.paused = False
+
+    def begin_answer(
+        self,
+        status: int,
+        reason: str,
+        headers: Sequence[tuple[str, str]] = (),
+        length: int | None = None,
+    ) -> FakeAnswer:
+        """Remember an answer whose body is still to come."""
+        answer = FakeAnswer(self, status, reason, tuple(headers), length)
+        watchers = self._watchers
+        self._settle(answer)
+        self._watchers = watchers
+        return answer
 
     def answer(
         self,
@@ -213,7 +297,7 @@ class FakeHeldRequest:
         """Remember a 101; nothing is done with C{protocol}."""
         self._settle(Upgrade(protocol, subprotocol, tuple(headers)))
 
-    def _settle(self, outcome: Answer | Refusal | Upgrade) -> None:
+    def _settle(self, outcome: Answer | FakeAnswer | Refusal | Upgrade) -> None:
         if self._left:
             return
         if self.outcome is not None:

@@ -10,20 +10,19 @@ One HTTP/1.1 connection until it becomes a WebSocket.
                              +----next request---- answer ----> CLOSING --> LEFT
 
 Each request is held, unanswered, until the relay decides: by an ordinary answer,
-with any status and a body, or by an upgrade.  Requests that a client sends
-before the answer wait their turn.  h11 knows what HTTP is; the head was counted
-and checked before it sees it (L{hybridconn.web.head}).
+with any status and a body, at once or bit by bit, or by an upgrade.  Requests that a
+client sends before the answer wait their turn.  h11 knows what HTTP is
+(L{hybridconn.web.turn}); the head was counted and checked before it sees it
+(L{hybridconn.web.head}).
 
-A request's body is not read: no request that this relay answers needs one, and
-the connection is closed behind an answer to a request that has one.  Bodies that
-are relayed would be read from h11 between L{FrontDoorProtocol._take} and the
-answer, and given to the L{HeldRequest} piece by piece.
+A request's body is read while it is held, if whoever holds it asks for it.  Behind
+an answer to a request whose body was not read to its end the connection is closed.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,24 +42,26 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hybridconn.core.http import RequestHead
 from hybridconn.core.limits import Limits
-from hybridconn.core.refusals import BadRequest, HeadTimedOut, InternalError, Refusal
+from hybridconn.core.refusals import BadRequest, InternalError, Refusal, RequestTimedOut
 from hybridconn.core.route import TRACKING_ID, split_query
 from hybridconn.core.tracking import TrackingId
-from hybridconn.interfaces import IRequestHandler
+from hybridconn.idle import IdleTimer
+from hybridconn.interfaces import IBodySink, IRequestHandler
 from hybridconn.socket_options import tune
 from hybridconn.web.admission import Admission
-from hybridconn.web.answers import Headers, refusal_answer, render
+from hybridconn.web.answers import Headers, refusal_answer
 from hybridconn.web.head import HeadReader
 from hybridconn.web.held import HeldRequest
 from hybridconn.web.takeover import replace_protocol
+from hybridconn.web.turn import Turn
 
 #: Seconds that a connection may be silent between two requests.
 KEEP_ALIVE: Final = 60.0
 #: Bytes that may wait behind a held request before reading stops.
 MOST_PENDING: Final = 65536
-#: Seconds, and bytes to throw away, until a client must have left after our end.
+#: Seconds until a client must have left after our end, and how many bytes of it are
+#: still read: the others wait, so that it finds time for our answer.
 LINGER: Final = 5.0
 LINGER_BYTES: Final = 1024 * 1024
 
@@ -99,7 +100,8 @@ class FrontDoorProtocol(Protocol):
     One connection.
 
     As a push producer it is paused while the client does not take its answers:
-    until it does, no further request of it is looked at.
+    until it does, no further request of it is looked at, and whoever makes the answer
+    is paused too.
 
     @param address: the client's, as L{Admission} counts it.
     """
@@ -111,11 +113,15 @@ class FrontDoorProtocol(Protocol):
         self._address = address
         self._state = _State.READING
         self._reader = HeadReader(around.limits)
-        self._http = h11.Connection(h11.SERVER)
+        self._turn = Turn(around.now)
         self._request: HeldRequest | None = None
+        self._sink: IBodySink | None = None
+        self._body_paused = False
+        self._body_timer = IdleTimer(around.clock)
+        self._answer_source: IPushProducer | None = None
         self._counted = True
         self._secure = False
-        self._body_unread = False
+        self._unreadable = False
         self._in_loop = False
         self._stalled = False
         self._paused = False
@@ -149,11 +155,12 @@ class FrontDoorProtocol(Protocol):
         """Bytes of this request, or of what stands behind it."""
         if self._state is _State.CLOSING:
             self._thrown_away += len(data)
-            if self._thrown_away > LINGER_BYTES:
-                self._abort()
-            return
-        self._reader.feed(data)
-        self._read_heads()
+            self._pause_or_resume()
+        elif self._sink is not None:
+            self._feed_body(self._sink, data)
+        else:
+            self._reader.feed(data)
+            self._read_heads()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client is gone, or was sent away."""
@@ -164,11 +171,15 @@ class FrontDoorProtocol(Protocol):
     def pauseProducing(self) -> None:
         """The client does not take its answers."""
         self._stalled = True
+        if self._answer_source is not None:
+            self._answer_source.pauseProducing()
         self._pause_or_resume()
 
     def resumeProducing(self) -> None:
         """The client has taken them."""
         self._stalled = False
+        if self._answer_source is not None:
+            self._answer_source.resumeProducing()
         self._read_heads()
 
     def stopProducing(self) -> None:
@@ -184,6 +195,7 @@ class FrontDoorProtocol(Protocol):
         self._arm(self._around.limits.request_head_timeout, self._head_is_late)
 
     def _await_next(self) -> None:
+        self._turn = Turn(self._around.now)
         self._state = _State.READING
         self._head_timed = False
         self._arm(KEEP_ALIVE, self._head_is_late)
@@ -215,10 +227,11 @@ class FrontDoorProtocol(Protocol):
 
     def _take(self, raw: bytes) -> None:
         self._disarm()
+        turn = self._turn
         try:
-            head = self._parse(raw)
-        except h11.RemoteProtocolError:  # its text may repeat a token
-            self._refuse_unread(BadRequest())
+            head = turn.read_head(raw)
+        except BadRequest as refusal:
+            self._refuse_unread(refusal)
             return
         self._state = _State.HELD
         transport: Any = self.transport
@@ -229,9 +242,11 @@ class FrontDoorProtocol(Protocol):
             self._secure,
             self._tracking(head.target),
             self._around.now,
+            turn.body_length,
+            known=not self._counted,
         )
         try:
-            if self._body_unread and head.wants_websocket:
+            if head.wants_websocket and not turn.body_complete:
                 # What follows could be a body or frames: nobody can tell.
                 raise BadRequest("A WebSocket upgrade has no body")
             self._around.handler.handle(request)
@@ -244,30 +259,14 @@ class FrontDoorProtocol(Protocol):
             )
             request.refuse(InternalError())
 
-    def _parse(self, raw: bytes) -> RequestHead:
-        self._http.receive_data(raw)
-        event = self._http.next_event()
-        if not isinstance(event, h11.Request):
-            raise h11.RemoteProtocolError("there is no request in it")
-        self._body_unread = not isinstance(self._http.next_event(), h11.EndOfMessage)
-        return RequestHead(
-            method=event.method.decode("ascii"),
-            target=event.target.decode("ascii"),
-            version=event.http_version.decode("ascii"),
-            headers=tuple(
-                (name.decode("ascii"), value.decode("latin-1"))
-                for name, value in event.headers.raw_items()
-            ),
-        )
-
     def _head_is_late(self) -> None:
         if self._reader.begun:
-            self._refuse_unread(HeadTimedOut())
+            self._refuse_unread(RequestTimedOut())
         else:
             self._close()
 
     def _refuse_unread(self, refusal: Refusal) -> None:
-        self._body_unread = True  # whatever follows, it is not read as HTTP
+        self._unreadable = True  # whatever follows, it is not read as HTTP
         tracking, now = self._tracking(""), self._around.now()
         self.respond(*refusal_answer(refusal, tracking, None, now))
 
@@ -278,10 +277,13 @@ class FrontDoorProtocol(Protocol):
     def _pause_or_resume(self) -> None:
         # A held request's connection is read as long as there is room: only so
         # is a client that leaves noticed.
-        full = self._state is _State.HELD and self._reader.pending > MOST_PENDING
-        stalled = self._state is _State.READING and self._stalled
-        if self._state is not _State.LEFT:
-            self._set_paused(full or stalled)
+        if self._state is _State.HELD:
+            full = self._reader.pending > MOST_PENDING
+            self._set_paused(full or (self._sink is not None and self._body_paused))
+        elif self._state is _State.READING:
+            self._set_paused(self._stalled)
+        elif self._state is _State.CLOSING:
+            self._set_paused(self._thrown_away > LINGER_BYTES)
 
     def _set_paused(self, pause: bool) -> None:
         if pause is not self._paused:
@@ -292,33 +294,141 @@ class FrontDoorProtocol(Protocol):
             else:
                 transport.resumeProducing()
 
+    # --- the body: held.Connection ---
+
+    def read_body(self, sink: IBodySink) -> None:
+        """Give the body to C{sink}, beginning with what is here already."""
+        if self._turn.body_complete:
+            sink.body_ended()
+            return
+        here = self._reader.take_rest()
+        go_on = b"" if here else self._turn.leave_to_send()
+        if go_on:
+            transport: Any = self.transport
+            transport.write(go_on)
+        self._sink = sink
+        self._watch_body()
+        if here:
+            self._feed_body(sink, here)
+
+    def pause_body(self) -> None:
+        """Read nothing more for now; silence is not the client's fault then."""
+        self._body_paused = True
+        self._body_timer.stop()
+        self._pause_or_resume()
+
+    def resume_body(self) -> None:
+        """Read on."""
+        self._body_paused = False
+        if self._sink is not None:
+            self._watch_body()
+        self._pause_or_resume()
+
+    def _watch_body(self) -> None:
+        timeout = self._around.limits.body_idle_timeout
+        self._body_timer.start(timeout, self._body_is_late)
+
+    def _feed_body(self, sink: IBodySink, data: bytes) -> None:
+        self._body_timer.touch()
+        turn = self._turn
+        try:
+            piece = turn.read_body(data)
+        except BadRequest as refusal:
+            self._body_failed(refusal)
+            return
+        if turn.body_complete:
+            self._end_body()
+            self._reader.feed(turn.rest)
+        if piece:
+            sink.body_received(piece)
+        # The sink may have answered, and then wants no more.
+        if turn.body_complete and self._request is not None:
+            sink.body_ended()
+        self._pause_or_resume()
+
+    def _body_is_late(self) -> None:
+        self._body_failed(RequestTimedOut())
+
+    def _body_failed(self, refusal: Refusal) -> None:
+        sink = self._sink
+        self._unreadable = True
+        self._end_body()
+        if sink is not None:
+            sink.body_failed(refusal)
+
+    def _end_body(self) -> None:
+        self._sink = None
+        self._body_paused = False
+        self._body_timer.stop()
+
     # --- answering: held.Connection ---
 
     def respond(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
         """Write one answer, then read on or close."""
-        request, self._request = self._request, None
-        head = None if request is None else request.head
-        upgrade = head is not None and head.wants_websocket
+        close = self._must_close()
+        if self._write(
+            lambda: [self._turn.answer(status, reason, headers, body, close)]
+        ):
+            self._answered()
+
+    def begin(
+        self, status: int, reason: str, headers: Headers, length: int | None
+    ) -> None:
+        """Write an answer's head."""
+        close = self._must_close()
+        self._write(lambda: [self._turn.begin(status, reason, headers, length, close)])
+
+    def write(self, data: bytes) -> None:
+        """Write a part of its body."""
+        self._write(lambda: self._turn.part(data))
+
+    def end(self) -> None:
+        """Its body is complete: read on or close."""
+        if self._write(lambda: [self._turn.end()]):
+            self._answered()
+
+    def break_off(self) -> None:
+        """End the connection so that the client sees that the body is incomplete."""
+        self._request = None
+        if self._turn.framed:
+            self._unreadable = True
+            self._close()
+        else:  # to HTTP/1.0 an orderly end would be the end of the body
+            self._abort()
+
+    def feed_answer_from(self, producer: IPushProducer) -> None:
+        """Pause C{producer} while the client takes nothing."""
+        self._answer_source = producer
+        if self._stalled:
+            producer.pauseProducing()
+
+    def _must_close(self) -> bool:
+        upgrade = self._turn.head is not None and self._turn.head.wants_websocket
+        # Behind a refused upgrade frames may follow, which are no HTTP.
+        return self._body_unread or upgrade or self._around.stopping
+
+    @property
+    def _body_unread(self) -> bool:
+        turn = self._turn
+        return self._unreadable or (turn.head is not None and not turn.body_complete)
+
+    def _write(self, render: Callable[[], Iterable[bytes]]) -> bool:
         transport: Any = self.transport
         try:
-            answer = render(
-                self._http,
-                status,
-                reason,
-                headers,
-                body,
-                head=head,
-                # Behind a refused upgrade frames may follow, which are no HTTP.
-                close=self._body_unread or upgrade or self._around.stopping,
-                now=self._around.now(),
-            )
+            pieces = render()
         except (h11.LocalProtocolError, UnicodeError):
-            self.log.failure("An answer is not possible in HTTP", status=status)
+            self.log.failure("An answer is not possible in HTTP")
+            self._unreadable = True
             self._abort()
-            return
-        transport.write(answer)
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
+            return False
+        transport.writeSequence([piece for piece in pieces if piece])
+        return True
+
+    def _answered(self) -> None:
+        self._request = None
+        self._answer_source = None
+        self._end_body()
+        if self._turn.over and not self._unreadable:
             self._await_next()
             self._read_heads()
         else:
@@ -353,6 +463,8 @@ class FrontDoorProtocol(Protocol):
     def _close(self) -> None:
         unread = self._body_unread or self._reader.pending > 0
         self._state = _State.CLOSING
+        self._answer_source = None
+        self._end_body()
         self._reader.take_rest()
         transport: Any = self.transport
         transport.unregisterProducer()
@@ -373,6 +485,7 @@ class FrontDoorProtocol(Protocol):
     def _leave(self) -> None:
         self._state = _State.LEFT
         self._disarm()
+        self._end_body()
         self.authenticated()
         self._around.connections.discard(self)
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from hybridconn.core.http import RequestHead
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.tracking import TrackingId
-from hybridconn.interfaces import IHeldRequest
+from hybridconn.interfaces import IAnswer, IBodySink, IHeldRequest
 from hybridconn.web.answers import TRACKING_HEADER, Headers, refusal_answer
 from hybridconn.web.handshake import opening_handshake
 
@@ -21,6 +22,32 @@ class Connection(Protocol):
 
     def respond(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
         """Write the answer and go on to the next request."""
+
+    def begin(
+        self, status: int, reason: str, headers: Headers, length: int | None
+    ) -> None:
+        """Write an answer's head."""
+
+    def write(self, data: bytes) -> None:
+        """Write a part of its body."""
+
+    def end(self) -> None:
+        """Its body is complete; go on to the next request."""
+
+    def break_off(self) -> None:
+        """It will not be complete; let the client see that."""
+
+    def feed_answer_from(self, producer: IPushProducer) -> None:
+        """Pause C{producer} while the client takes nothing."""
+
+    def read_body(self, sink: IBodySink) -> None:
+        """Give the request's body to C{sink}."""
+
+    def pause_body(self) -> None:
+        """Read no more of it for now."""
+
+    def resume_body(self) -> None:
+        """Read on."""
 
     def hand_over(self, protocol: Any, first: bytes) -> None:
         """Give the connection away; C{first} is to be read before the rest."""
@@ -52,14 +79,19 @@ class HeldRequest:
         secure: bool,
         tracking: TrackingId,
         now: Callable[[], float],
+        body_length: int | None = 0,
+        known: bool = False,
     ) -> None:
         self.head = head
         self.peer = peer
         self.secure = secure
         self.tracking = tracking
+        self.body_length = body_length
+        self.known = known
         self._now = now
         self._connection: Connection | None = connection
         self._gone = False
+        self._begun = False
         self._watchers: list[Callable[[], None]] = []
 
     def on_gone(self, callback: Callable[[], None]) -> None:
@@ -81,17 +113,49 @@ class HeldRequest:
         if self._connection is not None:
             self._connection.authenticated()
 
+    def read_body(self, sink: IBodySink) -> None:
+        """See L{IServerRequest.read_body <hybridconn.interfaces.IServerRequest>}."""
+        if self._connection is not None:
+            self._connection.read_body(sink)
+
+    def pause_body(self) -> None:
+        """Read no more of the body for now."""
+        if self._connection is not None:
+            self._connection.pause_body()
+
+    def resume_body(self) -> None:
+        """Read on."""
+        if self._connection is not None:
+            self._connection.resume_body()
+
     def answer(
         self, status: int, reason: str, headers: Headers = (), body: bytes = b""
     ) -> None:
         """Answer with an ordinary HTTP response."""
-        connection = self._settle()
+        connection = None if self._begun else self._settle()
         if connection is not None:
             connection.respond(status, reason, headers, body)
 
+    def begin_answer(
+        self,
+        status: int,
+        reason: str,
+        headers: Headers = (),
+        length: int | None = None,
+    ) -> HeldAnswer:
+        """
+        Answer with a body that is still to come.  Until that is complete the client
+        counts as one that may leave (L{on_gone}).
+        """
+        answer = HeldAnswer(self, self._begun)
+        if self._connection is not None and not self._begun:
+            self._begun = True
+            self._connection.begin(status, reason, headers, length)
+        return answer
+
     def refuse(self, refusal: Refusal) -> None:
         """Answer with the refusal's status, words and header fields."""
-        connection = self._settle()
+        connection = None if self._begun else self._settle()
         if connection is not None:
             connection.respond(
                 *refusal_answer(refusal, self.tracking, self.head, self._now())
@@ -109,7 +173,7 @@ class HeldRequest:
         @raise ValueError: the request asks for no WebSocket.
         """
         opening = opening_handshake(self.head, subprotocol)
-        connection = self._settle()
+        connection = None if self._begun else self._settle()
         if connection is None:
             return
         if not any(name.lower() == TRACKING_HEADER.lower() for name, _ in headers):
@@ -129,3 +193,42 @@ class HeldRequest:
         connection, self._connection = self._connection, None
         self._watchers = []
         return connection
+
+
+@implementer(IAnswer)
+class HeldAnswer:
+    """
+    An L{IAnswer} to a L{HeldRequest}.
+
+    @param void: there was an answer before; this one goes nowhere.
+    """
+
+    def __init__(self, request: HeldRequest, void: bool) -> None:
+        self._request = request
+        self._void = void
+
+    def write(self, data: bytes) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.write(data)
+
+    def finish(self) -> None:
+        self._end(lambda connection: connection.end())
+
+    def break_off(self) -> None:
+        self._end(lambda connection: connection.break_off())
+
+    def register_producer(self, producer: IPushProducer) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.feed_answer_from(producer)
+
+    @property
+    def _connection(self) -> Connection | None:
+        return None if self._void else self._request._connection
+
+    def _end(self, how: Callable[[Connection], None]) -> None:
+        connection = None if self._void else self._request._settle()
+        self._void = True
+        if connection is not None:
+            how(connection)

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from hybridconn.core.command_json import MAX_COMMAND_BYTES, CommandError
 from hybridconn.core.commands import (
-    MAX_COMMAND_BYTES,
     Accept,
-    CommandError,
     RenewToken,
     Unknown,
     encode_accept,

@@ -26,9 +26,10 @@ class TextTests(SynchronousTestCase):
         self.assertTrue(all(" " <= c <= "~" for c in line))
 
     def test_phrases(self) -> None:
-        """Known statuses have their phrase, others a plain word."""
+        """Known statuses have their phrase, others what the caller says."""
         self.assertEqual(standard_phrase(404), "Not Found")
-        self.assertEqual(standard_phrase(799), "Rejected")
+        self.assertEqual(standard_phrase(799), "")
+        self.assertEqual(standard_phrase(799, "Rejected"), "Rejected")
 
     def test_far_future(self) -> None:
         """The time of a token of twelve digits can be shown."""

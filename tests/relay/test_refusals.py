@@ -233,8 +233,8 @@ class RefusalTests(RelayTestCase):
             self.assertNotIn(text, "".join(events))
 
     def test_plain_http(self) -> None:
-        """The root answers 2xx; relayed HTTP is not there yet and says so."""
-        for target, status in (("/", 200), ("/hyco", 501), ("/$hc/hyco", 400)):
+        """The root answers 2xx; an entity wants a token, and no C{$hc}."""
+        for target, status in (("/", 200), ("/hyco", 401), ("/$hc/hyco", 400)):
             peer = self.dial(target, dict.fromkeys(("Upgrade", "Connection"), ""))
             self.assertEqual(peer.status, status, target)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -122,11 +124,21 @@ class AnswerTests(StandCase):
         self.assertNotIn("content-length", fields_of(answer))
         self.assertEqual(body_of(answer), b"")
 
+    def test_refused_request(self) -> None:
+        """A plain request's refusal is JSON (relay-protocol section 7.5)."""
+        self.request().refuse(EndpointNotFound())
+        answer = self.wire.taken()
+        self.assertEqual(fields_of(answer)["content-type"], "application/json")
+        self.assertNotIn("via", fields_of(answer))
+        body = json.loads(body_of(answer))
+        self.assertEqual(body["code"], 404)
+        self.assertTrue(body["message"].startswith("Endpoint does not exist. Tracking"))
+
     def test_refusal(self) -> None:
         """A refusal's words are the reason and the body, with the tracking id."""
-        self.request(GET.replace(b"/a", b"/$hc/a/b?sb-hc-token=secret")).refuse(
-            EndpointNotFound()
-        )
+        self.request(
+            UPGRADE.replace(b"hc/echo?", b"hc/a/b?sb-hc-token=secret&")
+        ).refuse(EndpointNotFound())
         answer = self.wire.taken()
         reason = answer.split(b"\r\n", 1)[0].removeprefix(b"HTTP/1.1 404 ")
         self.assertEqual(

@@ -121,7 +121,7 @@ class SequenceTests(StandCase):
 
 
 class BodyTests(StandCase):
-    """Bodies, which nobody reads."""
+    """Bodies that nobody reads."""
 
     post = (
         b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n"
@@ -141,14 +141,17 @@ class BodyTests(StandCase):
     def test_answer_is_not_overtaken(self) -> None:
         """
         The answer's end is closed alone while the body still comes, or a reset
-        could destroy it; what comes is thrown away, within bounds.
+        could destroy it; what comes is thrown away, within bounds, and then waits.
         """
         self.request(self.post % 10_000_000).refuse(EndpointNotFound())
         self.assertEqual(self.wire.ended, ["half"])
         for _ in range(LINGER_BYTES // 65536):
             self.wire.receive(b"x" * 65536)
-        self.assertEqual(self.wire.ended, ["half"])
+        self.assertEqual(self.wire.producerState, "producing")
         self.wire.receive(b"x")
+        self.assertEqual(self.wire.producerState, "paused")
+        self.assertEqual(self.wire.ended, ["half"])
+        self.clock.advance(LINGER)
         self.assertEqual(self.wire.ended, ["half", "abort"])
         self.wire.lose()
 

@@ -1,0 +1,149 @@
+"""One HTTP request's way through the relay: from its held request to its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hybridconn.core.entities import HybridConnection, Namespace
+from hybridconn.core.headers import request_headers
+from hybridconn.core.http_commands import Request
+from hybridconn.core.listeners import SenderRequest
+from hybridconn.core.names import fold_segments
+from hybridconn.core.refusals import Refusal
+from hybridconn.core.rendezvous_address import build_address
+from hybridconn.core.route import EntityAddress, TokenSource
+from hybridconn.interfaces import IHeldRequest
+from hybridconn.relay.connecting import Surroundings
+from hybridconn.relay.desk import entity_key
+from hybridconn.relay.exchange import Exchange, Ticket
+from hybridconn.relay.rendezvous import Channel
+from hybridconn.relay.response_reader import ResponseReader
+from hybridconn.relay.subprotocol import offered
+from hybridconn.socket_options import tune
+from hybridconn.websocket.base import StreamingWebSocket
+from hybridconn.websocket.upkeep import Kept, Liveness
+
+
+class Forwarding:
+    """
+    The L{Host <hybridconn.relay.exchange.Host>} of one exchange.
+
+    @param address: the sender's path and query.
+    @param token_source: where its token was; it does not go further.
+    @param refuse: answers the sender with a refusal.
+    @param note: writes down what went wrong later.
+    @raise Refusal: the sender's headers cannot be passed on.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        namespace: Namespace,
+        entity: HybridConnection,
+        request: IHeldRequest,
+        address: EntityAddress,
+        token_source: TokenSource,
+        refuse: Callable[[Refusal], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self.request = request
+        self.via = namespace.name
+        self.note = note
+        self.refuse = refuse
+        self.key = entity_key(namespace.name, entity.path)
+        self._around = around
+        self._address = address
+        self._watched: Kept | None = None
+        self._headers = request_headers(
+            request.head,
+            self.via,
+            around.limits,
+            strip_authorization=token_source is TokenSource.AUTHORIZATION_HEADER,
+        )
+        self._sender_request = SenderRequest(
+            namespace=namespace.name,
+            entity_path=entity.path,
+            address=request.peer.host.partition("%")[0],
+            port=request.peer.port,
+            headers=self._headers,
+            query=address.passed_query,
+            tracking_id=str(request.tracking),
+        )
+
+    def start(self) -> None:
+        """
+        Look for a listener.
+
+        @raise Refusal: nobody listens, or there is no room for one more request.
+        """
+        around = self._around
+        exchange = Exchange(self, around.clock, around.limits, around.desk.new_id())
+        around.desk.add_exchange(self.key, exchange)
+        exchange.begin()
+
+    # --- Host ---
+
+    def choose(self) -> Channel | None:
+        return self._around.desk.choose(self.key, self._sender_request, ())
+
+    def new_ticket(self, exchange: Exchange) -> Ticket:
+        return Ticket(
+            exchange,
+            self._around.desk.new_capability(),
+            fold_segments(self._address.segments),
+        )
+
+    def message(self, channel: Channel, ticket: Ticket) -> Request:
+        address, sender = self._address, self._sender_request
+        query = address.passed_query
+        return Request(
+            address=build_address(
+                self._around.public_url.authority_for(channel),
+                self._around.public_url.secure_for(channel),
+                address.raw_path,
+                query,
+                "request",
+                ticket.capability,
+                self.request.tracking,
+            ),
+            id=ticket.exchange.request_id,
+            method=self.request.head.method,
+            target=f"{address.raw_path}?{query}" if query else address.raw_path,
+            headers=self._headers,
+            remote_address=sender.address,
+            remote_port=sender.port,
+            body=True,
+        )
+
+    def issue(self, ticket: Ticket) -> None:
+        self._around.desk.issue(ticket)
+
+    def revoke(self, ticket: Ticket) -> None:
+        self._around.desk.revoke(ticket)
+
+    def new_socket(self, reader: ResponseReader) -> StreamingWebSocket:
+        around, limits = self._around, self._around.limits
+        socket = around.websockets.build()
+        reader.socket = socket
+        socket.attach(reader)
+        name = f"{self.request.tracking} rendezvous"
+        self._watched = Liveness(
+            socket, limits.ping_interval, limits.pong_timeout, name
+        )
+        around.upkeep.add(self._watched)
+        return socket
+
+    def upgrade(self, listener: IHeldRequest, socket: StreamingWebSocket) -> None:
+        wanted = offered(listener.head)
+        listener.upgrade(
+            socket,
+            wanted[0] if wanted else None,
+            (("TrackingId", str(self.request.tracking)),),
+        )
+        if socket.transport is not None:
+            tune(socket.transport, control=False)
+
+    def settled(self, exchange: Exchange, socket: StreamingWebSocket | None) -> None:
+        self._around.desk.remove_exchange(self.key, exchange)
+        if self._watched is not None:
+            self._around.upkeep.discard(self._watched)
