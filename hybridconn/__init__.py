@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from hybridconn.listener import ListenerService as ListenerService
     from hybridconn.listener import MintedToken as MintedToken
     from hybridconn.listener import Reject as Reject
+    from hybridconn.listener import serve_site as serve_site
+    from hybridconn.sender import HybridConnectionAgent as HybridConnectionAgent
     from hybridconn.sender import HybridConnectionError as HybridConnectionError
     from hybridconn.sender import HybridConnectionRefused as HybridConnectionRefused
     from hybridconn.sender import HybridConnectionTimeout as HybridConnectionTimeout
@@ -53,6 +55,7 @@ _MODULES: Final = {
     "ControlChannelClient": "listener",
     "ForwardConnector": "listener",
     "HybridConnectionAddress": "websocket.addresses",
+    "HybridConnectionAgent": "sender",
     "HybridConnectionClientEndpoint": "endpoints",
     "HybridConnectionError": "sender",
     "HybridConnectionListener": "listener",
@@ -67,6 +70,7 @@ _MODULES: Final = {
     "SenderService": "sender",
     "TunnelClosed": "websocket.closing",
     "TunnelConnector": "sender",
+    "serve_site": "listener",
     "sign": "core.sas",
 }
 

@@ -24,6 +24,7 @@ class ReactorDialer:
         in addition to the system's.
     @param connect_timeout: seconds for one address to answer.
     @param tls: C{lean}, or C{twisted} for Twisted's own wrapper.
+    @param verify: L{False}: believe any certificate; never for a relay.
     @raise TLSConfigError: if one of C{ca_files} is missing or not usable.
     """
 
@@ -33,12 +34,13 @@ class ReactorDialer:
         ca_files: Sequence[str] = (),
         connect_timeout: float = 20.0,
         tls: TLSPath = "lean",
+        verify: bool = True,
     ) -> None:
         self._reactor = reactor
         self._ca_files = tuple(ca_files)
         self._connect_timeout = connect_timeout
         self._tls = tls
-        self._trust = ClientTrust(self._ca_files)
+        self._trust = ClientTrust(self._ca_files, verify)
 
     def endpoint(self, host: str, port: int, secure: bool) -> IStreamClientEndpoint:
         """

@@ -402,6 +402,16 @@ class IRequestHandler(Interface):
 # --- the listener ------------------------------------------------------------
 
 
+class IRequestResponder(Interface):
+    """Answers the HTTP requests of a hybrid connection, in a listener or sender."""
+
+    def respond(request: IServerRequest) -> None:
+        """
+        Take over C{request}: answer it now or later.  What is raised here is
+        logged and answered with 500; a L{Refusal} is the answer itself.
+        """
+
+
 class ITunnelEnd(Interface):
     """What a tunnel is joined to in a listener or sender."""
 

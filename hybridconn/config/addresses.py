@@ -23,6 +23,7 @@ from twisted.internet.task import Clock
 from twisted.plugin import getPlugins
 
 from hybridconn.core.http import split_authority
+from hybridconn.core.http_url import HttpUrl
 
 _HOST_PORT = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[^:\[\]/\\\s]+)):(?P<port>[0-9]+)",
@@ -52,10 +53,12 @@ class Target:
     @ivar text: the address as it was written.
     @ivar host_port: host and port, if that is what it is; otherwise C{text} is
         the description of a Twisted client endpoint.
+    @ivar http: the address of an HTTP service, if that is what it is.
     """
 
     text: str
     host_port: HostPort | None = None
+    http: HttpUrl | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -143,11 +146,13 @@ def parse_bind(text: str) -> HostPort:
 
 def parse_target(text: str) -> Target:
     """
-    Read a target: C{host:port}, C{[v6]:port}, or the description of a Twisted
-    client endpoint such as C{unix:/run/app.sock}.
+    Read a target: C{host:port}, C{[v6]:port}, an C{http://} or C{https://} URL, or
+    the description of a Twisted client endpoint such as C{unix:/run/app.sock}.
 
     @raise ValueError: with a sentence on what is wrong.
     """
+    if re.match(r"https?:/", text, re.IGNORECASE):
+        return Target(text, http=HttpUrl.parse(text))
     prefix, colon, _ = text.partition(":")
     if not colon or not prefix or "/" in prefix or _looks_like_host(text):
         return Target(text, parse_host_port(text))

@@ -38,6 +38,7 @@ from hybridconn.config.roles import (
 )
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.http import split_authority
 from hybridconn.core.names import fold
 
 
@@ -84,6 +85,13 @@ class ListenerTimings:
         default=20.0,
         metadata={"help": "For dialling the rendezvous of one sender."},
     )
+    response_timeout: Seconds = field(
+        default=60.0,
+        metadata={
+            "help": "For an HTTP target's response to begin, once it has the request; "
+            "then 504."
+        },
+    )
     metadata_refresh: Seconds = field(
         default=300.0,
         metadata={
@@ -107,6 +115,23 @@ class ListenerTimings:
 
 
 @frozen
+class HttpTargetSettings:
+    """
+    How an HTTP target is told of requests, and believed.
+
+    @ivar host: for the C{Host} field; L{None} leaves the sender's.
+    @ivar keep_path: leave the hybrid connection's path in front of the request's.
+    @ivar ca_files: further authorities for C{https}.
+    @ivar insecure: believe any certificate.
+    """
+
+    host: str | None = None
+    keep_path: bool = False
+    ca_files: tuple[str, ...] = ()
+    insecure: bool = False
+
+
+@frozen
 class HybridConnectionTarget:
     """
     One hybrid connection and what its senders are joined to.
@@ -117,6 +142,7 @@ class HybridConnectionTarget:
     @ivar target_timeout: seconds for reaching the target.
     @ivar reuse: whether senders may carry one connection after the other.
     @ivar dial_ahead: whether the target is reached before there is a connection.
+    @ivar http: what else there is to say of an HTTP target.
     """
 
     connection: ConnectionString
@@ -124,6 +150,7 @@ class HybridConnectionTarget:
     target_timeout: float = 10.0
     reuse: bool = True
     dial_ahead: bool = False
+    http: HttpTargetSettings = field(factory=HttpTargetSettings)
 
 
 @frozen
@@ -143,8 +170,10 @@ class HybridConnectionTable:
         default=None,
         metadata={
             "help": "Where senders are joined to: `host:port`, `[v6]:port` or a "
-            "Twisted client endpoint such as `unix:/run/app.sock`. Without it, the "
-            "endpoint in the hybrid connection's metadata."
+            "Twisted client endpoint such as `unix:/run/app.sock`; or where their "
+            "HTTP requests and WebSockets go: `http://host:port` or `https://host`, "
+            "with or without a path. Without it, the endpoint in the hybrid "
+            "connection's metadata."
         },
     )
     target_timeout: Seconds = field(
@@ -166,9 +195,35 @@ class HybridConnectionTable:
         },
     )
 
+    host: str | None = field(
+        default=None,
+        metadata={
+            "help": 'For an HTTP target: what it gets as `Host`, `""` for its own '
+            "`host:port`. Without it, what the sender wrote."
+        },
+    )
+    keep_path: bool = field(
+        default=False,
+        metadata={
+            "help": "For an HTTP target: leave the hybrid connection's path in front "
+            "of the request's. Otherwise the target sees what is behind it."
+        },
+    )
+    target_ca_file: Authorities | None = field(
+        default=None,
+        metadata={
+            "help": "For an `https` target: PEM file with further authorities to trust."
+        },
+    )
+    target_insecure: bool = field(
+        default=False,
+        metadata={"help": "For an `https` target: believe any certificate."},
+    )
+
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read and lets a listener in."""
+        yield from _check_http(table)
         try:
             found = connection_string(table, source)
         except Mistake as mistake:
@@ -180,6 +235,26 @@ class HybridConnectionTable:
                     "needs a rule with the right Listen.",
                     *(key for key in table if key.startswith("connection_string")),
                 )
+
+
+def _check_http(table: Mapping[str, Any]) -> Iterator[Mistake]:
+    target = table.get("target")
+    scheme = target.partition(":")[0].lower() if isinstance(target, str) else ""
+    for keys, schemes, example in (
+        (("host", "keep_path"), ("http", "https"), "http://127.0.0.1:8080"),
+        (("target_ca_file", "target_insecure"), ("https",), "https://app.corp"),
+    ):
+        for key in keys:
+            if key in table and scheme not in schemes:
+                yield Mistake(
+                    f"goes only with a target such as {example}; leave it out.", key
+                )
+    host = table.get("host")
+    if isinstance(host, str) and host:
+        try:
+            split_authority(host)
+        except ValueError as error:
+            yield Mistake(f"{shown(host)} is no host: {error}.", "host")
 
 
 @frozen
@@ -273,8 +348,19 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
         table, recurse=False, filter=lambda _, value: value is not None
     )
     found = connection_string(given, source)
+    authorities = table.target_ca_file
     return HybridConnectionTarget(
-        found, table.target, table.target_timeout, table.reuse, table.dial_ahead
+        found,
+        table.target,
+        table.target_timeout,
+        table.reuse,
+        table.dial_ahead,
+        HttpTargetSettings(
+            table.host,
+            table.keep_path,
+            () if authorities is None else (str(authorities),),
+            table.target_insecure,
+        ),
     )
 
 

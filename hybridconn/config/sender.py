@@ -148,10 +148,12 @@ class Forward:
     @ivar connection: with an entity path; C{secure} is as the whole
         configuration says.
     @ivar bind: an IP address and a port; 0 for any free one.
+    @ivar http: what comes there is HTTP.
     """
 
     connection: ConnectionString
     bind: HostPort
+    http: bool = False
 
 
 @frozen
@@ -172,6 +174,14 @@ class ForwardTable:
     )
     connection_string: str | None = field(
         default=None, repr=False, metadata={"help": STRING_HELP}
+    )
+
+    http: bool = field(
+        default=False,
+        metadata={
+            "help": "Speak plain HTTP there: requests go through the relay as HTTP "
+            "requests, each with a token, and WebSockets as tunnels."
+        },
     )
 
     @staticmethod
@@ -276,7 +286,7 @@ def _build(table: ForwardTable, source: Source) -> Forward:
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
-    return Forward(connection_string(given, source), table.bind)
+    return Forward(connection_string(given, source), table.bind, table.http)
 
 
 BUILDERS: Mapping[type, tuple[type, Any]] = {Forward: (ForwardTable, _build)}

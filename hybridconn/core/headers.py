@@ -126,12 +126,22 @@ def request_headers(
     @raise BadRequest: see L{check_headers}.
     """
     check_headers(head, limits)
-    dropped = _HOP_BY_HOP | {"expect", "via"} | _named_in(head.get_all("connection"))
-    headers = {
-        name: head.get(name) or "" for name in _kept(head, dropped, strip_authorization)
-    }
-    headers["Via"] = _with_via(head.get_all("via"), via)
+    headers = end_to_end(head, strip_authorization)
+    before = [headers.pop(name) for name in tuple(headers) if name.lower() == "via"]
+    headers["Via"] = _with_via(before, via)
     return headers
+
+
+def end_to_end(head: RequestHead, strip_authorization: bool = False) -> dict[str, str]:
+    """
+    The fields of a request that are for more than one hop, without those that
+    authorize at a relay.
+
+    @return: names as they were sent; values of equal names joined.
+    """
+    dropped = _HOP_BY_HOP | {"expect"} | _named_in(head.get_all("connection"))
+    kept = _kept(head, dropped, strip_authorization)
+    return {name: head.get(name) or "" for name in kept}
 
 
 def response_headers(

@@ -12,8 +12,9 @@ Every "no" of the relay: which status it has and what it says.
                                  AcceptTimedOut
       MethodNotAllowed 405, RequestTimedOut 408, RejectionTaken 410, TargetTooLong 414,
       VersionNotSupported 426, HeadersTooLarge 431, InternalError 500
+      NotImplementedHere 501, a listener's
       BadGateway 502             NobodyListens ListenerFailed
-      GatewayTimeout 504         ResponseTimedOut RendezvousTimedOut
+      GatewayTimeout 504         ResponseTimedOut RendezvousTimedOut TargetTimedOut
       Later                      TooManyRequests 429
         Unavailable 503          ConnectionQuota TooManyPending ShuttingDown
       Rejected                   400 to 999: the listener's own words
@@ -310,6 +311,14 @@ class InternalError(Refusal):
     _sentence = "InternalServerError"
 
 
+@frozen
+class NotImplementedHere(Refusal):
+    """A listener's answer to an HTTP request that it has nobody for."""
+
+    _status = 501
+    _sentence = "This listener serves no HTTP requests"
+
+
 class BadGateway(Refusal):
     """An HTTP request reached the relay, and found nothing good behind it."""
 
@@ -347,6 +356,13 @@ class ResponseTimedOut(GatewayTimeout):
         "The request was routed to the listener but the listener did not respond"
         " in the required time"
     )
+
+
+@frozen
+class TargetTimedOut(GatewayTimeout):
+    """A listener's answer for a target that does not answer."""
+
+    detail: str = "The target did not respond in time"
 
 
 @frozen

@@ -43,6 +43,18 @@ def description_url(connection: ConnectionString) -> str:
 
     @raise ConnectionStringError: if the connection string names no entity.
     """
+    return f"{http_url(connection)}?api-version=2016-07"
+
+
+def http_url(connection: ConnectionString) -> str:
+    """
+    Write the address of an entity for HTTP requests, without a slash at its end.
+
+    >>> http_url(ConnectionString("relay.example.net", entity_path="hyco"))
+    'https://relay.example.net/hyco'
+
+    @raise ConnectionStringError: if the connection string names no entity.
+    """
     scheme = "https" if connection.secure else "http"
     path = quote(connection.require_entity_path(), safe="/")
-    return f"{scheme}://{connection.authority}/{path}?api-version=2016-07"
+    return f"{scheme}://{connection.authority}/{path}"

@@ -18,6 +18,7 @@ from hybridconn.core.tracking import TrackingId
 CAPABILITY = "sb-hc-rendezvous"
 """The parameter with the secret; its prefix hides it from applications."""
 
+_PREFIX = re.compile(r"^/(?:\$|%24)hc(?=/)", re.IGNORECASE)
 _SAFE = re.compile(r"[A-Za-z0-9._-]+")
 _STATUS = re.compile(r"[1-9][0-9]{2}")
 _STATUS_CODE = "sb-hc-statuscode"
@@ -51,6 +52,20 @@ def build_address(
     ours = f"{ACTION}={action}&{TRACKING_ID}={tracking.guid}&{CAPABILITY}={capability}"
     query = f"{passed_query}&{ours}" if passed_query else ours
     return f"{'wss' if secure else 'ws'}://{authority}/$hc{path}?{query}"
+
+
+def sender_target(address: str) -> str:
+    """
+    The path and query with which a sender came, of a rendezvous address.
+
+    >>> sender_target("wss://r/$hc/hyco/a?x=1&sb-hc-action=accept&sb-hc-id=9")
+    '/hyco/a?x=1'
+    """
+    resource = "/" + address.partition("://")[2].partition("/")[2]
+    path, _, query = resource.partition("?")
+    passed = split_query(query)[1]
+    path = _PREFIX.sub("", path, count=1)
+    return f"{path}?{passed}" if passed else path
 
 
 def query_of(address: str) -> str:

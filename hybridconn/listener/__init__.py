@@ -10,6 +10,7 @@ from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.service import ListenerService, TargetListener
+from hybridconn.listener.site import serve_site
 from hybridconn.listener.states import ChannelStatus
 from hybridconn.listener.tokens import MintedToken
 
@@ -23,4 +24,5 @@ __all__ = [
     "MintedToken",
     "Reject",
     "TargetListener",
+    "serve_site",
 ]

@@ -33,10 +33,12 @@ from hybridconn.core.backoff import Backoff
 from hybridconn.core.command_json import CommandError
 from hybridconn.core.commands import (
     Accept,
+    Unknown,
     encode_renew_token,
     parse_relay_command,
 )
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
 from hybridconn.core.relay_url import websocket_url
 from hybridconn.core.route import TOKEN_HEADER
@@ -66,6 +68,10 @@ STEADY_AFTER = 60.0
 _MOST_BYTES = 131072
 
 
+#: Writes a response command and, unless that is L{None}, its body; whether it could.
+Reply = Callable[[str, bytes | None], bool]
+
+
 class ChannelUser(Protocol):
     """Who owns a control channel."""
 
@@ -77,6 +83,16 @@ class ChannelUser(Protocol):
 
     def accept_received(self, accept: Accept) -> None:
         """A sender waits."""
+
+    def request_received(self, request: Request, body: bytes, reply: Reply) -> None:
+        """
+        An HTTP request came with its body.
+
+        @param reply: writes a response to the same channel.
+        """
+
+    def request_offered(self, offer: RequestOffer) -> None:
+        """An HTTP request waits at a rendezvous."""
 
 
 class ControlChannelClient:
@@ -256,23 +272,59 @@ class ControlChannelClient:
 
     # --- Online ---
 
-    def message_received(self, message: bytes, binary: bool) -> None:
-        """Read a command of the relay; what is none is logged and ignored."""
-        if binary:
-            return
+    def message_received(self, message: bytes) -> Request | None:
+        """
+        Read a command of the relay; what is none is logged and ignored.
+
+        @return: a request whose body is the next message.
+        """
         try:
             command = parse_relay_command(message)
         except CommandError as error:
-            self.log.info(
-                "{entity}: a command of the relay was ignored: {error}",
-                entity=self.entity,
-                error=str(error),
-            )
-            return
-        if not isinstance(command, Accept):
-            self.command_received(command.name)
-        elif isinstance(self._state, Online):
+            self._complain(str(error))
+            return None
+        if not isinstance(self._state, Online):
+            return None
+        if isinstance(command, Accept):
             self._user.accept_received(command)
+        elif isinstance(command, RequestOffer):
+            self._user.request_offered(command)
+        elif isinstance(command, Unknown):
+            self.command_received(command.name)
+        elif command.body:
+            return command
+        else:
+            self.request_received(command, b"", self._state.tunnel)
+        return None
+
+    def request_received(
+        self, request: Request, body: bytes, tunnel: TunnelClientProtocol
+    ) -> None:
+        """A request is here with its body."""
+
+        def reply(text: str, body: bytes | None) -> bool:
+            state = self._state
+            if not isinstance(state, Online) or state.tunnel is not tunnel:
+                return False
+            pieces = [(text.encode("utf-8", "replace"), False, True)]
+            if body is not None:
+                pieces.append((body, True, True))
+            tunnel.send_pieces(pieces)
+            return True
+
+        if isinstance(self._state, Online):
+            self._user.request_received(request, body, reply)
+
+    def body_is_missing(self) -> None:
+        """A request said that its body follows, and something else did."""
+        self._complain("a request's body is missing")
+
+    def _complain(self, what: str) -> None:
+        self.log.info(
+            "{entity}: a command of the relay was ignored: {what}",
+            entity=self.entity,
+            what=what,
+        )
 
     def lost(self, tunnel: TunnelClientProtocol, reason: str) -> None:
         """
@@ -365,9 +417,17 @@ class _Commands(MessageSink):
         self.tunnel = tunnel
         self._channel = channel
         self._closed = ""
+        self._request: Request | None = None
 
     def message_received(self, message: bytes, binary: bool) -> None:
-        self._channel.message_received(message, binary)
+        request, self._request = self._request, None
+        if request is not None:
+            if binary:
+                self._channel.request_received(request, message, self.tunnel)
+                return
+            self._channel.body_is_missing()
+        if not binary:
+            self._request = self._channel.message_received(message)
 
     def close_received(self, code: int | None, reason: bytes) -> None:
         words = reason.decode("utf-8", "replace")

@@ -9,14 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import (
-    ConnectError,
-    ConnectionRefusedError,
-    DNSLookupError,
-    TCPTimedOutError,
-    TimeoutError,
-    UnknownHostError,
-)
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -26,9 +18,10 @@ from hybridconn.config.addresses import Target
 from hybridconn.core.commands import Accept
 from hybridconn.interfaces import ITargetConnector
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.trouble import target_trouble
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.joint import Joint, JointNames
-from hybridconn.websocket.words import explain
+from hybridconn.websocket.words import is_surprise
 
 
 @implementer(ITargetConnector)
@@ -80,14 +73,7 @@ class ForwardConnector:
 
     def _explain(self, failure: Failure, target: Target) -> Failure:
         """The reason as the sender gets it: the target's address, no more."""
-        if failure.check(ConnectionRefusedError):
-            what = f"target {target} refused the connection"
-        elif failure.check(TimeoutError, TCPTimedOutError):
-            what = f"target {target} did not answer in time: {self._timeout:g} s"
-        elif failure.check(DNSLookupError, UnknownHostError):
-            what = f"target {target}: its name cannot be resolved"
-        elif failure.check(ConnectError, OSError):
-            what = f"target {target} cannot be reached: {explain(failure)}"
-        else:
+        if is_surprise(failure):
             return failure
+        what = target_trouble(failure, str(target), self._timeout)
         return Failure(Reject(502, what))

@@ -26,17 +26,28 @@ from twisted.python.failure import Failure
 from hybridconn.config.listener import ListenerTimings
 from hybridconn.core.commands import Accept
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
+from hybridconn.core.refusals import NotImplementedHere
 from hybridconn.core.rendezvous_address import reject_address
 from hybridconn.core.reuse import REUSE, SPARE
-from hybridconn.interfaces import IDialer, ITargetConnector, ITunnel, ITunnelEnd
-from hybridconn.listener.channel import ControlChannelClient
+from hybridconn.interfaces import (
+    IDialer,
+    IRequestResponder,
+    ITargetConnector,
+    ITunnel,
+    ITunnelEnd,
+)
+from hybridconn.listener.channel import ControlChannelClient, Reply
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.reuse import ListenerCarrier
+from hybridconn.listener.serving import RequestServer
 from hybridconn.listener.states import ChannelStatus
 from hybridconn.socket_options import tune
 from hybridconn.websocket.addresses import HybridConnectionAddress
 from hybridconn.websocket.autobahn_frames import DataPath
+from hybridconn.websocket.bridge import WebSocketEnd
 from hybridconn.websocket.client import (
     HandshakeRefused,
     TunnelClientProtocol,
@@ -75,6 +86,7 @@ class HybridConnectionListener(Service):
     @param reuse: let senders of ours carry one connection after the other over a
         tunnel, and have tunnels ready.
     @param dial_ahead: reach the target already when such a tunnel is ready.
+    @param responder: answers HTTP requests; without one they get 501.
     """
 
     log = Logger()
@@ -95,6 +107,7 @@ class HybridConnectionListener(Service):
         data_path: DataPath = "slim",
         reuse: bool = False,
         dial_ahead: bool = False,
+        responder: IRequestResponder | None = None,
         rng: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
@@ -111,12 +124,21 @@ class HybridConnectionListener(Service):
         )
         self._drain_timeout = drain_timeout
         self._pending: set[Deferred[None]] = set()
-        self._tunnels: dict[ITunnelEnd, Deferred[None]] = {}
+        self._tunnels: dict[Any, Deferred[None]] = {}
         self._read_sizes = read_sizes or ReadSizes(reactor, self._limits.read_bytes)
         self._data_path: DataPath = data_path
         self._reuse = reuse
         self._dial_ahead = dial_ahead
         self._carriers: set[ListenerCarrier] = set()
+        self._responder = responder
+        self._requests = RequestServer(
+            self.entity,
+            self.respond,
+            self._dial_checked,
+            reactor,
+            self._keeper,
+            self._tunnels,
+        )
         self.channel = self.channel_class(
             connection,
             self,
@@ -155,6 +177,16 @@ class HybridConnectionListener(Service):
         names = [name.strip() for name in offered.split(",")]
         return next((name for name in names if _TOKEN.fullmatch(name)), None)
 
+    def respond(self, request: ListenerRequest) -> None:
+        """
+        Answer an HTTP request.  May be overridden; by default the responder does.
+
+        @raise Refusal: the answer.
+        """
+        if self._responder is None:
+            raise NotImplementedHere()
+        self._responder.respond(request)
+
     def online(self) -> None:
         """Registered at the relay.  May be extended."""
 
@@ -175,7 +207,7 @@ class HybridConnectionListener(Service):
 
     @property
     def tunnels(self) -> int:
-        """How many senders are joined now."""
+        """How many senders are joined now, and requests that have a rendezvous."""
         return len(self._tunnels)
 
     def when_online(self, fail_first: bool = True) -> Deferred[None]:
@@ -215,6 +247,14 @@ class HybridConnectionListener(Service):
 
         serving.addBoth(served)
 
+    def request_received(self, request: Request, body: bytes, reply: Reply) -> None:
+        """An HTTP request came (the control channel)."""
+        self._requests.received(request, body, reply)
+
+    def request_offered(self, offer: RequestOffer) -> None:
+        """An HTTP request waits at a rendezvous (the control channel)."""
+        self._requests.offered(offer)
+
     # --- ours ---
 
     async def _serve(self, accept: Accept) -> None:
@@ -235,7 +275,11 @@ class HybridConnectionListener(Service):
                 await self._reject(accept, no)
                 return
         try:
-            subprotocol = kind or self.choose_subprotocol(accept)
+            subprotocol = kind or (
+                end.subprotocol
+                if isinstance(end, WebSocketEnd)
+                else self.choose_subprotocol(accept)
+            )
             tunnel = await self._dial(
                 accept.address, () if subprotocol is None else (subprotocol,)
             )
@@ -333,6 +377,12 @@ class HybridConnectionListener(Service):
         here = HybridConnectionAddress(self._connection.host, self.entity)
         there = HybridConnectionAddress(self._connection.host, self.entity, accept.id)
         return ProtocolEnd(end, here, there)
+
+    def _dial_checked(self, address: str) -> Deferred[TunnelClientProtocol]:
+        wrong = self._wrong_address(address)
+        if wrong:
+            return fail(ConnectError(string=f"the address {wrong}"))
+        return self._dial(address)
 
     def _dial(
         self, address: str, subprotocols: tuple[str, ...] = ()

@@ -12,16 +12,14 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionClosed
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, ResponseDone, ResponseFailed
+from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IResponse
 
 from hybridconn.config.addresses import Target, parse_target
 from hybridconn.core.connection_string import ConnectionString
@@ -36,6 +34,7 @@ from hybridconn.listener.description import (
     parse_description,
 )
 from hybridconn.listener.reject import Reject
+from hybridconn.web.agents import pooled_agent
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.words import explain, is_surprise
 
@@ -66,7 +65,7 @@ class DescriptionReader:
         self._wall = wall
         self._timeout = timeout
         self._url = description_url(connection).encode("ascii")
-        self._agent = Agent.usingEndpointFactory(reactor, _Endpoints(dialer))
+        self._agent = pooled_agent(reactor, dialer, persistent=False)
 
     def read(self) -> Deferred[Description]:
         """
@@ -228,30 +227,6 @@ class MetadataTarget:
                 else "there is no target"
             ),
         )
-
-
-@implementer(IAgentEndpointFactory)
-class _Endpoints:
-    def __init__(self, dialer: IDialer) -> None:
-        self._dialer = dialer
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        """Where to dial (Twisted)."""
-        host = uri.host.decode("ascii")
-        return _Quiet(self._dialer.endpoint(host, uri.port, uri.scheme == b"https"))
-
-
-@implementer(IStreamClientEndpoint)
-class _Quiet:
-    """Keeps Twisted's factory from logging each connection."""
-
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
-        self._endpoint = endpoint
-
-    def connect(self, protocolFactory: Any) -> Deferred[Any]:
-        """Dial (Twisted)."""
-        protocolFactory.noisy = False
-        return self._endpoint.connect(protocolFactory)
 
 
 def _name_loss(failure: Failure) -> Failure:

@@ -16,10 +16,13 @@ from hybridconn.config.listener import (
     ListenerTimings,
 )
 from hybridconn.core.limits import Limits
+from hybridconn.dialer import ReactorDialer
 from hybridconn.interfaces import IDialer
 from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.metadata import DescriptionReader, MetadataTarget
+from hybridconn.listener.websocket_target import WebSocketConnector
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 
@@ -29,6 +32,7 @@ class TargetListener(HybridConnectionListener):
     Serves one target.
 
     @param one: the hybrid connection, and the target unless its metadata say it.
+    @param target_dialer: the way to an HTTP target; by default over the network.
     @param more: as for L{HybridConnectionListener}.
     """
 
@@ -40,6 +44,7 @@ class TargetListener(HybridConnectionListener):
         *,
         timings: ListenerTimings | None = None,
         wall: Callable[[], float] = time.time,
+        target_dialer: IDialer | None = None,
         **more: Any,
     ) -> None:
         timings = timings or ListenerTimings()
@@ -53,7 +58,26 @@ class TargetListener(HybridConnectionListener):
                 reactor,
                 timings.metadata_refresh,
             )
-        connector = ForwardConnector(self.target, entity, reactor, one.target_timeout)
+        connector: Any = ForwardConnector(
+            self.target, entity, reactor, one.target_timeout
+        )
+        responder = None
+        if one.target is not None and one.target.http is not None:
+            way: IDialer = target_dialer or ReactorDialer(
+                reactor,
+                one.http.ca_files,
+                one.target_timeout,
+                verify=not one.http.insecure,
+            )
+            settings = HttpSettings(
+                host=one.http.host,
+                keep_path=one.http.keep_path,
+                timeout=one.target_timeout,
+                response_timeout=timings.response_timeout,
+            )
+            url = one.target.http
+            responder = service_target(reactor, url, entity, way, settings)
+            connector = WebSocketConnector(url, entity, way, reactor, settings)
         super().__init__(
             one.connection,
             connector,
@@ -61,7 +85,9 @@ class TargetListener(HybridConnectionListener):
             reactor,
             timings=timings,
             wall=wall,
-            reuse=one.reuse,
+            # A WebSocket of the sender's is one of the service's, and no other's.
+            reuse=one.reuse and responder is None,
+            responder=responder,
             dial_ahead=one.dial_ahead,
             **more,
         )

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.failure import Failure
 
 from hybridconn.config.addresses import HostPort
@@ -17,6 +18,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IDialer
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.forward import LocalForward
+from hybridconn.sender.http_forward import HttpForward
 from hybridconn.startup import PortService
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
@@ -48,24 +50,35 @@ class SenderService(MultiService):
         self._drain_timeout = timings.drain_timeout
         keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
         read_sizes = ReadSizes(reactor, Limits().read_bytes)
-        self.forwards: list[LocalForward] = []
+        self.forwards: list[LocalForward | HttpForward] = []
         for one in config.forwards:
-            forward = LocalForward(
-                TunnelConnector(
+            connector = TunnelConnector(
+                one.connection,
+                dialer,
+                reactor,
+                timings=timings,
+                keeper=keeper,
+                wall=wall,
+                read_sizes=read_sizes,
+                data_path=config.data_path,
+            )
+            forward: LocalForward | HttpForward
+            factory: IProtocolFactory
+            if one.http:
+                forward = HttpForward(
                     one.connection,
+                    connector,
                     dialer,
                     reactor,
-                    timings=timings,
-                    keeper=keeper,
+                    token_lifetime=timings.token_lifetime,
                     wall=wall,
-                    read_sizes=read_sizes,
-                    data_path=config.data_path,
-                ),
-                config.spare_tunnels,
-            )
+                )
+                factory = forward.front_door
+            else:
+                factory = forward = LocalForward(connector, config.spare_tunnels)
             self.forwards.append(forward)
             more = [failed(str(one.bind))] if failed else []
-            port = PortService(_endpoint(reactor, one.bind), forward, *more)
+            port = PortService(_endpoint(reactor, one.bind), factory, *more)
             port.setServiceParent(self)
 
     def stopService(self) -> Deferred[Any]:

@@ -199,8 +199,8 @@ class FakeHeldRequest:
     A request without a connection, for handlers under test.
 
     @ivar outcome: an L{Answer}, a L{FakeAnswer}, a L{Refusal} or an L{Upgrade};
-        L{None} while it is held.  A real request takes only the first; here a second one is an
-        error, unless the client left.
+        L{None} while it is held.  A real request takes only the first; here a
+        second one is an error, unless the client left.
     @ivar is_authenticated: C{authenticated} was called.
     @ivar paused: the body is to wait.
     @ivar producer: what makes an answer's body, if it was registered.

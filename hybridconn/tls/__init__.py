@@ -8,8 +8,8 @@ application protocol, no compression, no renegotiation, no session tickets.
     files.  The name that a client asks for picks one; changed files are taken
     over without touching a connection.
   - L{ClientTrust} and L{client_options}: whom a listener or sender believes.
-    Name and chain are verified always; there is no switch against it, only
-    further authorities.
+    Name and chain are verified always, there are only further authorities; a
+    listener's HTTP target alone may be believed unseen.
 """
 
 from hybridconn.tls._client import (

@@ -64,10 +64,11 @@ class ClientTrust:
     The authorities that a client believes: the system's and further ones.
 
     @param ca_files: PEM files with certificates of further authorities.
+    @param verify: L{False}: believe anybody; never for a relay.
     @raise TLSConfigError: one of them is missing or not usable.
     """
 
-    def __init__(self, ca_files: Sequence[str] = ()) -> None:
+    def __init__(self, ca_files: Sequence[str] = (), verify: bool = True) -> None:
         context = make_context(SSL.TLS_CLIENT_METHOD)
         context.set_default_verify_paths()
         store = context.get_cert_store()
@@ -85,6 +86,7 @@ class ClientTrust:
                     store.add_cert(crypto.X509.from_cryptography(authority))
         context.set_alpn_protos([ALPN])
         self._context = context
+        self._verify = verify
 
     def options(self, host: str) -> IOpenSSLClientConnectionCreator:
         """
@@ -93,7 +95,7 @@ class ClientTrust:
         @param host: a host name or an IP address, without brackets.
         @raise ValueError: it is neither.
         """
-        return _ClientOptions(self._context, host)
+        return _ClientOptions(self._context, host, self._verify)
 
 
 def client_options(
@@ -144,8 +146,9 @@ class TLSEndpoint:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _ClientOptions:
-    def __init__(self, context: SSL.Context, host: str) -> None:
+    def __init__(self, context: SSL.Context, host: str, verify: bool) -> None:
         self._context = context
+        self._verify = verify
         self._host = host
         self._identity: DNS_ID | IPAddress_ID
         self._server_name: bytes | None = None
@@ -166,6 +169,9 @@ class _ClientOptions:
         connection = SSL.Connection(self._context, None)
         if self._server_name is not None:
             connection.set_tlsext_host_name(self._server_name)
+
+        if not self._verify:
+            return connection
 
         def verify(
             _: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int

@@ -30,6 +30,9 @@ from hybridconn.tls._context import (
 )
 from hybridconn.tls._lean import TLSPath, tls_protocol
 
+#: What some clients offer alone when they are to speak HTTP/1.0.
+_OLD_ALPN = b"http/1.0"
+
 
 @frozen
 class CertificateFiles:
@@ -183,7 +186,7 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
     # Nothing in common ends the handshake (RFC 7301 section 3.2).
-    return ALPN if ALPN in offered else b""
+    return next((one for one in (ALPN, _OLD_ALPN) if one in offered), b"")
 
 
 def _stamp(name: str) -> object:

@@ -53,6 +53,11 @@ class FrontDoor(ServerFactory):
         for connection in list(self._around.connections):
             connection.close_if_idle()
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is no connection that was not handed over."""
+        return not self._around.connections
+
     def buildProtocol(self, addr: IAddress | None) -> FrontDoorProtocol | None:
         """Take a connection, or turn it away (Twisted)."""
         address = str(getattr(addr, "host", ""))

@@ -135,13 +135,33 @@ class TargetTests(SynchronousTestCase):
         endpoint = parse_target("unix:/run/app.sock").endpoint(MemoryReactorClock(), 1)
         self.assertIsInstance(endpoint, UNIXClientEndpoint)
 
+    def test_http(self) -> None:
+        """A URL is an HTTP service, its path kept as it is."""
+        for text, secure, authority, path in (
+            ("http://127.0.0.1:8080", False, "127.0.0.1:8080", ""),
+            ("HTTPS://App.corp/", True, "app.corp", ""),
+            ("https://app.corp:443/a%2Fb/c/", True, "app.corp", "/a%2Fb/c"),
+            ("http://[::1]:80/", False, "[::1]", ""),
+        ):
+            http = parse_target(text).http
+            assert http is not None
+            found = (http.secure, http.authority, http.path)
+            self.assertEqual(found, (secure, authority, path))
+        self.assertIsNone(parse_target("app.corp:80").http)
+
     def test_bad(self) -> None:
         """Unknown types and wrong arguments are found when they are read."""
         for text, words in (
             ("db.corp", "host:port"),
             ("db.corp:99999", "99999"),
             ("db.corp:x", "is not"),
-            ("http://db.corp/", "is not"),
+            ("ftp://db.corp/", "is not"),
+            ("http://db.corp/?x=1", "query"),
+            ("http://me@db.corp/", "user"),
+            ("https:///x", "host"),
+            ("http:/x", "host"),
+            ("http://db.corp:0", "port"),
+            ("http://db.corp/a b", "escaped"),
             ("/run/app.sock", "host:port"),
             ("tcp:a:b:c:d", "arguments"),
             ("tcp:host=a", "arguments"),

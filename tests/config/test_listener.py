@@ -5,6 +5,7 @@ from __future__ import annotations
 from hybridconn.config import ConfigError
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.listener import (
+    HttpTargetSettings,
     ListenerConfig,
     ListenerTimings,
     listener_from_options,
@@ -75,6 +76,32 @@ class FileTests(ListenerTestCase):
         self.assertEqual(first.target_timeout, 2.0)
         self.assertEqual(second.connection.entity_path, "web")
         self.assertEqual(second.target.text, "unix:/run/web.sock")
+
+    def test_http_target(self) -> None:
+        """What else there is to say of one."""
+        self.certify()
+        config = self.load(
+            ENTITY
+            + 'target = "https://app.corp/base"\nhost = "app.internal:8443"\n'
+            + 'keep_path = true\ntarget_ca_file = "ca.pem"\ntarget_insecure = true\n'
+        )
+        (one,) = config.hybrid_connections
+        assert one.target is not None
+        self.assertEqual(str(one.target.http), "https://app.corp/base")
+        ca_file = str(self.folder / "ca.pem")
+        self.assertEqual(
+            one.http, HttpTargetSettings("app.internal:8443", True, (ca_file,), True)
+        )
+        (one,) = self.load(ENTITY + 'target = "http://a"\nhost = ""\n').hybrid_connections
+        self.assertEqual(one.http, HttpTargetSettings(""))
+
+    def test_only_for_http(self) -> None:
+        """They are mistakes at another target."""
+        tcp, plain = 'target = "db:1"\n', 'target = "http://db"\n'
+        self.one(ENTITY + tcp + "keep_path = true\n", "keep_path", "http://127.0.0.1")
+        self.one(ENTITY + 'host = "a"\n', "host", "goes only with")
+        self.one(ENTITY + plain + "target_insecure = true\n", "https://")
+        self.one(ENTITY + plain + 'host = "a b"\n', "host", '"a b" is no host')
 
     def test_insecure(self) -> None:
         """The switch reaches every connection."""

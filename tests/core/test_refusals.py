@@ -50,8 +50,13 @@ STATUSES: dict[int, list[Refusal]] = {
     429: [TooManyRequests(2.0)],
     431: [refusals.HeadersTooLarge()],
     500: [refusals.InternalError()],
+    501: [refusals.NotImplementedHere()],
     502: [refusals.NobodyListens(), refusals.ListenerFailed()],
-    504: [refusals.ResponseTimedOut(), refusals.RendezvousTimedOut()],
+    504: [
+        refusals.ResponseTimedOut(),
+        refusals.RendezvousTimedOut(),
+        refusals.TargetTimedOut(),
+    ],
     503: [ConnectionQuota(5000), refusals.TooManyPending(), ShuttingDown()],
 }
 

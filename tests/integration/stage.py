@@ -190,6 +190,7 @@ class Stage:
         binds: Mapping[str, int],
         name: str = "sender",
         spares: Mapping[str, object] | None = None,
+        http: bool = False,
         **timings: object,
     ) -> Path:
         """
@@ -197,6 +198,7 @@ class Stage:
 
         @param binds: the local port for each entity.
         @param spares: settings of its spare tunnels.
+        @param http: its ports speak HTTP.
         """
         text = table("", self._dialler())
         if spares:
@@ -207,7 +209,8 @@ class Stage:
             path = self.connection_string_file(entity, SEND)
             text += table(
                 "[[forward]]",
-                {"connection_string_file": path.name, "bind": f"127.0.0.1:{port}"},
+                {"connection_string_file": path.name, "bind": f"127.0.0.1:{port}"}
+                | ({"http": True} if http else {}),
             )
         return self.write(f"{name}.toml", text)
 

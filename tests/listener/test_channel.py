@@ -15,8 +15,9 @@ from hybridconn.config.listener import ListenerTimings
 from hybridconn.core.commands import Accept
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.entities import Secret
+from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.sas import SasToken
-from hybridconn.listener.channel import STEADY_AFTER, ControlChannelClient
+from hybridconn.listener.channel import STEADY_AFTER, ControlChannelClient, Reply
 from hybridconn.listener.states import ChannelStatus
 from hybridconn.listener.tokens import MintedToken
 from hybridconn.websocket.client import HandshakeRefused
@@ -43,6 +44,12 @@ class User:
 
     def accept_received(self, accept: Accept) -> None:
         self.told.append(accept)
+
+    def request_received(self, request: Request, body: bytes, reply: Reply) -> None:
+        self.told.append((request, body, reply))
+
+    def request_offered(self, offer: RequestOffer) -> None:
+        self.told.append(offer)
 
 
 class ChannelTestCase(RelayTestCase):
@@ -202,8 +209,8 @@ class OnlineTests(ChannelTestCase):
         """What is no command we know is logged and ignored, the channel lives."""
         for text in ("", "nonsense", "[]", '{"accept": 1}', "[" * 5000):
             self.receive(text)
-        self.receive('{"request": {"address": "wss://relay.test/"}}')
-        self.assertLogged("unknown command request")
+        self.receive('{"reboot": {"address": "wss://relay.test/"}}')
+        self.assertLogged("unknown command reboot")
         self.peer.binary(bytes(65536))
         self.receive(json.dumps({"accept": self.ACCEPT}))
         self.assertIsInstance(self.user.told[-1], Accept)

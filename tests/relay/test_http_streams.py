@@ -291,7 +291,7 @@ class DownloadTests(StreamCase):
         self.assertEqual((answer.body, answer.complete), (b"ab", False))
 
     def test_held_back(self) -> None:
-        """A client that does not read holds the listener back, for as long as it may."""
+        """A client that does not read holds the listener back, as long as it may."""
         self.restart(ping_interval=1000.0, write_stall_timeout=100.0)
         peer, socket, request = self.late()
         self.begin(socket, request)
@@ -409,7 +409,8 @@ class DownloadTests(StreamCase):
         self.begin(socket, request)
         self.part(socket, b"x", True, True)
         self.answer(peer)
-        for end in (peer.transport, socket.transport, self.control.transport):
-            end.loseConnection()
+        peer.transport.loseConnection()
+        socket.hang_up()
+        self.control.hang_up()
         self.flush()
         self.assertTrue(self.relay.service.desk.idle)

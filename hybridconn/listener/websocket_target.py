@@ -1,0 +1,109 @@
+"""An HTTP service as the target of WebSockets: they go on as WebSockets."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hybridconn.core.commands import Accept
+from hybridconn.core.http_url import HttpUrl
+from hybridconn.core.limits import Limits
+from hybridconn.core.rendezvous_address import sender_target
+from hybridconn.interfaces import IDialer, ITargetConnector
+from hybridconn.listener.http_target import HttpSettings, split_entity
+from hybridconn.listener.reject import Reject
+from hybridconn.listener.trouble import target_trouble
+from hybridconn.websocket.bridge import WebSocketEnd
+from hybridconn.websocket.client import (
+    HandshakeRefused,
+    TunnelClientProtocol,
+    connect_websocket,
+)
+from hybridconn.websocket.splice import Ending
+from hybridconn.websocket.words import is_surprise
+
+#: The handshake is made anew; these belong to the sender's.
+_NOT_PASSED_ON: Final = frozenset({"host", "connection", "upgrade", "content-length"})
+
+
+@implementer(ITargetConnector)
+class WebSocketConnector:
+    """
+    Opens a WebSocket at an HTTP service for each sender, with its path, query,
+    sub-protocols and header fields.
+
+    @param entity: the hybrid connection's path.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        url: HttpUrl,
+        entity: str,
+        dialer: IDialer,
+        reactor: Any,
+        settings: HttpSettings | None = None,
+    ) -> None:
+        self._url = url
+        self._entity = entity
+        self._dialer = dialer
+        self._clock = reactor
+        self._settings = settings or HttpSettings()
+        self._limits = Limits()
+
+    def connect(self, accept: Accept) -> Deferred[WebSocketEnd]:
+        """See L{ITargetConnector.connect}."""
+        target = sender_target(accept.address)
+        if not self._settings.keep_path:
+            target = split_entity(target, self._entity)[1]
+        offered = accept.header("Sec-WebSocket-Protocol") or ""
+        scheme = "wss" if self._url.secure else "ws"
+        dialled: Deferred[Any] = connect_websocket(
+            self._dialer,
+            self._clock,
+            self._limits,
+            f"{scheme}://{self._url.authority}{self._url.path}{target}",
+            headers={
+                name: value
+                for name, value in accept.connect_headers.items()
+                if name.lower() not in _NOT_PASSED_ON
+                and not name.lower().startswith("sec-websocket-")
+            },
+            subprotocols=[one for one in map(str.strip, offered.split(",")) if one],
+            timeout=self._settings.timeout,
+        )
+
+        def opened(socket: TunnelClientProtocol) -> WebSocketEnd:
+            agreed = socket.websocket_protocol_in_use
+            return WebSocketEnd(
+                socket, agreed, self._limits, lambda ending: self._ended(accept, ending)
+            )
+
+        return dialled.addCallbacks(opened, self._refused)
+
+    def _refused(self, failure: Failure) -> Failure:
+        error = failure.value
+        if isinstance(error, HandshakeRefused):
+            status = error.status if error.status >= 400 else 502
+            return Failure(Reject(status, error.reason or "no WebSocket there"))
+        if is_surprise(failure):
+            return failure
+        what = target_trouble(failure, str(self._url), self._settings.timeout)
+        return Failure(Reject(502, what))
+
+    def _ended(self, accept: Accept, ending: Ending) -> None:
+        by = "target" if ending.ended_by == "listener" else ending.ended_by
+        self.log.info(
+            "{entity}: WebSocket to {target} ended by {by} ({ending.why}), bytes"
+            " {ending.sender_bytes}/{ending.listener_bytes}, tracking id {tracking_id}",
+            entity=self._entity,
+            target=str(self._url),
+            by=by,
+            ending=ending,
+            tracking_id=accept.id,
+        )

@@ -1,0 +1,77 @@
+"""Twisted's HTTP client, dialling as we do."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.web.client import URI, Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgent, IAgentEndpointFactory
+from zope.interface import implementer
+
+from hybridconn.interfaces import IDialer
+
+#: Connections that may wait for another request, and seconds for how long.
+MOST_IDLE: Final = 64
+IDLE_SECONDS: Final = 30
+
+
+def pooled_agent(reactor: Any, dialer: IDialer, persistent: bool = True) -> IAgent:
+    """
+    An agent that goes wherever a URL leads.
+
+    @param dialer: the way there; it is who verifies certificates.
+    @param persistent: use connections again.
+    """
+    pool = HTTPConnectionPool(reactor, persistent)
+    pool.maxPersistentPerHost = MOST_IDLE
+    pool.cachedConnectionTimeout = IDLE_SECONDS
+    return _agent(reactor, _Dialled(dialer), pool)
+
+
+def agent_for(reactor: Any, endpoint: IStreamClientEndpoint) -> IAgent:
+    """An agent that reaches one endpoint, whatever the URL says."""
+    return _agent(reactor, _One(endpoint), HTTPConnectionPool(reactor, False))
+
+
+def _agent(
+    reactor: Any, endpoints: IAgentEndpointFactory, pool: HTTPConnectionPool
+) -> IAgent:
+    agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, pool)
+    return agent
+
+
+@implementer(IAgentEndpointFactory)
+@frozen
+class _Dialled:
+    dialer: IDialer
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """Where to dial (Twisted)."""
+        host = uri.host.decode("ascii")
+        return _Quiet(self.dialer.endpoint(host, uri.port, uri.scheme == b"https"))
+
+
+@implementer(IAgentEndpointFactory)
+@frozen
+class _One:
+    endpoint: IStreamClientEndpoint
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """Always the same place (Twisted)."""
+        return _Quiet(self.endpoint)
+
+
+@implementer(IStreamClientEndpoint)
+@frozen
+class _Quiet:
+    """Keeps Twisted's factory from logging each connection."""
+
+    endpoint: IStreamClientEndpoint
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """Dial (Twisted)."""
+        protocolFactory.noisy = False
+        return self.endpoint.connect(protocolFactory)
