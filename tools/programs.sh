@@ -22,6 +22,7 @@ need scp openssh-client
 need sshd openssh-server
 need node nodejs
 need npm npm
+need chromium chromium
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -92,7 +92,9 @@ class FileTests(ListenerTestCase):
         self.assertEqual(
             one.http, HttpTargetSettings("app.internal:8443", True, (ca_file,), True)
         )
-        (one,) = self.load(ENTITY + 'target = "http://a"\nhost = ""\n').hybrid_connections
+        (one,) = self.load(
+            ENTITY + 'target = "http://a"\nhost = ""\n'
+        ).hybrid_connections
         self.assertEqual(one.http, HttpTargetSettings(""))
 
     def test_only_for_http(self) -> None:

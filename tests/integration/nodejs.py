@@ -1,4 +1,4 @@
-"""Runs the published Node clients: L{Peer} is one C{tests/clients/peer.js}."""
+"""Runs the published Node clients: L{Peer} is one of C{tests/clients/*.js}."""
 
 from __future__ import annotations
 
@@ -41,15 +41,24 @@ def installed() -> Path:
                 seconds=180,
                 folder=BUILD,
             )
-            need(status == 0, f"npm could not install hyco-ws: {said[-300:]}")
+            need(status == 0, f"npm could not install the clients: {said[-300:]}")
             stamp.write_text(wanted)
-        shutil.copy(CLIENTS / "peer.js", BUILD)
+        for script in CLIENTS.glob("*.js"):
+            shutil.copy(script, BUILD)
     return BUILD
+
+
+def _script(role: str) -> list[str]:
+    if role == "https":
+        return [str(installed() / "https_listener.js")]
+    return [str(installed() / "peer.js"), role]
 
 
 class Peer:
     """
-    A hyco-ws listener or sender in a process of its own.
+    A hyco-ws listener or sender, or a hyco-https listener, in a process of its own.
+
+    @param role: C{listen}, C{connect} or C{https}.
 
     @ivar events: what it told so far and nobody has asked for.
     """
@@ -77,7 +86,7 @@ class Peer:
         self._errors = stage.folder / f"{role}-{id(self)}.stderr"
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
-                [node, str(installed() / "peer.js"), role, url, *protocols],
+                [node, *_script(role), url, *protocols],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
 import shutil
@@ -14,10 +15,10 @@ from typing import Any
 import hybridconn
 from hybridconn.core.listeners import ListenerRef, SenderRequest
 from hybridconn.testing import check_load_balancer
-from tests.integration.case import IntegrationTestCase
+from tests.integration.case import IntegrationTestCase, need
 from tests.integration.peers import Refused, send_to
 from tests.integration.programs import Program, command, output_of, twistd
-from tests.integration.stage import LISTEN, Stage
+from tests.integration.stage import HOST, LISTEN, SEND, Stage
 from tests.integration.targets import Target, blob, echo, read_exactly
 from tests.integration.waiting import free_port
 
@@ -83,6 +84,60 @@ class EndpointExampleTests(IntegrationTestCase):
             self.assertEqual(tunnel.recv(10), b"What is your name?\r\n")
             tunnel.send(b"Ada\r\n")
             self.assertEqual(tunnel.recv(10), b"Hello, Ada!\r\n")
+
+
+class WebExampleTests(IntegrationTestCase):
+    """Web applications that are served through a relay, and a client of them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stage = self.use(Stage(["web"]))
+        self.stage.start_relay()
+
+    def serve(self, name: str) -> None:
+        """Start an example and wait until it says that it serves."""
+        file = self.stage.connection_string_file("web", LISTEN)
+        argv = example(name, str(file), str(self.stage.ca_file))
+        self.stage.program(name, argv).start().wait_log(r"serving web", 20)
+
+    def ask(self, path: str, body: bytes | None = None) -> http.client.HTTPResponse:
+        """One request with a token."""
+        connection = http.client.HTTPSConnection(
+            HOST, self.stage.port, timeout=20, context=self.stage.trust()
+        )
+        self.addCleanup(connection.close)
+        token = {"ServiceBusAuthorization": self.stage.token("web", SEND)}
+        connection.request("GET" if body is None else "POST", path, body, token)
+        return connection.getresponse()
+
+    def test_web_site(self) -> None:
+        """A plain Site: a page with the sender's address, and events as they come."""
+        self.serve("web_site.py")
+        self.assertEqual(self.ask("/web/").read(), b"hello, 127.0.0.1\n")
+        self.assertEqual(self.ask("/web/none").status, 404)
+        events = self.ask("/web/clock")
+        self.assertEqual(events.headers["Content-Type"], "text/event-stream")
+        said = events.read().split()
+        self.assertEqual(
+            said, [b"data:", b"tick", b"data:", b"tock", b"data:", b"tick"]
+        )
+
+    def test_klein_app(self) -> None:
+        """A Klein application, and treq as its client."""
+        need(importlib.util.find_spec("klein"), "no klein here: pip install klein")
+        need(importlib.util.find_spec("treq"), "no treq here: pip install treq")
+        self.serve("klein_app.py")
+        self.assertEqual(self.ask("/web/hello/relay").read(), b"hello, relay\n")
+        self.assertEqual(self.ask("/web/sum", b"[1, 2, 3]").read(), b'{"sum": 6}')
+        self.assertEqual(self.ask("/web/sum").status, 405)
+        file = self.stage.connection_string_file("web", SEND)
+        for target, said in (("/hello/world", "200 hello, world"), ("/no", "404 ")):
+            status, output = output_of(
+                example("http_client.py", str(file), target, str(self.stage.ca_file)),
+                seconds=30,
+            )
+            self.assertEqual(status, 0, output)
+            self.assertTrue(output.startswith(said), output)
 
 
 class EmbeddedRelayTests(IntegrationTestCase):
