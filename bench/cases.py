@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from bench.errors import BenchError
 from bench.generators import Part
+from bench.http import measure as measure_http
 from bench.processes import LOOPBACK, Children, free_port
 from bench.report import Row
 from bench.tunnels import (
@@ -546,6 +547,14 @@ def stall(run: Run) -> list[Row]:
     ]
 
 
+# --- HTTP --------------------------------------------------------------------
+
+
+def http(run: Run) -> list[Row]:
+    """HTTP requests through relay and listener, beside the target asked directly."""
+    return measure_http(run.rounds, run.scaled(5), run.extra, run.say)
+
+
 CASES: dict[str, Callable[[Run], list[Row]]] = {
     "relay-bulk": relay_bulk,
     "relay-1k": relay_small,
@@ -557,4 +566,5 @@ CASES: dict[str, Callable[[Run], list[Row]]] = {
     "connect": connect,
     "memory": memory,
     "stall": stall,
+    "http": http,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.load import apps, events, raw, target
+from bench.load import apps, events, http_target, raw, target
 
 PARTS = {
     "target": target.serve,
@@ -23,6 +23,7 @@ PARTS = {
     "listener": raw.listener,
     "tls-source": raw.tls_source,
     "tls-sink": raw.tls_sink,
+    "http-target": http_target.serve,
 }
 
 
