@@ -68,7 +68,7 @@ def serve_site(
     inside = _Inside(reactor, factory, host)
 
     def agent(request: IServerRequest) -> IAgent:
-        return agent_for(reactor, inside.endpoint_for(request.peer))
+        return agent_for(reactor, inside.reach(request.peer, secure=True))
 
     return HybridConnectionListener(
         connection_string,
@@ -89,11 +89,12 @@ class _Inside:
     server: IProtocolFactory
     host: str
 
-    def endpoint_for(self, peer: Any) -> IStreamClientEndpoint:
+    def reach(self, peer: Any, secure: bool) -> IStreamClientEndpoint:
         """The server, for a client at C{peer}."""
         here = IPv4Address("TCP", self.host, 443)
-        return InProcessEndpoint(self.clock, self.server, here, peer)
+        return InProcessEndpoint(self.clock, self.server, here, peer, secure)
 
     def endpoint(self, host: str, port: int, secure: bool) -> IStreamClientEndpoint:
-        """The server, for a client that nobody knows."""
-        return self.endpoint_for(IPv4Address("TCP", "", 0))
+        """The server, for a WebSocket's client, whom nobody knows."""
+        # WebSocket servers ask a TLS transport for more than there is here.
+        return self.reach(IPv4Address("TCP", "", 0), secure=False)

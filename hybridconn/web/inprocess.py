@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ISSLTransport,
     IStreamClientEndpoint,
+    ITCPTransport,
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -33,6 +34,8 @@ class InProcessEndpoint:
     @param server: for example a L{twisted.web.server.Site}.
     @param host: the address by which the server is reached, as it is told.
     @param peer: the address of its client, as it is told.
+    @param secure: whether the server is to take it for TLS, as the way is by which
+        the client came.  It can ask for no certificate.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class InProcessEndpoint:
         server: IProtocolFactory,
         host: IAddress,
         peer: IAddress,
+        secure: bool = False,
     ) -> None:
         self._clock = clock
+        self._far = _SecureEnd if secure else _End
         self._server = server
         self._host = host
         self._peer = peer
@@ -56,20 +61,21 @@ class InProcessEndpoint:
             refused.errback(Failure(ConnectionRefusedError("not taken")))
             return refused
         near = _End(self._clock, client, self._peer, self._host)
-        far = _End(self._clock, server, self._host, self._peer)
+        far = self._far(self._clock, server, self._host, self._peer)
         near.other, far.other = far, near
         server.makeConnection(far)
         client.makeConnection(near)
         return succeed(client)
 
 
-@implementer(ISSLTransport, IPushProducer)
+@implementer(ITCPTransport, IPushProducer)
 class _End:
     """
     One end.  What the other one writes is delivered in a later turn of the reactor,
     so that no protocol is called from within itself.
 
-    It says that it is TLS: so is the way by which the request came.
+    @ivar protocol: gets what arrives; whoever takes a connection over puts another
+        one in its place.
     """
 
     other: _End
@@ -80,7 +86,7 @@ class _End:
         self, clock: IReactorTime, protocol: Any, host: IAddress, peer: IAddress
     ) -> None:
         self._clock = clock
-        self._protocol = protocol
+        self.protocol = protocol
         self._host = host
         self._peer = peer
         self._arrived: list[bytes] = []
@@ -92,7 +98,7 @@ class _End:
         self._streaming = False
         self._holding = False
 
-    # --- ISSLTransport ---
+    # --- ITCPTransport ---
 
     def write(self, data: bytes) -> None:
         if self.disconnecting or self.disconnected or not data:
@@ -120,9 +126,6 @@ class _End:
 
     def getHost(self) -> Any:
         return self._host
-
-    def getPeerCertificate(self) -> None:
-        """There is none (Twisted)."""
 
     def loseWriteConnection(self) -> None:
         """Both ways at once: no HTTP server needs one alone (Twisted)."""
@@ -194,7 +197,7 @@ class _End:
                 self._arrived = arrived[position:] + self._arrived
                 self._between = sum(map(len, self._arrived))
                 return
-            self._protocol.dataReceived(data)
+            self.protocol.dataReceived(data)
         if self._ended and not self._arrived:
             self._lost()
 
@@ -226,4 +229,12 @@ class _End:
         if not self.other.disconnected:
             self.other._ended = True
             self.other._schedule()
-        self._protocol.connectionLost(Failure(ConnectionDone()))
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+@implementer(ISSLTransport)
+class _SecureEnd(_End):
+    """One that counts as TLS."""
+
+    def getPeerCertificate(self) -> None:
+        """There is none (Twisted)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from autobahn.twisted.resource import WebSocketResource
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -21,6 +23,7 @@ from hybridconn.listener.request import UPGRADE_AFTER
 from hybridconn.listener.site import serve_site
 from hybridconn.sender.agent import HybridConnectionAgent
 from hybridconn.testing.relay import MemoryRelay
+from hybridconn.testing.ws_peer import WsPeer
 
 
 class App(Resource):
@@ -262,6 +265,59 @@ class SiteTests(ServingCase):
         ):
             asked = self.agent.request(b"GET", uri.encode())
             self.failureResultOf(asked, ValueError)
+
+
+class WebSocketTests(ServingCase):
+    """An application with a WebSocket of its own, by Autobahn's resource."""
+
+    def test_echo(self) -> None:
+        """It is reached through the relay, path and sub-protocol included."""
+        paths: list[str] = []
+
+        class Echo(WebSocketServerProtocol):  # type: ignore[misc]  # untyped
+            def onConnect(self, request: Any) -> str:
+                paths.append(request.path)
+                return "chat"
+
+            def onMessage(self, payload: bytes, isBinary: bool) -> None:
+                self.sendMessage(payload, isBinary)
+
+        factory = WebSocketServerFactory(reactor=self.clock)
+        factory.protocol = Echo
+        factory.setProtocolOptions(openHandshakeTimeout=0, closeHandshakeTimeout=0)
+        root = Resource()
+        root.putChild(b"ws", WebSocketResource(factory))
+        self.listener.stopService()
+        listener = serve_site(
+            self.relay.parsed_connection_string("web/app", Claim.LISTEN),
+            Site(root, reactor=self.clock),
+            self.clock,
+            dialer=self.relay.dialer(),
+            wall=self.relay.wall,
+        )
+        listener.startService()
+        self.flush()
+        peer = WsPeer.client(
+            "/$hc/web/app/ws?x=1&sb-hc-action=connect",
+            self.relay.host,
+            {
+                "ServiceBusAuthorization": self.relay.token("web/app", Claim.SEND),
+                "Sec-WebSocket-Protocol": "other, chat",
+            },
+        )
+        peer.dial(self.relay.network, self.relay.host, self.relay.port, secure=True)
+        self.relay.network.advance(0.1)
+        self.assertEqual((peer.status, peer.reason), (101, "Switching Protocols"))
+        self.assertEqual(peer.headers["sec-websocket-protocol"], "chat")
+        peer.text("hello")
+        peer.binary(b"x" * 100_000)
+        self.relay.network.advance(0.1)
+        self.assertEqual(peer.messages, ["hello", b"x" * 100_000])
+        peer.close(1000, b"bye")
+        self.relay.network.advance(0.1)
+        assert peer.close_frame is not None
+        self.assertEqual(peer.close_frame[0], 1000)
+        self.assertEqual(paths, ["/ws"])
 
 
 class KeptPathTests(ServingCase):
