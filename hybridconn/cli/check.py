@@ -21,6 +21,7 @@ from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.entities import AuthorizationRule, HybridConnection
 from hybridconn.core.limits import Limits
 from hybridconn.core.names import is_usual_entity_path
+from hybridconn.core.relay_url import http_url
 
 _SOON = timedelta(days=30)
 
@@ -128,6 +129,8 @@ def describe_listener(config: ListenerConfig) -> Iterator[str]:
     for one in config.hybrid_connections:
         target = one.target or "what its metadata says"
         yield f"serve {_connection(one.connection)} -> {target}"
+        if one.http.insecure:
+            yield "  believe any certificate of it"
     yield from _trust(config)
 
 
@@ -135,6 +138,8 @@ def describe_sender(config: SenderConfig) -> Iterator[str]:
     """What a sender would do, line by line."""
     for forward in config.forwards:
         yield f"listen on {forward.bind} -> {_connection(forward.connection)}"
+        if forward.http:
+            yield f"  as HTTP: {forward.bind}/… is {http_url(forward.connection)}/…"
         if not ipaddress.ip_address(forward.bind.host).is_loopback:
             yield "  other machines can connect to it"
     yield from _trust(config)

@@ -18,10 +18,17 @@ import click
 from hybridconn.certificates import check_pair, expiry, make_certificates
 from hybridconn.cli.files import NewFile, existing, write_files
 from hybridconn.cli.templates import Plan, listener_toml, relay_toml, sender_toml
-from hybridconn.config.addresses import parse_bind, parse_host_name, parse_host_port
+from hybridconn.config.addresses import (
+    HostPort,
+    parse_bind,
+    parse_host_name,
+    parse_host_port,
+)
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.entities import Secret
+from hybridconn.core.http_url import HttpUrl
 from hybridconn.core.names import parse_entity_path, parse_namespace_name
+from hybridconn.core.relay_url import http_url
 
 _KEY_BYTES = 32
 _DEFAULT_TARGET = "127.0.0.1:8080"
@@ -77,10 +84,11 @@ def _checked(parse: Callable[[str], object]) -> Callable[..., Any]:
 )
 @click.option(
     "--endpoint",
-    callback=_checked(parse_host_port),
-    metavar="HOST:PORT",
-    help="What the hybrid connection stands for: the listener's target. Without it "
-    f"the listener gets {_DEFAULT_TARGET}, to be changed.",
+    callback=_checked(lambda text: _place_of(text)),
+    metavar="HOST:PORT|URL",
+    help="What the hybrid connection stands for: the listener's target, host:port or "
+    "the http:// or https:// URL of a web service. Without it the listener gets "
+    f"{_DEFAULT_TARGET}, to be changed.",
 )
 @click.option(
     "--bind",
@@ -127,8 +135,9 @@ def init(
         port=port,
         namespace=namespace,
         entity=entity,
-        endpoint=endpoint,
+        endpoint=str(_place_of(endpoint)) if endpoint else None,
         target=target,
+        http=_is_url(target),
         bind=bind or _bind_for(target),
         certificate=os.path.abspath(certificate) if certificate else None,
         key=os.path.abspath(key) if key else None,
@@ -152,8 +161,24 @@ def _fresh_key() -> str:
     return base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
+def _is_url(target: str) -> bool:
+    return target.lower().startswith(("http:/", "https:/"))
+
+
+def _place_of(target: str) -> HostPort:
+    """
+    Host and port of a target.
+
+    @raise ValueError: it is neither C{host:port} nor a URL.
+    """
+    if not _is_url(target):
+        return parse_host_port(target)
+    url = HttpUrl.parse(target)
+    return HostPort(url.host, url.port)
+
+
 def _bind_for(target: str) -> str:
-    port = parse_host_port(target).port
+    port = _place_of(target).port
     return f"127.0.0.1:{port + 10000 if port <= 55535 else port - 10000}"
 
 
@@ -219,6 +244,15 @@ def _report(plan: Plan, folder: Path, files: dict[str, NewFile]) -> None:
         "     twistd -n --pidfile= hcsender --config sender.toml",
         f"  4. Let the app connect to {plan.bind}.",
     ]
+    if plan.http:
+        url = http_url(ConnectionString.parse(_string(plan, "x", plan.send_key)))
+        file = f"{at}/send.connection-string"
+        lines[-1] = f"  4. Let the app use http://{plan.bind}/"
+        lines += [
+            f"     Or, without a sender, {url}/ with the header",
+            "     ServiceBusAuthorization, whose value is made by:",
+            f"     hybridconn token --connection-string-file {file}",
+        ]
     if not plan.endpoint:
         lines.append(
             f"Change the target {plan.target} in listener.toml to yours first."

@@ -16,7 +16,8 @@ class Plan:
 
     @ivar hosts: the main one first.
     @ivar endpoint: for the hybrid connection's metadata, if given.
-    @ivar target: of the listener, C{host:port}.
+    @ivar target: of the listener, C{host:port} or a URL.
+    @ivar http: whether it is a URL.
     @ivar bind: of the sender, C{address:port}.
     @ivar certificate: a file that is there; L{None}: one of a private authority.
     @ivar key: the file that goes with C{certificate}.
@@ -34,6 +35,7 @@ class Plan:
     manage_key: str = field(repr=False)
     listen_key: str = field(repr=False)
     send_key: str = field(repr=False)
+    http: bool = False
 
 
 def _toml(value: object) -> str:
@@ -96,13 +98,17 @@ target = {_toml(plan.target)}
 
 def sender_toml(plan: Plan) -> str:
     """The sender's configuration."""
-    return f"""\
+    return (
+        f"""\
 # The sender. Start it with: twistd -n --pidfile= hcsender --config sender.toml
 {_authorities(plan)}
 [[forward]]
 connection_string_file = "send.connection-string"
 bind = {_toml(plan.bind)}
-"""
+{"http = true" if plan.http else ""}
+""".rstrip()
+        + "\n"
+    )
 
 
 def _authorities(plan: Plan) -> str:

@@ -99,6 +99,7 @@ class AgentTests(CheckTestCase):
             "Endpoint=sb://relay.example.net:8443/;EntityPath=web;"
             f"SharedAccessSignature={token}"
         )
+        self.environ["OTHER"] = STRING.replace("EntityPath=db", "EntityPath=other")
         self.environ["OPEN"] = "Endpoint=sb://relay.example.net/;EntityPath=open"
 
     def test_listener(self) -> None:
@@ -108,7 +109,9 @@ class AgentTests(CheckTestCase):
             "listener.toml",
             'ca_file = "ca.pem"\n[[hybrid_connection]]\n'
             'connection_string_file = "db"\ntarget = "db.corp:1433"\n'
-            '[[hybrid_connection]]\nconnection_string_env = "TOKEN"\n',
+            '[[hybrid_connection]]\nconnection_string_env = "TOKEN"\n'
+            '[[hybrid_connection]]\nconnection_string_env = "OTHER"\n'
+            'target = "https://app.corp/"\ntarget_insecure = true\n',
         )
         self.assertEqual(
             self.lines(describe_listener(load_listener(path, self.environ))),
@@ -116,6 +119,8 @@ class AgentTests(CheckTestCase):
                 "serve db at relay.example.net:443 by rule app -> db.corp:1433",
                 "serve web at relay.example.net:8443 by a ready token, which is not "
                 "renewed -> what its metadata says",
+                "serve other at relay.example.net:443 by rule app -> https://app.corp/",
+                "  believe any certificate of it",
                 "trust the system's certificate authorities and those in "
                 f"{self.folder}/ca.pem",
             ],
@@ -126,13 +131,17 @@ class AgentTests(CheckTestCase):
         path = self.write(
             "sender.toml",
             'insecure = true\n[[forward]]\nconnection_string_env = "OPEN"\n'
-            'bind = "0.0.0.0:80"\n',
+            'bind = "0.0.0.0:80"\n[[forward]]\nconnection_string_env = "OPEN"\n'
+            'bind = "127.0.0.1:81"\nhttp = true\n',
         )
         self.assertEqual(
             self.lines(describe_sender(load_sender(path, self.environ))),
             [
                 "listen on 0.0.0.0:80 -> open at relay.example.net:443 without a token",
                 "  other machines can connect to it",
+                "listen on 127.0.0.1:81 -> open at relay.example.net:443 without a "
+                "token",
+                "  as HTTP: 127.0.0.1:81/… is http://relay.example.net:443/open/…",
                 "use no TLS: anyone on the way can read",
             ],
         )

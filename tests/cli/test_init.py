@@ -115,6 +115,23 @@ class GoodTests(InitTestCase):
         (forward,) = load_sender(self.folder / "sender.toml", {}).forwards
         self.assertEqual(str(forward.bind), "127.0.0.1:50000")
 
+    def test_web_service(self) -> None:
+        """A URL makes the listener a reverse proxy and the sender's port HTTP."""
+        said = self.good(
+            *("--host", "a.example", "--entity", "web"),
+            *("--endpoint", "https://app.corp/base"),
+        )
+        (one,) = load_listener(self.folder / "listener.toml", {}).hybrid_connections
+        assert one.target is not None
+        self.assertEqual(str(one.target.http), "https://app.corp/base")
+        (forward,) = load_sender(self.folder / "sender.toml", {}).forwards
+        self.assertEqual((forward.http, str(forward.bind)), (True, "127.0.0.1:10443"))
+        relay = load_relay(self.folder / "relay.toml", {})
+        entity = relay.namespaces[0].hybrid_connections[0]
+        self.assertEqual(entity.endpoint, "app.corp:443")
+        self.assertIn("http://127.0.0.1:10443/", said)
+        self.assertIn("https://a.example/web/ with the header", said)
+
     def test_ipv6(self) -> None:
         """An IPv6 address is written in brackets where one must be."""
         self.assertIn("Endpoint=sb://[::1]/;", self.good("--host", "[::1]"))
@@ -152,6 +169,8 @@ class BadTests(InitTestCase):
             ("--entity", "a//b"),
             ("--endpoint", "db"),
             ("--endpoint", "db:0"),
+            ("--endpoint", "http://me@web/"),
+            ("--endpoint", "https://"),
             ("--bind", "db:1"),
         ):
             said = self.bad(2, "--host", "a.example", option, value)
