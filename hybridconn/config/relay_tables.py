@@ -286,5 +286,12 @@ class RelaySettings:
             "sent; the others have those behind it. 0: the port behind `port`."
         ),
     )
+    log_requests: bool = field(
+        default=False,
+        metadata=_help(
+            "Log a line for each HTTP request that a listener answered, without its "
+            "path and query. What goes wrong is logged anyway."
+        ),
+    )
     data_path: DataPathName = field(default="slim", metadata=_help(DATA_PATH_HELP))
     tls: TLSPathName = field(default="lean", metadata=_help(TLS_HELP))

@@ -58,7 +58,11 @@ class PublicUrl:
 
 @frozen(kw_only=True)
 class Surroundings:
-    """What all senders and listeners of one relay share."""
+    """
+    What all senders and listeners of one relay share.
+
+    @ivar log_requests: write a line for each HTTP request that was answered.
+    """
 
     desk: Desk
     limits: Limits
@@ -67,6 +71,7 @@ class Surroundings:
     websockets: TunnelServerFactory
     public_url: PublicUrl
     presence: IPresence
+    log_requests: bool = False
 
 
 class Connecting:

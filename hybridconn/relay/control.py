@@ -132,8 +132,13 @@ class ControlChannel(MessageSink):
         Write an HTTP request, its body in one message right behind the command
         (section 7.2, delivery A).
 
-        @return: L{False} if too many are unanswered; then nothing is written.
+        @return: L{False} if too many are unanswered or unread; then nothing is
+            written.
         """
+        # Bodies must not fill the queue that says whether a listener is online.
+        room = self._limits.control_queue_bytes // 4
+        if self._backlog() and self._backlog() + len(body) > room:
+            return False
         if not self._responses.expect(exchange):
             return False
         command = text.encode("utf-8")

@@ -160,7 +160,14 @@ class Exchange:
     Every method may be called in every state.
 
     @ivar request_id: names the request to the listener.
+    @ivar status: of the listener's response; 0 before that.
+    @ivar received: bytes of the request's body so far.
+    @ivar sent: bytes of the response's body so far.
     """
+
+    status = 0
+    received = 0
+    sent = 0
 
     def __init__(
         self, host: Host, clock: IReactorTime, limits: Limits, request_id: str
@@ -206,6 +213,7 @@ class Exchange:
     # --- the request's body: IBodySink ---
 
     def body_received(self, data: bytes) -> None:
+        self.received += len(data)
         if self._state is _State.GATHERING:
             self._gathered.append(data)
         elif self._socket is not None:
@@ -303,11 +311,14 @@ class Exchange:
         except ListenerFailed as refusal:
             self._end(refusal, PROTOCOL_ERROR)
             return
-        if self._bodiless(response):
+        bodiless = self._bodiless(response)
+        self.sent = 0 if bodiless else len(body)
+        # First of all: the answer may bring the next request of its connection.
+        self._settle(NORMAL, "Normal Closure")
+        if bodiless:
             self._begin_answer(response, headers).finish()
         else:
             self._request.answer(response.status, response.reason, headers, body)
-        self._settle(NORMAL, "Normal Closure")
 
     def fail(self, why: str) -> None:
         """The listener broke the protocol on the control channel."""
@@ -337,15 +348,16 @@ class Exchange:
             )
 
     def body_part_received(self, data: bytes) -> None:
+        self.sent += len(data)
         self._timer.touch()
         if self._answer is not None:
             self._answer.write(data)
 
     def response_ended(self) -> None:
         answer, self._answer = self._answer, None
+        self._settle(NORMAL, "Normal Closure")
         if answer is not None:
             answer.finish()
-        self._settle(NORMAL, "Normal Closure")
 
     def response_failed(self, code: int, why: str) -> None:
         self._end(ListenerFailed(why), code, why)
@@ -428,7 +440,9 @@ class Exchange:
         # A 1xx would be no answer, and a 101 another protocol (section 7.3).
         if not 200 <= response.status <= 999:
             raise ListenerFailed("The listener's response has no valid status")
-        return response_headers(response.headers, self._host.via)
+        headers = response_headers(response.headers, self._host.via)
+        self.status = response.status
+        return headers
 
     def _bodiless(self, response: Response) -> bool:
         return response.status in _BODILESS or self._request.head.method == "HEAD"

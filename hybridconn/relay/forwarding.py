@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.logger import Logger
+
 from hybridconn.core.entities import HybridConnection, Namespace
 from hybridconn.core.headers import request_headers
+from hybridconn.core.http import join_authority
 from hybridconn.core.http_commands import Request
 from hybridconn.core.listeners import SenderRequest
 from hybridconn.core.names import fold_segments
@@ -35,6 +38,8 @@ class Forwarding:
     @raise Refusal: the sender's headers cannot be passed on.
     """
 
+    log = Logger()
+
     def __init__(
         self,
         around: Surroundings,
@@ -47,13 +52,15 @@ class Forwarding:
         note: Callable[[str], None],
     ) -> None:
         self.request = request
-        self.via = namespace.name
+        self.via = join_authority(request.head.host, None)
         self.note = note
         self.refuse = refuse
         self.key = entity_key(namespace.name, entity.path)
         self._around = around
         self._address = address
         self._watched: Kept | None = None
+        self._listener = ""
+        self._started = around.clock.seconds()
         self._headers = request_headers(
             request.head,
             self.via,
@@ -84,7 +91,10 @@ class Forwarding:
     # --- Host ---
 
     def choose(self) -> Channel | None:
-        return self._around.desk.choose(self.key, self._sender_request, ())
+        channel = self._around.desk.choose(self.key, self._sender_request, ())
+        if channel is not None:
+            self._listener = channel.id
+        return channel
 
     def new_ticket(self, exchange: Exchange) -> Ticket:
         return Ticket(
@@ -144,6 +154,21 @@ class Forwarding:
             tune(socket.transport, control=False)
 
     def settled(self, exchange: Exchange, socket: StreamingWebSocket | None) -> None:
-        self._around.desk.remove_exchange(self.key, exchange)
+        around = self._around
+        around.desk.remove_exchange(self.key, exchange)
         if self._watched is not None:
-            self._around.upkeep.discard(self._watched)
+            around.upkeep.discard(self._watched)
+        if around.log_requests and exchange.status:
+            self.log.info(
+                "{method} {entity} from {address}: {status} by listener {listener},"
+                " bytes {received}/{sent} {duration:.3f} s, {tracking}",
+                method=self.request.head.method[:16],
+                entity=self._sender_request.entity_path,
+                address=self.request.peer.host,
+                status=exchange.status,
+                listener=self._listener,
+                received=exchange.received,
+                sent=exchange.sent,
+                duration=around.clock.seconds() - self._started,
+                tracking=str(self.request.tracking),
+            )

@@ -12,6 +12,8 @@ from twisted.logger import Logger
 from hybridconn.core.entities import select_namespace
 from hybridconn.core.names import parse_entity_path
 from hybridconn.core.refusals import (
+    BadGateway,
+    GatewayTimeout,
     Refusal,
     Rejected,
     RejectionTaken,
@@ -23,6 +25,7 @@ from hybridconn.interfaces import IEntityStore, IHeldRequest
 from hybridconn.relay.logbook import Logbook
 from hybridconn.web.admission import Admission
 
+_AT_ONCE: Final = (TooManyRequests, ShuttingDown, BadGateway, GatewayTimeout)
 _SIMPLE_ID: Final = re.compile(r"[A-Za-z0-9._:@-]{1,64}")
 
 
@@ -58,9 +61,10 @@ class RefusalDesk:
             request.refuse(refusal)
             return
         address, delay = request.peer.host, 0.0
-        # One that is too fast is not slowed down but sent away, and nobody has
-        # the time to wait for a relay that stops.
-        if not isinstance(refusal, TooManyRequests | ShuttingDown):
+        # One that is too fast is not slowed down but sent away, nobody has the time
+        # to wait for a relay that stops, and what fails behind the relay is not the
+        # sender's fault.
+        if not isinstance(refusal, _AT_ONCE):
             delay = self._admission.failed(
                 address, authentication=isinstance(refusal, Unauthorized)
             )

@@ -36,6 +36,7 @@ class Channel(Protocol):
     What a rendezvous and the desk need of a listener, of this process or of
     another one.
 
+    @ivar id: names it in logs.
     @ivar authority: the C{Host} by which it came to the relay.
     @ivar secure: whether it came by TLS.
     @ivar connections: tunnels that run through it.
@@ -43,6 +44,7 @@ class Channel(Protocol):
     @ivar sb_hc_id: the id with which it came, if any.
     """
 
+    id: str
     authority: str
     secure: bool
     sb_hc_id: str | None

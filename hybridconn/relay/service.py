@@ -69,6 +69,7 @@ class RelayService(MultiService):
     @param data_path: who reads and writes the frames of tunnels.
     @param tls: whose code lies between TLS and the network.
     @param bus: the way to other processes of the same relay.
+    @param log_requests: write a line for each HTTP request that was answered.
     @ivar front_door: the protocol factory that all ports share.
     @ivar desk: who is connected.
     @ivar presence: tells other processes of it.
@@ -93,6 +94,7 @@ class RelayService(MultiService):
         data_path: DataPath = "slim",
         tls: TLSPath = "lean",
         bus: IClusterBus | None = None,
+        log_requests: bool = False,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -125,6 +127,7 @@ class RelayService(MultiService):
                 websockets=self._websockets,
                 public_url=public_url or PublicUrl(),
                 presence=self.presence,
+                log_requests=log_requests,
             ),
             store,
             authorizer or SasAuthorizer(limits.clock_skew),

@@ -95,6 +95,7 @@ def make_relay(
         config.limits,
         public_url=_public_url(config.listen, own_port),
         data_path=config.relay.data_path,
+        log_requests=config.relay.log_requests,
         tls=config.relay.tls,
         bus=bus,
     )

@@ -91,6 +91,7 @@ class MemoryRelay:
         limits: Limits | None = None,
         seed: int = 0,
         bus: IClusterBus | None = None,
+        log_requests: bool = False,
     ) -> None:
         """
         @param entities: paths, or hybrid connections with all their properties.
@@ -102,6 +103,7 @@ class MemoryRelay:
         @param bus: makes it one of several processes, to whose own C{port}
             listeners are sent; see L{MemoryCluster
             <hybridconn.testing.bus.MemoryCluster>}.
+        @param log_requests: log a line for each HTTP request that was answered.
         """
         self.network = MemoryNetwork() if network is None else network
         self.clock = self.network.clock
@@ -125,6 +127,7 @@ class MemoryRelay:
             random_number=chance.random,
             public_url=PublicUrl(port=None if bus is None else port),
             bus=bus,
+            log_requests=log_requests,
         )
         self.service.listen_on(self.network.server_endpoint(host, port))
         self.start()

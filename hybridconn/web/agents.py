@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.client import URI, Agent, HTTPConnectionPool
@@ -16,6 +16,7 @@ from hybridconn.interfaces import IDialer
 #: Connections that may wait for another request, and seconds for how long.
 MOST_IDLE: Final = 64
 IDLE_SECONDS: Final = 30
+_MOST_KNOWN: Final = 16
 
 
 def pooled_agent(reactor: Any, dialer: IDialer, persistent: bool = True) -> IAgent:
@@ -47,11 +48,19 @@ def _agent(
 @frozen
 class _Dialled:
     dialer: IDialer
+    #: Looking at a name costs a good part of a request, and there is one of them.
+    _known: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = field(factory=dict)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Where to dial (Twisted)."""
-        host = uri.host.decode("ascii")
-        return _Quiet(self.dialer.endpoint(host, uri.port, uri.scheme == b"https"))
+        place = (uri.scheme, uri.host, uri.port)
+        if place not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            host = uri.host.decode("ascii")
+            endpoint = self.dialer.endpoint(host, uri.port, uri.scheme == b"https")
+            self._known[place] = _Quiet(endpoint)
+        return self._known[place]
 
 
 @implementer(IAgentEndpointFactory)

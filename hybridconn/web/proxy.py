@@ -94,10 +94,10 @@ class Passage:
             for value in values
         ]
         length = content_length(fields)
-        if length is None and response.length is not UNKNOWN_LENGTH:
+        # Of an answer without a body Twisted says that its length is 0.
+        bodiless = self._request.head.method == "HEAD" or response.code in (204, 304)
+        if not bodiless and response.length is not UNKNOWN_LENGTH:
             length = response.length
-        if self._request.head.method != "HEAD" and response.code == 304:
-            length = None  # Twisted does not tell it
         reason = response.phrase.decode("latin-1")
         try:
             headers = self._amend(response_headers(fields, None))

@@ -8,6 +8,7 @@ import json
 import shutil
 import ssl
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.integration.case import IntegrationTestCase, need
 from tests.integration.peers import Refused
 from tests.integration.peers import dial as dial_websocket
 from tests.integration.programs import output_of, twistd
-from tests.integration.stage import HOST, SEND, Stage
+from tests.integration.stage import HOST, SEND, STOCK, Stage
 from tests.integration.targets import blob
 from tests.integration.waiting import free_port
 from tests.integration.webapp import WebApp
@@ -31,12 +32,13 @@ class HttpCase(IntegrationTestCase):
 
     settings: dict[str, Any] = {}  # noqa: RUF012
     limits: dict[str, object] = {}  # noqa: RUF012
+    paths: Mapping[str, object] = {}
 
     def setUp(self) -> None:
         super().setUp()
         self.app = WebApp()
         self.addCleanup(self.app.close)
-        self.stage = self.use(Stage(["web"], limits=self.limits))
+        self.stage = self.use(Stage(["web"], limits=self.limits, paths=self.paths))
         self.stage.start_relay()
         target = f"http://127.0.0.1:{self.app.port}"
         self.stage.start_listener({"web": target}, **self.settings)
@@ -217,6 +219,29 @@ class ServiceTests(HttpCase):
         null = ("--output", "/dev/null", "--output", "/dev/null")
         status, said = self.curl("--write-out", form, *null, page, other)
         self.assertEqual((status, said.split()), (0, ["200", "1", "200", "0"]))
+
+
+class StockTests(HttpCase):
+    """The same by Autobahn's frames and Twisted's TLS."""
+
+    paths = STOCK
+
+    def test_both_ways(self) -> None:
+        """Bodies that stream, events that come at once, a WebSocket."""
+        body = blob(2 * MIB)
+        told = json.loads(self.ask("POST", "/web/x", iter([body])).read())
+        self.assertEqual(told["sha256"], hashlib.sha256(body).hexdigest())
+        self.assertEqual(len(self.ask("GET", f"/web/download?{MIB}").read()), MIB)
+        response = self.ask("GET", "/web/sse")
+        for number in range(3):
+            self.assertEqual(response.readline(), b"data: %d\n" % number)
+            response.readline()
+            self.app.step.release()
+        url = f"wss://{HOST}:{self.stage.port}/web/ws"
+        socket = dial_websocket(self.stage, url, self.stage.token("web", SEND))
+        socket.send("hello")
+        self.assertEqual(socket.recv(timeout=10), "/ws hello")
+        socket.close()
 
 
 class SettingsTests(HttpCase):

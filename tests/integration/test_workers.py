@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import os
 import re
 import signal
@@ -10,9 +12,10 @@ import socket
 
 from tests.integration.case import IntegrationTestCase
 from tests.integration.programs import output_of, twistd
-from tests.integration.stage import PLAIN, Stage
+from tests.integration.stage import HOST, PLAIN, SEND, Stage
 from tests.integration.targets import echo
 from tests.integration.waiting import free_port
+from tests.integration.webapp import WebApp
 
 STARTED = r"worker (\d): .*FrontDoor"
 TUNNEL = r"worker (\d): .*tunnel \S+ \S+: ended"
@@ -32,7 +35,7 @@ class WorkersTests(IntegrationTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        ports = {"worker_port": free_pair()}
+        ports = {"worker_port": free_pair(), "log_requests": True}
         self.stage = self.use(Stage(["echo"], relay_settings=ports))
         self.relay = self.stage.relay
         self.relay.argv += ["--workers", "2"]
@@ -60,6 +63,23 @@ class WorkersTests(IntegrationTestCase):
             self.talk(port).close()
         self.wait_until("all to end", lambda: len(self.ended_at()) == 40)
         self.assertEqual(set(self.ended_at()), {"1", "2"})
+
+    def test_http_across(self) -> None:
+        """HTTP requests at the other worker come to the listener by a rendezvous."""
+        app = WebApp()
+        self.addCleanup(app.close)
+        self.stage.start_listener({"echo": f"http://127.0.0.1:{app.port}"})
+        token = {"ServiceBusAuthorization": self.stage.token("echo", SEND)}
+        for number in range(30):
+            connection = http.client.HTTPSConnection(
+                HOST, self.stage.port, timeout=20, context=self.stage.trust()
+            )
+            connection.request("POST", f"/echo/{number}", b"x" * number, token)
+            told = json.loads(connection.getresponse().read())
+            connection.close()
+            self.assertEqual(told["size"], number)
+        served = re.findall(r"worker (\d): .*POST echo .* 200 ", self.relay.log())
+        self.assertEqual((len(served), set(served)), (30, {"1", "2"}))
 
     def test_worker_dies(self) -> None:
         """Its tunnels go with it, the other's stay; then all is as before."""

@@ -215,6 +215,14 @@ class ResponseTests(TargetCase):
         self.assertEqual(request.outcome.length, 123)
         self.assertEqual(request.outcome.headers, ())
 
+    def test_no_length_of_nothing(self) -> None:
+        """What Twisted says of answers without a body is not passed on."""
+        for method, code in (("HEAD", 200), ("GET", 204), ("GET", 304)):
+            request = self.ask(method)
+            self.respond(code, 0)
+            assert isinstance(request.outcome, FakeAnswer)
+            self.assertIsNone(request.outcome.length)
+
     def test_bad_header(self) -> None:
         """A header that could split the answer is 502."""
         request = self.ask()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 from hybridconn.core.entities import Claim, HybridConnection
+from hybridconn.core.limits import Limits
+from hybridconn.testing.relay import MemoryRelay
 from hybridconn.testing.ws_peer import WsPeer
 from tests.relay.http_peer import HttpCase
+from tests.relay.scene import LIMITS, watch_log
 
-VIA = "testing"
+VIA = "relay.test"
 GUID = r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}"
 
 
@@ -102,6 +105,27 @@ class ControlDeliveryTests(HttpCase):
         refused = self.client()
         self.send(refused, self.head("POST", headers=expect))
         self.refused(refused, 502, "no listeners")
+
+    def test_unread_bodies(self) -> None:
+        """A listener that reads slowly is still there: more comes by rendezvous."""
+        self.restart(ping_interval=1000.0, control_queue_bytes=1048576)
+        self.control.pause()
+        peers = [self.ask("POST", body=b"x" * 65536) for _ in range(40)]
+        self.assertEqual([peer.received for peer in peers], [b""] * 40)
+        self.control.resume()
+        self.flush()
+        kinds = ["method" in request for request in self.requests()]
+        self.assertIn(True, kinds)
+        self.assertFalse(kinds[-1])
+
+    def test_next_comes_at_once(self) -> None:
+        """A pipelined request finds the place of the one before free."""
+        self.restart(connections_per_namespace=1)
+        peer = self.client()
+        self.send(peer, self.head(path="/hyco/1") + self.head(path="/hyco/2"))
+        for number in range(2):
+            self.respond(self.control, self.requests()[number])
+            self.assertEqual(self.answer(peer).status, 200)
 
     def test_keep_alive_and_pipelining(self) -> None:
         """Requests of one connection are answered in their order."""
@@ -302,6 +326,15 @@ class RefusalTests(HttpCase):
         self.flush()
         self.refused(self.ask(), 502, "There are no listeners connected")
 
+    def test_no_delay(self) -> None:
+        """What fails behind the relay is answered at once, however often."""
+        self.relay.stop()
+        self.relay = MemoryRelay(self.entities, limits=Limits(exempt_networks=()))
+        self.network = self.relay.network
+        for _ in range(8):
+            self.refused(self.ask(), 502, "There are no listeners")
+        self.assertEqual(self.ask(path="/no").received, b"")
+
     def test_listener_is_lost(self) -> None:
         """502 at once, not after the time-out."""
         peer = self.ask()
@@ -374,6 +407,39 @@ class RefusalTests(HttpCase):
         self.send(peer, b"CONNECT relay:443 HTTP/1.1\r\nHost: relay\r\n\r\n")
         self.refused(peer, 405, "not allowed")
         self.refused(self.ask(path="/hyco/" + "x" * 17000), 414, "too long")
+
+    def test_internal(self) -> None:
+        """500 for a mistake of ours, which is logged; the next request is served."""
+        self.patch(self.relay.service.desk, "choose", lambda *_: 1 / 0)
+        self.refused(self.ask(), 500, "InternalServerError")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.doCleanups()
+        peer = self.ask()
+        self.respond(self.control, self.requests()[0])
+        self.assertEqual(self.answer(peer).status, 200)
+
+    def test_log(self) -> None:
+        """A line for each answered request if it is asked for, without its path."""
+        lines = watch_log(self)
+        for wanted in (False, True):
+            self.relay.stop()
+            self.relay = MemoryRelay(self.entities, limits=LIMITS, log_requests=wanted)
+            self.network = self.relay.network
+            self.control = self.listen()
+            peer = self.ask("POST", "/hyco/secret?secret", body=b"hello")
+            self.respond(self.control, self.requests()[0], 201, body=b"worlds")
+            self.assertEqual(self.answer(peer).status, 201)
+        (line,) = (line for line in lines if line.startswith("POST hyco"))
+        self.assertIn("201 by listener L1, bytes 5/6 ", line)
+        self.assertNotIn("secret", line)
+
+    def test_any_method(self) -> None:
+        """Every method but CONNECT, those that nobody knows too."""
+        for method in ("PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "x-y!"):
+            peer = self.ask(method)
+            self.assertEqual(self.requests()[-1]["method"], method)
+            self.respond(self.control, self.requests()[-1])
+            self.assertEqual(self.answer(peer).status, 200)
 
     def test_root(self) -> None:
         """The root is nobody's; it tells only that a relay is here."""
