@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from attrs import define, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -74,6 +74,26 @@ class Surroundings:
     log_requests: bool = False
 
 
+def sender_request(
+    namespace: Namespace,
+    entity: HybridConnection,
+    request: IHeldRequest,
+    address: EntityAddress,
+    headers: Mapping[str, str],
+) -> SenderRequest:
+    """What a load balancer gets to know of a sender."""
+    return SenderRequest(
+        namespace=namespace.name,
+        entity_path=entity.path,
+        # A link's name behind an IPv6 address says nothing to anybody else.
+        address=request.peer.host.partition("%")[0],
+        port=request.peer.port,
+        headers=headers,
+        query=address.passed_query,
+        tracking_id=str(request.tracking),
+    )
+
+
 class Connecting:
     """
     The L{Host <hybridconn.relay.rendezvous.Host>} of one rendezvous.
@@ -108,15 +128,8 @@ class Connecting:
             around.limits,
             strip_authorization=token_source is TokenSource.AUTHORIZATION_HEADER,
         )
-        self._sender_request = SenderRequest(
-            namespace=namespace.name,
-            entity_path=entity.path,
-            # A link's name behind an IPv6 address says nothing to anybody else.
-            address=request.peer.host.partition("%")[0],
-            port=request.peer.port,
-            headers=headers,
-            query=address.passed_query,
-            tracking_id=str(request.tracking),
+        self._sender_request = sender_request(
+            namespace, entity, request, address, headers
         )
 
     def start(self) -> None:

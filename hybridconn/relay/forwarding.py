@@ -10,13 +10,12 @@ from hybridconn.core.entities import HybridConnection, Namespace
 from hybridconn.core.headers import request_headers
 from hybridconn.core.http import join_authority
 from hybridconn.core.http_commands import Request
-from hybridconn.core.listeners import SenderRequest
 from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.rendezvous_address import build_address
 from hybridconn.core.route import EntityAddress, TokenSource
 from hybridconn.interfaces import IHeldRequest
-from hybridconn.relay.connecting import Surroundings
+from hybridconn.relay.connecting import Surroundings, sender_request
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.exchange import Exchange, Ticket
 from hybridconn.relay.rendezvous import Channel
@@ -67,14 +66,8 @@ class Forwarding:
             around.limits,
             strip_authorization=token_source is TokenSource.AUTHORIZATION_HEADER,
         )
-        self._sender_request = SenderRequest(
-            namespace=namespace.name,
-            entity_path=entity.path,
-            address=request.peer.host.partition("%")[0],
-            port=request.peer.port,
-            headers=self._headers,
-            query=address.passed_query,
-            tracking_id=str(request.tracking),
+        self._sender_request = sender_request(
+            namespace, entity, request, address, self._headers
         )
 
     def start(self) -> None:

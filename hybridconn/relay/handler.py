@@ -236,24 +236,38 @@ class RelayHandler:
     # --- connect ---
 
     def _connect(self, route: Connect, request: IHeldRequest) -> None:
-        place = self._place(route, request)
-        grant = self._authorize(place, Claim.SEND, route, request)
-        if place.entity is None:
-            raise EndpointNotFound()
-        offered(request.head)  # a malformed one costs no listener anything
-        request.authenticated()
-        token = token_from(request.head, route.address, websocket=True)
-        self._refusals.note_foreign_id(request)
+        namespace, entity, source = self._sender(route, request, websocket=True)
         Connecting(
             self._around,
-            place.namespace,
-            place.entity,
+            namespace,
+            entity,
             request,
             route.address,
-            # Where no token was asked for, none was evaluated (section 3.1).
-            TokenSource.NONE if grant.anonymous else token.source,
+            source,
             lambda refusal: self._refusals.refuse(request, refusal),
         ).start()
+
+    def _sender(
+        self, route: Route, request: IHeldRequest, websocket: bool
+    ) -> tuple[Namespace, HybridConnection, TokenSource]:
+        """
+        Who wants what, and where the token was that allows it.
+
+        @raise Refusal: nobody may, or there is no such entity.
+        """
+        place = self._place(route, request)
+        grant = self._authorize(place, Claim.SEND, route, request, websocket)
+        if place.entity is None:
+            raise EndpointNotFound()
+        if websocket:
+            offered(request.head)  # a malformed one costs no listener anything
+        request.authenticated()
+        self._refusals.note_foreign_id(request)
+        # Where no token was asked for, none was evaluated (section 3.1).
+        source = TokenSource.NONE
+        if not grant.anonymous:
+            source = token_from(request.head, route.address, websocket).source
+        return place.namespace, place.entity, source
 
     # --- accept ---
 
@@ -298,20 +312,14 @@ class RelayHandler:
             raise EndpointNotFound()
 
     def _forward(self, route: HttpRequest, request: IHeldRequest) -> None:
-        place = self._place(route, request)
-        grant = self._authorize(place, Claim.SEND, route, request, websocket=False)
-        if place.entity is None:
-            raise EndpointNotFound()
-        request.authenticated()
-        token = token_from(request.head, route.address, websocket=False)
-        self._refusals.note_foreign_id(request)
+        namespace, entity, source = self._sender(route, request, websocket=False)
         Forwarding(
             self._around,
-            place.namespace,
-            place.entity,
+            namespace,
+            entity,
             request,
             route.address,
-            TokenSource.NONE if grant.anonymous else token.source,
+            source,
             lambda refusal: self._refusals.refuse(request, refusal),
             lambda what: self._refusals.note_cut(request, what),
         ).start()
