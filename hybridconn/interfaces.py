@@ -8,7 +8,7 @@ Autobahn calls keeps its C{camelCase}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from hybridconn.core.http import RequestHead
     from hybridconn.core.listeners import ListenerRef, SenderRequest
     from hybridconn.core.refusals import Refusal
+    from hybridconn.core.resources import Resource
     from hybridconn.core.sas import Grant
     from hybridconn.core.tracking import TrackingId
+    from hybridconn.management.registry import Changes
 
 
 # --- choosing a listener -----------------------------------------------------
@@ -143,6 +145,22 @@ class IEntityStore(Interface):
         Call C{changed(namespace name, entity path)} after each change of a
         hybrid connection or its removal; with an empty path when rules or
         names of the namespace itself changed.
+        """
+
+
+class IResourceStore(Interface):
+    """Keeps what the management API changes."""
+
+    def load() -> Iterator[Resource]:
+        """
+        Everything that is in it; called once, before anything else.  It may block.
+        """
+
+    def save(changes: Changes) -> Deferred[None]:
+        """
+        Keep a change, all of it or nothing.
+
+        @return: fires when it would outlive a crash.
         """
 
 

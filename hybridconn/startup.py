@@ -29,16 +29,18 @@ _T = TypeVar("_T")
 _log = Logger()
 
 
-def load_or_exit(program: str, load: Callable[[], _T]) -> _T:
+def load_or_exit(program: str, load: Callable[[], _T], *errors: type[Exception]) -> _T:
     """
     Call C{load}; end the process if the configuration is wrong.
 
     @param program: begins the line that says what is wrong.
+    @param errors: what else a mistake may be, beside those of the configuration.
     @raise SystemExit: with all mistakes; C{twistd} prints them and exits with 1.
     """
+    expected: tuple[type[Exception], ...] = (ConfigError, TLSConfigError, *errors)
     try:
         return load()
-    except (ConfigError, TLSConfigError) as error:
+    except expected as error:
         raise SystemExit(f"{program}: {error}") from None
 
 

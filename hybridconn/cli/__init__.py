@@ -11,6 +11,7 @@ import click
 
 from hybridconn.cli.check import check
 from hybridconn.cli.init import init
+from hybridconn.cli.keys import management_token, store_key
 from hybridconn.cli.renew import renew
 from hybridconn.cli.token import token
 
@@ -25,7 +26,7 @@ def main() -> None:
     """
 
 
-for _command in (init, renew, token, check):
+for _command in (init, renew, token, check, store_key, management_token):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -12,6 +12,17 @@ from attrs import field, frozen
 
 from hybridconn.config.checks import same_names, tables
 from hybridconn.config.loader import load_file
+from hybridconn.config.management import (
+    ManagementSettings,
+    ManagementTable,
+    ManagementToken,
+    StoreSettings,
+    StoreTable,
+    TokenTable,
+    build_management,
+    build_store,
+    build_token,
+)
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.relay_tables import (
     HybridConnectionTable,
@@ -62,6 +73,12 @@ class RelayConfig:
         factory=RelaySettings, metadata={"help": "", "table": True}
     )
     limits: Limits = field(factory=Limits, metadata={"help": "", "table": True})
+    store: StoreSettings = field(
+        factory=StoreSettings, metadata={"help": "", "table": True}
+    )
+    management: ManagementSettings = field(
+        factory=ManagementSettings, metadata={"help": "", "table": True}
+    )
     namespaces: tuple[Namespace, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "namespace"}
     )
@@ -70,8 +87,16 @@ class RelayConfig:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """There is a namespace, and each is found by its own host names."""
         namespaces = tables(table, "namespace")
-        if not table.get("namespace"):
+        stored = tables_store(table)
+        if stored and table.get("namespace"):
+            yield Mistake(
+                "does not go with [store], which has them; take it over with: "
+                "hybridconn apply.",
+                "namespace",
+            )
+        elif not stored and not table.get("namespace"):
             yield Mistake("is missing; add a [[namespace]].", "namespace")
+        yield from _only_with_store(table, stored)
         yield from same_names(table, "namespace", "name", "namespace")
         yield from _same_hosts(namespaces)
         most = Limits().entities_per_namespace
@@ -91,6 +116,24 @@ class RelayConfig:
                     f"{most}.",
                     *("namespace", index, "hybrid_connection"),
                 )
+
+
+def tables_store(table: Mapping[str, Any]) -> bool:
+    """Whether a file names a store."""
+    store = table.get("store")
+    return isinstance(store, dict) and bool(store.get("path"))
+
+
+def _only_with_store(table: Mapping[str, Any], stored: bool) -> Iterator[Mistake]:
+    management, relay = table.get("management"), table.get("relay")
+    port = management.get("port") if isinstance(management, dict) else None
+    if port is not None and not stored:
+        yield Mistake(
+            "needs a place for what it changes; add [store].", "management", "port"
+        )
+    workers = relay.get("workers") if isinstance(relay, dict) else None
+    if stored and isinstance(workers, int) and workers > 1:
+        yield Mistake("a store serves one process; use 1.", "relay", "workers")
 
 
 def load_relay(
@@ -141,6 +184,9 @@ def _build_namespace(table: NamespaceTable, source: Source) -> Namespace:
 
 
 BUILDERS: Mapping[type, tuple[type, Any]] = {
+    StoreSettings: (StoreTable, build_store),
+    ManagementSettings: (ManagementTable, build_management),
+    ManagementToken: (TokenTable, build_token),
     ListenSettings: (ListenTable, _build_listen),
     AuthorizationRule: (RuleTable, _build_rule),
     HybridConnection: (HybridConnectionTable, _build_entity),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,12 +16,20 @@ from twisted.python import usage
 
 from hybridconn.balancers.registry import load_balancer
 from hybridconn.cluster.supervisor import Supervisor
+from hybridconn.config.management import StoreSettings
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
-from hybridconn.interfaces import IClusterBus
+from hybridconn.interfaces import IClusterBus, IEntityStore
+from hybridconn.management.book import ResourceBook
+from hybridconn.management.server import Server
+from hybridconn.management.service import ManagementService, StoreThread
+from hybridconn.management.tokens import Role, StaticToken
 from hybridconn.relay.connecting import PublicUrl
+from hybridconn.relay.desk import entity_key
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
+from hybridconn.stores.sql import Run, SqlResourceStore, StoreError
+from hybridconn.stores.vault import Vault, VaultError
 from hybridconn.tls import CertificateStore
 
 PROGRAM = "hcrelay"
@@ -88,9 +97,69 @@ def make_relay(
     @param bus: the way to the other processes.
     @raise SystemExit: with what is wrong.
     """
+    if not config.store.path:
+        return _relay(config, reactor, load_toml_store(config), own_port, bus)
+    thread = StoreThread(reactor)
+    book = load_or_exit(
+        PROGRAM, lambda: open_book(config.store, thread.run), StoreError, VaultError
+    )
+    relay = _relay(config, reactor, book.entities, own_port, bus)
+    # Stopped last: what was begun is still written.
+    thread.setServiceParent(relay)
+    if config.management.port is not None:
+        _manage(relay, config, reactor, book)
+    return relay
+
+
+def open_book(store: StoreSettings, run: Run) -> ResourceBook:
+    """
+    What is in a store.
+
+    @raise StoreError: it cannot be opened.
+    @raise VaultError: it was written with other keys.
+    """
+    kept = SqlResourceStore(f"sqlite:///{store.path}", Vault(store.keys), run)
+    return ResourceBook(kept)
+
+
+def _manage(
+    relay: RelayService, config: RelayConfig, reactor: Any, book: ResourceBook
+) -> None:
+    """Have C{relay} serve the management API too."""
+    settings = config.management
+    port = settings.port
+    assert port is not None
+    server = Server(
+        subscriptions=settings.subscriptions,
+        suffix=settings.suffix,
+        port=config.listen.port,
+        now=time.time,
+        random_bytes=os.urandom,
+        listener_count=lambda name, path: relay.desk.listeners(entity_key(name, path)),
+    )
+    tokens = [StaticToken(t.name, Role(t.role), t.sha256) for t in settings.tokens]
+    service = ManagementService(book, server, tokens, reactor)
+    own = settings.certificate
+    files = config.listen.certificates if own is None else (own,)
+    kind = TCP6ServerEndpoint if ":" in settings.interface else TCP4ServerEndpoint
+    service.listen_on(
+        kind(reactor, port, interface=settings.interface),
+        load_or_exit(PROGRAM, lambda: CertificateStore(files)),
+        failed=exit_for_port(PROGRAM, f"{settings.interface} port {port}"),
+    )
+    service.setServiceParent(relay)
+
+
+def _relay(
+    config: RelayConfig,
+    reactor: Any,
+    entities: IEntityStore,
+    own_port: int | None,
+    bus: IClusterBus | None,
+) -> RelayService:
     return RelayService(
         reactor,
-        load_toml_store(config),
+        entities,
         load_balancer(config.relay.load_balancer),
         config.limits,
         public_url=_public_url(config.listen, own_port),

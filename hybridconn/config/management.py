@@ -1,0 +1,274 @@
+"""
+The tables C{[store]} and C{[management]} of C{relay.toml}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from attrs import field, frozen
+from cryptography.fernet import Fernet
+
+from hybridconn.config.checks import check_files, same_names
+from hybridconn.config.kinds import FileName, Interface, Kind, Name, Port, VariableName
+from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.secrets import Source, read_bytes
+from hybridconn.tls import CertificateFiles
+
+#: What a self-hosted server calls its one subscription.
+DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
+_SUFFIX = re.compile(r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+")
+
+
+def _guid(value: str, source: Source) -> str:
+    if not _GUID.fullmatch(value):
+        raise Mistake(
+            f"{shown(value)} is no GUID; write it like {DEFAULT_SUBSCRIPTION}."
+        )
+    return value
+
+
+def _suffix(value: str, source: Source) -> str:
+    if not _SUFFIX.fullmatch(value):
+        raise Mistake(
+            f'{shown(value)} is no suffix; write it like ".relay.example.net".'
+        )
+    return value
+
+
+def _role(value: str, source: Source) -> str:
+    if value not in ("admin", "reader"):
+        raise Mistake(f'{shown(value)} is no role; use "admin" or "reader".')
+    return value
+
+
+def _sha256(value: str, source: Source) -> str:
+    if not _SHA256.fullmatch(value):
+        raise Mistake("is no SHA-256 in hexadecimal; see: hybridconn management-token.")
+    return value.lower()
+
+
+_Guid = Annotated[str, Kind("GUID", str, _guid)]
+_Suffix = Annotated[str, Kind("suffix", str, _suffix)]
+_Role = Annotated[str, Kind("role", str, _role)]
+_Sha256 = Annotated[str, Kind("SHA-256", str, _sha256)]
+
+
+def _help(text: str, **more: Any) -> dict[str, Any]:
+    return {"help": text, **more}
+
+
+@frozen
+class StoreSettings:
+    """
+    Where what is managed is kept.
+
+    @ivar path: of the database; empty: nowhere, namespaces stand in the file.
+    @ivar keys: that encrypt the keys in it, the newest first.
+    """
+
+    path: str = ""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+
+
+@frozen
+class StoreTable:
+    """C{[store]}."""
+
+    path: FileName = field(
+        default="",
+        metadata=_help(
+            "A SQLite database with namespaces, hybrid connections, rules and keys, "
+            'made if it is not there. `""`: they stand in this file.'
+        ),
+    )
+    key_file: FileName | None = field(
+        default=None,
+        metadata=_help(
+            "A file with the key that encrypts the keys in the store, as `hybridconn "
+            "store-key` prints it. More lines are older keys, which only open."
+        ),
+    )
+    key_env: VariableName | None = field(
+        default=None,
+        metadata=_help("An environment variable that holds the same."),
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """There is a key for a store, and it is one."""
+        if not table.get("path"):
+            for key in ("key_file", "key_env"):
+                if key in table:
+                    yield Mistake("goes only with path; add it.", key)
+            return
+        try:
+            store_keys(table, source)
+        except Mistake as mistake:
+            yield mistake
+
+
+def store_keys(table: Mapping[str, Any], source: Source) -> tuple[str, ...]:
+    """
+    The keys of a store.
+
+    @raise Mistake: there are none, or one is no key.
+    """
+    given = [key for key in ("key_file", "key_env") if table.get(key) is not None]
+    if not given:
+        raise Mistake(
+            "is missing; make a key with: hybridconn store-key, in a file that only "
+            "its owner may read, and name it here.",
+            "key_file",
+        )
+    if len(given) > 1:
+        raise Mistake("is one too many beside key_file; keep one of them.", "key_env")
+    value = table[given[0]]
+    if given[0] == "key_file":
+        try:
+            text = read_bytes(value, source, private=True).decode("ascii", "replace")
+        except Mistake as mistake:
+            raise Mistake(mistake.text, "key_file") from None
+    else:
+        text = source.environ.get(value, "")
+    keys = tuple(line.strip() for line in text.splitlines() if line.strip())
+    try:
+        for key in keys:
+            Fernet(key)
+    except ValueError:
+        keys = ()
+    if not keys:
+        raise Mistake(
+            f"{shown(value)} holds no key; make one with: hybridconn store-key.",
+            given[0],
+        )
+    return keys
+
+
+@frozen
+class ManagementToken:
+    """
+    Who may use the management API.
+
+    @ivar sha256: of the token, in hexadecimal.
+    """
+
+    name: str
+    role: str
+    sha256: str = field(repr=False)
+
+
+@frozen
+class TokenTable:
+    """C{[[management.token]]}."""
+
+    name: Name = field(metadata=_help("Whose it is, for the log."))
+    sha256: _Sha256 = field(
+        repr=False,
+        metadata=_help(
+            "SHA-256 of the token, as `hybridconn management-token` prints."
+        ),
+    )
+    role: _Role = field(
+        default="admin",
+        metadata=_help("`admin` may do everything, `reader` look at all but keys."),
+    )
+
+
+@frozen
+class ManagementSettings:
+    """
+    The management API.
+
+    @ivar port: L{None}: there is none.
+    @ivar certificate: L{None}: the relay's own.
+    """
+
+    port: int | None = None
+    interface: str = "127.0.0.1"
+    certificate: CertificateFiles | None = None
+    subscriptions: tuple[str, ...] = (DEFAULT_SUBSCRIPTION,)
+    suffix: str = ".localhost"
+    tokens: tuple[ManagementToken, ...] = ()
+
+
+@frozen
+class ManagementTable:
+    """C{[management]}."""
+
+    port: Port | None = field(
+        default=None,
+        metadata=_help("TCP port of the management API; without it there is none."),
+    )
+    interface: Interface = field(
+        default="127.0.0.1",
+        metadata=_help("IP address to listen on; loopback unless it says otherwise."),
+    )
+    certificate: FileName | None = field(
+        default=None,
+        metadata=_help("PEM file, as in `[listen]`. Without it that one is used."),
+    )
+    key: FileName | None = field(
+        default=None, metadata=_help("PEM file with its private key.")
+    )
+    subscriptions: tuple[_Guid, ...] = field(
+        default=(DEFAULT_SUBSCRIPTION,),
+        metadata=_help("The subscription ids that clients may name."),
+    )
+    suffix: _Suffix = field(
+        default=".localhost",
+        metadata=_help(
+            "What follows a namespace's name in the host name by which its clients "
+            "reach the relay."
+        ),
+    )
+    token: tuple[ManagementToken, ...] = field(
+        default=(), metadata=_help("Who may use it.", table=True)
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """It can be used by somebody, and its certificate too."""
+        yield from same_names(table, "token", "name", "token")
+        if table.get("port") is not None and not table.get("token"):
+            yield Mistake("is missing; add a [[management.token]].", "token")
+        given = [key for key in ("certificate", "key") if key in table]
+        if len(given) == 1:
+            yield Mistake("certificate and key go together.", given[0])
+        elif given:
+            yield from check_files(table["certificate"], table["key"], source)
+
+
+def build_store(table: StoreTable, source: Source) -> StoreSettings:
+    """The settings of a table that was checked."""
+    if not table.path:
+        return StoreSettings()
+    given = {"key_file": table.key_file, "key_env": table.key_env}
+    return StoreSettings(str(source.path(table.path)), store_keys(given, source))
+
+
+def build_token(table: TokenTable, source: Source) -> ManagementToken:
+    """The same for a token."""
+    return ManagementToken(table.name, table.role, table.sha256)
+
+
+def build_management(table: ManagementTable, source: Source) -> ManagementSettings:
+    """The same for the API."""
+    files = None
+    if table.certificate is not None and table.key is not None:
+        files = CertificateFiles(
+            str(source.path(table.certificate)), str(source.path(table.key)), ()
+        )
+    return ManagementSettings(
+        table.port,
+        table.interface,
+        files,
+        table.subscriptions,
+        table.suffix,
+        table.token,
+    )

@@ -1,0 +1,1 @@
+"""The management API, and what it manages (docs/management.md)."""

@@ -1,0 +1,42 @@
+"""Lists that come in pages (management-api section 5)."""
+
+from __future__ import annotations
+
+import base64
+import bisect
+from collections.abc import Sequence
+
+from hybridconn.core.resources import Key
+from hybridconn.management.errors import bad_request
+
+PAGE = 100
+_BETWEEN = "\x1f"
+
+
+def page_of(keys: Sequence[Key], marker: str | None) -> tuple[Sequence[Key], str]:
+    """
+    One page, and the marker of the next.
+
+    @param keys: all of them, in order.
+    @param marker: of the page; L{None} is the first.
+    @return: the marker is empty behind the last page.
+    @raise ApiError: 400, it is no marker of ours.
+    """
+    start = 0 if marker is None else bisect.bisect_right(keys, _decode(marker))
+    page = keys[start : start + PAGE]
+    more = start + PAGE < len(keys)
+    return page, _encode(page[-1]) if more else ""
+
+
+def _encode(key: Key) -> str:
+    text = _BETWEEN.join(key).encode("utf-8")
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii")
+
+
+def _decode(marker: str) -> Key:
+    try:
+        padded = marker + "=" * (-len(marker) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("utf-8")
+    except ValueError:
+        raise bad_request("'$skiptoken' is none that this server gave.") from None
+    return tuple(text.split(_BETWEEN))

@@ -1,0 +1,98 @@
+"""The management API as a Twisted service."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import uuid4
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from hybridconn.core.limits import Limits
+from hybridconn.management.api import ManagementApi
+from hybridconn.management.book import ResourceBook
+from hybridconn.management.relay_routes import RelayRoutes
+from hybridconn.management.server import Server
+from hybridconn.management.tokens import StaticToken, StaticTokens
+from hybridconn.startup import PortService
+from hybridconn.tls import CertificateStore, tls_factory
+from hybridconn.web.admission import Admission
+from hybridconn.web.frontdoor import FrontDoor
+
+#: A token is hard to guess, and who has none is slowed down like anybody else.
+_LIMITS = Limits()
+
+
+class StoreThread(Service):
+    """
+    One thread for the calls of a store: they block, and their order matters.
+
+    @param reactor: the reactor.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(0, 1, "store")
+
+    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
+        """Make a call there."""
+        if not self._pool.started:
+            self._pool.start()
+        return deferToThreadPool(self._reactor, self._pool, call)
+
+    def stopService(self) -> Deferred[None]:
+        """End the thread, when its calls are done (Twisted)."""
+        super().stopService()
+        if self._pool.started:
+            self._pool.stop()
+        return succeed(None)
+
+
+class ManagementService(MultiService):
+    """
+    @param book: what is managed.
+    @param tokens: who may.
+    @ivar front_door: the protocol factory of its port.
+    """
+
+    def __init__(
+        self,
+        book: ResourceBook,
+        server: Server,
+        tokens: Iterable[StaticToken],
+        reactor: Any,
+    ) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self.api = ManagementApi(
+            book, server, StaticTokens(tokens), RelayRoutes(server).routes(), uuid4
+        )
+        self.front_door = FrontDoor(
+            self.api,
+            _LIMITS,
+            reactor,
+            Admission(_LIMITS, reactor, random.random),
+            server.now,
+            uuid4,
+        )
+
+    def listen_on(
+        self,
+        endpoint: IStreamServerEndpoint,
+        certificates: CertificateStore,
+        **more: Any,
+    ) -> PortService:
+        """
+        Serve there while it runs; over TLS, as clients send no token otherwise.
+
+        @param more: as for L{PortService}.
+        """
+        factory = tls_factory(certificates, self.front_door, self._reactor, "lean")
+        port = PortService(endpoint, factory, **more)
+        port.setServiceParent(self)
+        return port

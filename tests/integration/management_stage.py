@@ -1,0 +1,116 @@
+"""A relay with a store and the management API, and Azure's own clients of it."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core.credentials import AccessToken
+from azure.mgmt.relay import RelayAPIMgmtClient
+from cryptography.fernet import Fernet
+
+from tests.integration.stage import HOST, Stage, table
+from tests.integration.waiting import free_port
+
+SUBSCRIPTION = "6f1a1a3e-6f1b-4b41-9c9c-0d3b8a2f5a11"
+GROUP = "rg1"
+
+
+class StaticToken:
+    """Stands in for azure-identity."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def get_token(self, *scopes: str, **more: Any) -> AccessToken:
+        """Always the same one (Azure)."""
+        return AccessToken(self._value, int(time.time()) + 3600)
+
+
+class ManagementStage(Stage):
+    """
+    @ivar tokens: by role.
+    @ivar management_port: of the API.
+    """
+
+    def __init__(self) -> None:
+        self.management_port = free_port()
+        self.tokens = {role: secrets.token_urlsafe(24) for role in ("admin", "reader")}
+        super().__init__([])
+        for token in self.tokens.values():
+            self._secrets.add(token)
+        self.write("store.key", Fernet.generate_key().decode() + "\n")
+
+    def _write_relay(self, *_: Any) -> None:
+        text = table(
+            "[listen]",
+            {
+                "port": self.port,
+                "interface": "127.0.0.1",
+                "certificate": "relay.pem",
+                "key": "relay.key",
+            },
+        )
+        text += table("[store]", {"path": "relay.db", "key_file": "store.key"})
+        text += table(
+            "[management]",
+            {
+                "port": self.management_port,
+                "subscriptions": [SUBSCRIPTION],
+                "suffix": ".localhost",
+            },
+        )
+        for role, token in self.tokens.items():
+            sha256 = hashlib.sha256(token.encode()).hexdigest()
+            values = {"name": role, "role": role, "sha256": sha256}
+            text += table("[[management.token]]", values)
+        self.write("relay.toml", text)
+
+    def start(self) -> None:
+        """Start the relay and wait for both ports."""
+        self.start_relay()
+        self.relay.wait_port(self.management_port)
+
+    @property
+    def base_url(self) -> str:
+        return f"https://{HOST}:{self.management_port}"
+
+    def relay_client(self, role: str = "admin", token: str = "") -> Any:
+        """Microsoft's client for Microsoft.Relay, unchanged."""
+        credential: Any = StaticToken(token or self.tokens[role])
+        return RelayAPIMgmtClient(
+            credential,
+            SUBSCRIPTION,
+            base_url=self.base_url,
+            credential_scopes=[f"{self.base_url}/.default"],
+            connection_verify=str(self.ca_file),
+            retry_total=0,
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        role: str = "admin",
+        version: str = "?api-version=2021-11-01",
+    ) -> tuple[int, Any, dict[str, str]]:
+        """One call by hand: status, JSON and header fields."""
+        connection = http.client.HTTPSConnection(
+            HOST, self.management_port, timeout=20, context=self.trust()
+        )
+        fields = {"Authorization": f"Bearer {self.tokens[role]}"} | dict(headers or {})
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        connection.request(method, path + version, data, fields)
+        response = connection.getresponse()
+        said = response.read()
+        connection.close()
+        value = json.loads(said) if said else None
+        fields = {name.lower(): value for name, value in response.headers.items()}
+        return response.status, value, fields

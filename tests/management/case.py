@@ -1,0 +1,130 @@
+"""A management API without a socket or a database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from hybridconn.core.http import RequestHead
+from hybridconn.core.resources import Resource
+from hybridconn.interfaces import IResourceStore
+from hybridconn.management.api import ManagementApi
+from hybridconn.management.book import ResourceBook
+from hybridconn.management.registry import Changes
+from hybridconn.management.relay_routes import RelayRoutes
+from hybridconn.management.server import Server
+from hybridconn.management.tokens import Role, StaticToken, StaticTokens, digest
+from hybridconn.testing.fakes import Answer, FakeHeldRequest
+
+SUB = "6f1a1a3e-6f1b-4b41-9c9c-0d3b8a2f5a11"
+GUID = "11111111-1111-4111-8111-111111111111"
+BASE = f"/subscriptions/{SUB}/resourceGroups/rg1/providers/Microsoft.Relay"
+NS = f"{BASE}/namespaces/contoso-relay"
+ENDPOINT = '[{"key":"endpoint","value":"db.corp:1433"}]'
+
+
+@implementer(IResourceStore)
+class FakeStore:
+    """
+    Keeps what it is told in memory.
+
+    @ivar saved: every change.
+    @ivar slow: the next save waits for it.
+    """
+
+    def __init__(self, resources: tuple[Resource, ...] = ()) -> None:
+        self.resources = resources
+        self.saved: list[Changes] = []
+        self.slow: Deferred[None] | None = None
+
+    def load(self) -> Any:
+        """What it was made with."""
+        return iter(self.resources)
+
+    def save(self, changes: Changes) -> Deferred[None]:
+        """Remember it."""
+        self.saved.append(changes)
+        slow, self.slow = self.slow, None
+        return succeed(None) if slow is None else slow
+
+
+class ApiCase(SynchronousTestCase):
+    """
+    @ivar now: the time.
+    @ivar listeners: how many listen, by namespace and path.
+    """
+
+    def setUp(self) -> None:
+        self.now = 1_900_000_000.0
+        self.listeners: dict[tuple[str, str], int] = {}
+        self.random = 0
+        self.store = FakeStore()
+        self.book = ResourceBook(self.store)
+        self.server = Server(
+            subscriptions=(SUB,),
+            suffix=".relay.test",
+            port=443,
+            now=lambda: self.now,
+            random_bytes=self.random_bytes,
+            listener_count=lambda name, path: self.listeners.get((name, path), 0),
+        )
+        tokens = [StaticToken(role.value, role, digest(role.value)) for role in Role]
+        self.api = ManagementApi(
+            self.book,
+            self.server,
+            StaticTokens(tokens),
+            RelayRoutes(self.server).routes(),
+            lambda: GUID,
+        )
+
+    def random_bytes(self, count: int) -> bytes:
+        self.random += 1
+        return self.random.to_bytes(count, "big")
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        role: str = "admin",
+        query: str = "?api-version=2021-11-01",
+    ) -> FakeHeldRequest:
+        """A request; its answer may be still to come."""
+        headers = (("Host", "api.test"), ("Authorization", f"Bearer {role}"))
+        data = b"" if body is None else json.dumps(body).encode()
+        head = RequestHead(method, path + query, "1.1", headers)
+        request = FakeHeldRequest(head, body_length=len(data), body=data)
+        self.api.handle(request)
+        return request
+
+    def call(
+        self, method: str, path: str, body: object = None, **more: Any
+    ) -> tuple[int, Any]:
+        """Its status and JSON."""
+        answer = self.request(method, path, body, **more).outcome
+        assert isinstance(answer, Answer), answer
+        return answer.status, json.loads(answer.body) if answer.body else None
+
+    def good(self, method: str, path: str, body: object = None, **more: Any) -> Any:
+        """Its JSON; it must be 200."""
+        status, value = self.call(method, path, body, **more)
+        self.assertEqual(status, 200, value)
+        return value
+
+    def refused(
+        self, status: int, code: str, method: str, path: str, body: object = None
+    ) -> str:
+        """It must be refused so; the message."""
+        found, value = self.call(method, path, body)
+        self.assertEqual((found, value["error"]["code"]), (status, code), value)
+        message: str = value["error"]["message"]
+        self.assertTrue(message)
+        return message
+
+    def namespace(self) -> Any:
+        """Make the namespace."""
+        return self.good("PUT", NS, {"location": "westeurope"})

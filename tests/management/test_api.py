@@ -1,0 +1,119 @@
+"""What holds for every call (management-api sections 1 to 3)."""
+
+from __future__ import annotations
+
+import json
+
+from hybridconn.core.http import RequestHead
+from hybridconn.management.api import MOST_BODY
+from hybridconn.testing.fakes import Answer, FakeHeldRequest
+from tests.management.case import BASE, GUID, NS, ApiCase
+
+
+class CallTests(ApiCase):
+    """Tokens, versions, ids."""
+
+    def answer(self, request: FakeHeldRequest) -> Answer:
+        assert isinstance(request.outcome, Answer)
+        return request.outcome
+
+    def test_authentication(self) -> None:
+        """It comes before everything else; the token is named nowhere."""
+        for value in ("", "Bearer", "Bearer wrong", "Basic admin", "admin"):
+            head = RequestHead("GET", "/nothing", headers=(("Authorization", value),))
+            request = FakeHeldRequest(head)
+            self.api.handle(request)
+            answer = self.answer(request)
+            self.assertEqual(answer.status, 401)
+            self.assertIn(("WWW-Authenticate", "Bearer"), answer.headers)
+            self.assertNotIn(b"wrong", answer.body)
+            self.assertFalse(request.is_authenticated)
+        self.assertTrue(self.request("GET", "/nothing").is_authenticated)
+
+    def test_roles(self) -> None:
+        """A reader changes nothing and sees no keys, but may check a name."""
+        self.namespace()
+        rule = f"{NS}/authorizationRules/RootManageSharedAccessKey"
+        self.good("GET", rule, role="reader")
+        for method, path in (
+            ("PUT", NS),
+            ("PATCH", NS),
+            ("DELETE", NS),
+            ("POST", rule + "/listKeys"),
+            ("POST", rule + "/regenerateKeys"),
+        ):
+            status, value = self.call(method, path, {}, role="reader")
+            self.assertEqual(
+                (status, value["error"]["code"]), (403, "AuthorizationFailed")
+            )
+        check = BASE.replace("/resourceGroups/rg1", "") + "/checkNameAvailability"
+        self.good("POST", check, {"name": "free-name"}, role="reader")
+
+    def test_versions(self) -> None:
+        """Every well-formed one is taken."""
+        self.namespace()
+        for version in ("2016-07-01", "2026-07-01-preview"):
+            self.good("GET", NS, query=f"?API-Version={version}")
+        for query, code in (
+            ("", "MissingApiVersionParameter"),
+            ("?api-version=", "MissingApiVersionParameter"),
+            ("?api-version=2021", "InvalidApiVersionParameter"),
+        ):
+            status, value = self.call("GET", NS, query=query)
+            self.assertEqual((status, value["error"]["code"]), (400, code))
+
+    def test_subscription(self) -> None:
+        """Only its own, in any case."""
+        self.namespace()
+        other = NS.replace("6f1a1a3e", "6f1a1a3f")
+        self.refused(404, "SubscriptionNotFound", "GET", other)
+        self.good("GET", NS.upper())
+
+    def test_ids(self) -> None:
+        """Every answer has an id; the client's comes back if it asks."""
+        headers = (
+            ("Authorization", "Bearer admin"),
+            ("x-ms-return-client-request-id", "true"),
+            ("x-ms-client-request-id", "mine"),
+        )
+        request = FakeHeldRequest(RequestHead("GET", "/nothing", headers=headers))
+        self.api.handle(request)
+        fields = dict(self.answer(request).headers)
+        self.assertEqual(fields["x-ms-request-id"], GUID)
+        self.assertEqual(fields["x-ms-client-request-id"], "mine")
+
+    def test_bodies(self) -> None:
+        """No JSON, no object, too long: 400."""
+        headers = (("Authorization", "Bearer admin"),)
+        for body, code in (
+            (b"{", "InvalidRequestContent"),
+            (b"[]", "InvalidRequestContent"),
+            (b"\xff", "InvalidRequestContent"),
+            (b"[" * 100_000, "InvalidRequestContent"),
+            (b" " * (MOST_BODY + 1), "BadRequest"),
+        ):
+            head = RequestHead("PUT", f"{NS}?api-version=2021-11-01", headers=headers)
+            request = FakeHeldRequest(head, body_length=len(body), body=body)
+            self.api.handle(request)
+            answer = self.answer(request)
+            error = json.loads(answer.body)["error"]
+            self.assertEqual((answer.status, error["code"]), (400, code), body[:9])
+
+    def test_paths(self) -> None:
+        """405 for a known path, 404 for no path; both say so in JSON."""
+        answer = self.answer(self.request("TRACE", NS))
+        self.assertEqual(answer.status, 405)
+        self.assertIn(("Allow", "DELETE, GET, PATCH, PUT"), answer.headers)
+        for path in ("/", "//", NS + "/", f"{BASE}/namespaces//hybridConnections"):
+            self.assertEqual(self.request("GET", path).outcome.status, 404, path)  # type: ignore[union-attr]
+
+    def test_others_lists(self) -> None:
+        """What this server has none of is an empty list."""
+        self.namespace()
+        for kind in ("wcfRelays", "privateEndpointConnections", "privateLinkResources"):
+            self.assertEqual(self.good("GET", f"{NS}/{kind}"), {"value": []})
+            self.refused(404, "ResourceNotFound", "GET", f"{NS}/{kind}/a")
+            self.refused(400, "NotSupported", "PUT", f"{NS}/{kind}/a", {})
+        self.assertEqual(
+            self.good("GET", "/providers/Microsoft.Relay/operations"), {"value": []}
+        )
