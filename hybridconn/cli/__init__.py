@@ -1,6 +1,6 @@
 """
 The command C{hybridconn}: a first configuration, the relay's next certificate,
-tokens, and a look at what a configuration would do.
+tokens, a look at what a configuration would do, and a relay's store.
 
 Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import click
 
+from hybridconn.cli.apply import apply_file, export_file
 from hybridconn.cli.check import check
 from hybridconn.cli.init import init
 from hybridconn.cli.keys import management_token, store_key
@@ -26,7 +27,16 @@ def main() -> None:
     """
 
 
-for _command in (init, renew, token, check, store_key, management_token):
+for _command in (
+    init,
+    renew,
+    token,
+    check,
+    apply_file,
+    export_file,
+    store_key,
+    management_token,
+):
     main.add_command(_command)
 
 __all__ = ["main"]

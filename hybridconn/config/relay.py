@@ -118,6 +118,23 @@ class RelayConfig:
                 )
 
 
+@frozen
+class NamespacesFile:
+    """Namespaces to be taken over into a store."""
+
+    namespaces: tuple[Namespace, ...] = field(
+        default=(), metadata={"help": "", "table": True, "key": "namespace"}
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """There is a namespace, and none is there twice."""
+        if not table.get("namespace"):
+            yield Mistake("is missing; add a [[namespace]].", "namespace")
+        yield from same_names(table, "namespace", "name", "namespace")
+        yield from _same_hosts(tables(table, "namespace"))
+
+
 def tables_store(table: Mapping[str, Any]) -> bool:
     """Whether a file names a store."""
     store = table.get("store")
@@ -145,6 +162,17 @@ def load_relay(
     @raise ConfigError: with all that is wrong.
     """
     return load_file(file, RelayConfig, BUILDERS, environ)
+
+
+def load_namespaces(
+    file: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
+) -> tuple[Namespace, ...]:
+    """
+    Read a file that has C{[[namespace]]} tables and nothing else.
+
+    @raise ConfigError: with all that is wrong.
+    """
+    return load_file(file, NamespacesFile, BUILDERS, environ).namespaces
 
 
 # --- from tables to values ---------------------------------------------------

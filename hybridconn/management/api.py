@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from hybridconn.core.names import fold
 from hybridconn.core.refusals import Refusal
+from hybridconn.core.text import printable
 from hybridconn.interfaces import IBodySink, IHeldRequest, IRequestHandler
 from hybridconn.management.bodies import Body
 from hybridconn.management.book import ResourceBook
@@ -57,13 +58,14 @@ class ManagementApi:
 
     def handle(self, request: IHeldRequest) -> None:
         """See L{IRequestHandler.handle <hybridconn.interfaces>}."""
+        token = None
         try:
             # Before everything else: what there is is nobody's business.
             token = self._tokens.authenticate(request.head.get("Authorization"))
             request.authenticated()
             route, values, query = self._find(request, token)
         except ApiError as error:
-            self._answer_error(request, error)
+            self._answer_error(request, token, error)
             return
         if request.body_length == 0:
             self._run(request, token, route, values, query, b"")
@@ -73,7 +75,9 @@ class ManagementApi:
                 lambda data: self._run(request, token, route, values, query, data),
             )
             body.too_long = lambda: self._answer_error(
-                request, bad_request(f"The body has more than {MOST_BODY} bytes.")
+                request,
+                token,
+                bad_request(f"The body has more than {MOST_BODY} bytes."),
             )
             request.read_body(body)
 
@@ -135,7 +139,7 @@ class ManagementApi:
         )
 
         def answer(result: Result) -> None:
-            self._answer(request, result.status, result.value)
+            self._answer(request, token, result.status, result.value)
 
         def fail(failure: Failure) -> None:
             error = failure.value
@@ -144,22 +148,36 @@ class ManagementApi:
                 error = ApiError(
                     500, "InternalServerError", "It failed here; see logs."
                 )
-            self._answer_error(request, error)
+            self._answer_error(request, token, error)
 
         done.addCallbacks(answer, fail)
 
-    def _answer_error(self, request: IHeldRequest, error: ApiError) -> None:
+    def _answer_error(
+        self, request: IHeldRequest, token: StaticToken | None, error: ApiError
+    ) -> None:
         value = {"error": {"code": error.code, "message": error.message, "details": []}}
-        self._answer(request, error.status, value, error.headers)
+        self._answer(request, token, error.status, value, error.headers)
 
     def _answer(
         self,
         request: IHeldRequest,
+        token: StaticToken | None,
         status: int,
         value: Json | None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        fields = [("x-ms-request-id", str(self._new_guid())), *headers]
+        guid = str(self._new_guid())
+        # The path names things; a query or a body could hold a secret.
+        self.log.info(
+            "audit: {who} from {address}: {method} {path}: {status}, {request_id}",
+            who="nobody" if token is None else token.name,
+            address=request.peer.host,
+            method=request.head.method[:16],
+            path=printable(request.head.target.partition("?")[0]),
+            status=status,
+            request_id=guid,
+        )
+        fields = [("x-ms-request-id", guid), *headers]
         wanted = request.head.get("x-ms-return-client-request-id") or ""
         given = request.head.get("x-ms-client-request-id")
         if given and fold(wanted) == "true":

@@ -110,6 +110,17 @@ class Draft:
                 found: Any = drafted
                 yield found
 
+    def every(self, kind: type[_R]) -> Iterator[_R]:
+        """All resources of a kind as they would be."""
+        for one in tuple(self._registry.every(kind)):
+            place = (kind.kind, one.key)
+            if place not in self._deletes and place not in self._puts:
+                yield one
+        for (name, _), drafted in tuple(self._puts.items()):
+            if name == kind.kind:
+                found: Any = drafted
+                yield found
+
     def keys(self, kind: Any, parent: Key) -> list[Key]:
         """The keys below C{parent}, in order."""
         if not self._puts and not self._deletes:

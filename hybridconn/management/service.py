@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +14,14 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from hybridconn.core.limits import Limits
+from hybridconn.management.account_routes import AccountRoutes
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.relay_routes import RelayRoutes
+from hybridconn.management.routing import Route
 from hybridconn.management.server import Server
 from hybridconn.management.tokens import StaticToken, StaticTokens
+from hybridconn.management.web_routes import WebRoutes
 from hybridconn.startup import PortService
 from hybridconn.tls import CertificateStore, tls_factory
 from hybridconn.web.admission import Admission
@@ -53,6 +56,13 @@ class StoreThread(Service):
         return succeed(None)
 
 
+def all_routes(server: Server) -> Iterator[Route]:
+    """Everything that the API answers."""
+    yield from RelayRoutes(server).routes()
+    yield from WebRoutes(server).routes()
+    yield from AccountRoutes(server).routes()
+
+
 class ManagementService(MultiService):
     """
     @param book: what is managed.
@@ -70,7 +80,7 @@ class ManagementService(MultiService):
         super().__init__()
         self._reactor = reactor
         self.api = ManagementApi(
-            book, server, StaticTokens(tokens), RelayRoutes(server).routes(), uuid4
+            book, server, StaticTokens(tokens), all_routes(server), uuid4
         )
         self.front_door = FrontDoor(
             self.api,

@@ -7,10 +7,11 @@ transaction for each.  Its calls block, so they are made in a thread of their ow
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import alembic.command
 import alembic.config
@@ -46,10 +47,14 @@ class SqlResourceStore:
     def __init__(self, url: str, vault: Vault, run: Run) -> None:
         self._vault = vault
         self._run = run
+        self._lock: IO[str] | None = None
         try:
             self._engine = _engine(url)
+            self._lock = _lock(self._engine)
             self._migrate()
         except (SQLAlchemyError, OSError) as error:
+            if self._lock is not None:
+                self._lock.close()
             raise StoreError(f"the store cannot be opened: {_words(error)}") from None
 
     def load(self) -> Iterator[Resource]:
@@ -117,6 +122,9 @@ class SqlResourceStore:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
 
     def _migrate(self) -> None:
         config = alembic.config.Config()
@@ -144,6 +152,27 @@ def _engine(url: str) -> Engine:
             # Keys are in it, encrypted; still it is nobody else's.
             Path(path).touch(mode=0o600)
     return engine
+
+
+def _lock(engine: Engine) -> IO[str] | None:
+    """
+    Keep others away from a SQLite file: each holds all of it in memory.
+
+    @raise StoreError: it is in use.
+    """
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path:
+        return None
+    handle = os.open(f"{path}.lock", os.O_CREAT | os.O_WRONLY, 0o600)
+    lock = os.fdopen(handle, "w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreError(
+            f"the store {path} is used by another process; stop that one first"
+        ) from None
+    return lock
 
 
 def _words(error: Exception) -> str:

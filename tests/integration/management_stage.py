@@ -12,6 +12,7 @@ from typing import Any
 
 from azure.core.credentials import AccessToken
 from azure.mgmt.relay import RelayAPIMgmtClient
+from azure.mgmt.web import WebSiteManagementClient
 from cryptography.fernet import Fernet
 
 from tests.integration.stage import HOST, Stage, table
@@ -82,9 +83,15 @@ class ManagementStage(Stage):
 
     def relay_client(self, role: str = "admin", token: str = "") -> Any:
         """Microsoft's client for Microsoft.Relay, unchanged."""
-        credential: Any = StaticToken(token or self.tokens[role])
-        return RelayAPIMgmtClient(
-            credential,
+        return self._client(RelayAPIMgmtClient, token or self.tokens[role])
+
+    def web_client(self) -> Any:
+        """The same for Microsoft.Web."""
+        return self._client(WebSiteManagementClient, self.tokens["admin"])
+
+    def _client(self, kind: Any, token: str) -> Any:
+        return kind(
+            StaticToken(token),
             SUBSCRIPTION,
             base_url=self.base_url,
             credential_scopes=[f"{self.base_url}/.default"],

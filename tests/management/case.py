@@ -15,8 +15,8 @@ from hybridconn.interfaces import IResourceStore
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.registry import Changes
-from hybridconn.management.relay_routes import RelayRoutes
 from hybridconn.management.server import Server
+from hybridconn.management.service import all_routes
 from hybridconn.management.tokens import Role, StaticToken, StaticTokens, digest
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 
@@ -77,7 +77,7 @@ class ApiCase(SynchronousTestCase):
             self.book,
             self.server,
             StaticTokens(tokens),
-            RelayRoutes(self.server).routes(),
+            all_routes(self.server),
             lambda: GUID,
         )
 

@@ -8,6 +8,7 @@ from hybridconn.core.http import RequestHead
 from hybridconn.management.api import MOST_BODY
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 from tests.management.case import BASE, GUID, NS, ApiCase
+from tests.relay.scene import watch_log
 
 
 class CallTests(ApiCase):
@@ -29,6 +30,26 @@ class CallTests(ApiCase):
             self.assertNotIn(b"wrong", answer.body)
             self.assertFalse(request.is_authenticated)
         self.assertTrue(self.request("GET", "/nothing").is_authenticated)
+
+    def test_audit(self) -> None:
+        """A line for each call: who, from where, what, how it went; no secret."""
+        lines = watch_log(self)
+        self.namespace()
+        rule = f"{NS}/authorizationRules/RootManageSharedAccessKey"
+        shown = self.good("POST", rule + "/listKeys")
+        self.call("DELETE", NS, role="reader")
+        head = RequestHead("GET", "/x?secret", headers=(("Authorization", "secret"),))
+        self.api.handle(FakeHeldRequest(head))
+        audit = [line for line in lines if line.startswith("audit: ")]
+        self.assertEqual(len(audit), 4)
+        self.assertTrue(audit[0].startswith("audit: admin from 192.0.2."), audit[0])
+        self.assertIn(f"PUT {NS}: 200", audit[0])
+        self.assertIn(f"POST {rule}/listKeys: 200", audit[1])
+        self.assertIn("audit: reader", audit[2])
+        self.assertIn(": 403,", audit[2])
+        self.assertIn("audit: nobody", audit[3])
+        for secret in ("secret", shown["primaryKey"]):
+            self.assertNotIn(secret, "".join(audit))
 
     def test_roles(self) -> None:
         """A reader changes nothing and sees no keys, but may check a name."""

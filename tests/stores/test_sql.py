@@ -81,7 +81,9 @@ class StoreTests(SynchronousTestCase):
 
     def test_there_and_back(self) -> None:
         """Every kind of resource is read as it was written."""
-        self.successResultOf(self.open().save(Changes(ALL)))
+        store = self.open()
+        self.successResultOf(store.save(Changes(ALL)))
+        store.close()
         found = list(self.open().load())
         self.assertEqual(len(found), len(ALL))
         for resource in ALL:
@@ -96,6 +98,7 @@ class StoreTests(SynchronousTestCase):
         )
         gone = tuple((one.kind, one.key) for one in ALL if one is not ALL[1])
         store.write(Changes((changed,), gone))
+        store.close()
         self.assertEqual(list(self.open().load()), [changed])
 
     def test_whole_or_not_at_all(self) -> None:
@@ -103,6 +106,7 @@ class StoreTests(SynchronousTestCase):
         store = self.open()
         with self.assertRaises(KeyError):
             store.write(Changes((ALL[0],), (("nothing", ("x",)),)))
+        store.close()
         self.assertEqual(list(self.open().load()), [])
 
     def test_secrets(self) -> None:
@@ -114,8 +118,10 @@ class StoreTests(SynchronousTestCase):
             self.assertNotIn(KEY.encode(), file.read_bytes())
             self.assertEqual(file.stat().st_mode & 0o077, 0)
         other = Vault.new_key()
+        wrong_store = self.open(other)
         with self.assertRaises(VaultError) as caught:
-            list(self.open(other).load())
+            list(wrong_store.load())
+        wrong_store.close()
         self.assertNotIn(KEY, str(caught.exception))
         self.assertEqual(len(list(self.open(other, self.key).load())), len(ALL))
         for wrong in ((), ("nonsense",)):
@@ -132,6 +138,15 @@ class StoreTests(SynchronousTestCase):
         with self.assertRaises(StoreError) as caught:
             self.open()
         self.assertNotIn("\n", str(caught.exception))
+
+    def test_alone(self) -> None:
+        """Nobody else opens it meanwhile."""
+        store = self.open()
+        with self.assertRaises(StoreError) as caught:
+            self.open()
+        self.assertIn("is used by another process", str(caught.exception))
+        store.close()
+        self.open()
 
     def test_backup(self) -> None:
         """A copy is made while it is used."""
