@@ -76,6 +76,17 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
     """
     yield from _listening(config.listen, now)
     yield f"choose listeners by: {config.relay.load_balancer}"
+    if config.store.path:
+        yield f"keep what is managed in {config.store.path}"
+    management = config.management
+    if management.port is not None:
+        names = ", ".join(f"{token.name} ({token.role})" for token in management.tokens)
+        yield (
+            f"serve the management API on {management.interface}, port "
+            f"{management.port}, for {names}"
+        )
+        if not ipaddress.ip_address(management.interface or "0.0.0.0").is_loopback:
+            yield "  other machines can connect to it"
     for namespace in config.namespaces:
         names = ", ".join(namespace.host_names) or "whatever name it is reached by"
         yield f"serve namespace {namespace.name} as {names}"

@@ -36,7 +36,10 @@ class StoreThread(Service):
     One thread for the calls of a store: they block, and their order matters.
 
     @param reactor: the reactor.
+    @ivar closed: called when the last of them is done.
     """
+
+    closed: Callable[[], None] | None = None
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -53,6 +56,8 @@ class StoreThread(Service):
         super().stopService()
         if self._pool.started:
             self._pool.stop()
+        if self.closed is not None:
+            self.closed()
         return succeed(None)
 
 

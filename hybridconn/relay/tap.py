@@ -28,7 +28,7 @@ from hybridconn.relay.desk import entity_key
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
-from hybridconn.stores.sql import Run, SqlResourceStore, StoreError
+from hybridconn.stores.sql import SqlResourceStore, StoreError
 from hybridconn.stores.vault import Vault, VaultError
 from hybridconn.tls import CertificateStore
 
@@ -101,7 +101,7 @@ def make_relay(
         return _relay(config, reactor, load_toml_store(config), own_port, bus)
     thread = StoreThread(reactor)
     book = load_or_exit(
-        PROGRAM, lambda: open_book(config.store, thread.run), StoreError, VaultError
+        PROGRAM, lambda: _open_book(config.store, thread), StoreError, VaultError
     )
     relay = _relay(config, reactor, book.entities, own_port, bus)
     # Stopped last: what was begun is still written.
@@ -111,15 +111,11 @@ def make_relay(
     return relay
 
 
-def open_book(store: StoreSettings, run: Run) -> ResourceBook:
-    """
-    What is in a store.
-
-    @raise StoreError: it cannot be opened.
-    @raise VaultError: it was written with other keys.
-    """
-    kept = SqlResourceStore(f"sqlite:///{store.path}", Vault(store.keys), run)
-    return ResourceBook(kept)
+def _open_book(settings: StoreSettings, thread: StoreThread) -> ResourceBook:
+    url, vault = f"sqlite:///{settings.path}", Vault(settings.keys)
+    store = SqlResourceStore(url, vault, thread.run)
+    thread.closed = store.close
+    return ResourceBook(store)
 
 
 def _manage(

@@ -108,13 +108,12 @@ class MemoryEntityStore:
         @raise StoreFull: if the namespace can take no more.
         """
         before = self._namespaces[fold(namespace)]
-        kept = {one.segments: one for one in before.hybrid_connections}
-        if kept.get(entity.segments) == entity:
+        known = before.entity(entity.segments)
+        if known == entity:
             return
-        kept[entity.segments] = entity
-        if len(kept) > self._limit:
+        if known is None and len(before.hybrid_connections) >= self._limit:
             raise StoreFull(before.name, self._limit)
-        self._keep(attrs.evolve(before, hybrid_connections=tuple(kept.values())))
+        self._keep(before.with_entity(entity))
         self._tell(before.name, entity.path)
 
     def delete_hybrid_connection(self, namespace: str, path: str) -> None:
@@ -124,10 +123,11 @@ class MemoryEntityStore:
         @raise KeyError: if there is no such namespace or no such path in it.
         """
         before = self._namespaces[fold(namespace)]
-        kept = {one.segments: one for one in before.hybrid_connections}
-        gone = kept.pop(HybridConnection(path).segments)
-        self._keep(attrs.evolve(before, hybrid_connections=tuple(kept.values())))
-        self._tell(before.name, gone.path)
+        segments = HybridConnection(path).segments
+        gone = before.entity(segments)
+        self._keep(before.without_entity(segments))
+        if gone is not None:
+            self._tell(before.name, gone.path)
 
     def replace_all(self, namespaces: Iterable[Namespace]) -> None:
         """

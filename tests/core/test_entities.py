@@ -193,3 +193,33 @@ class SelectNamespaceTests(SynchronousTestCase):
         """A single namespace answers to every name; none to no namespace."""
         self.assertIs(select_namespace((self.one,), "127.0.0.1"), self.one)
         self.assertIsNone(select_namespace((), "one.example"))
+
+
+class ChangedNamespaceTests(SynchronousTestCase):
+    """A namespace with one more, or one less."""
+
+    def test_same_as_made_anew(self) -> None:
+        """It finds what one finds that is made of the same hybrid connections."""
+        paths = ["a", "b/c", "b/c/d", "A/x"]
+        grown = Namespace("contoso")
+        for path in paths:
+            before = grown
+            grown = before.with_entity(HybridConnection(path))
+            self.assertIsNone(before.entity(HybridConnection(path).segments))
+        made = Namespace(
+            "contoso", hybrid_connections=tuple(map(HybridConnection, paths))
+        )
+        self.assertEqual(grown, made)
+        other = HybridConnection("B/C/D", user_metadata="x")
+        changed = grown.with_entity(other)
+        self.assertEqual(len(changed.hybrid_connections), 4)
+        for wanted in (["b", "c", "d", "e"], ["b", "c"], ["a", "y"], ["c"]):
+            self.assertEqual(grown.find(wanted), made.find(wanted))
+        match = changed.find(["b", "c", "d", "e"])
+        assert match is not None
+        self.assertIs(match.entity, other)
+        less = changed.without_entity(("b", "c", "d"))
+        match = less.find(["b", "c", "d", "e"])
+        assert match is not None
+        self.assertEqual((match.entity.path, match.suffix_segments), ("b/c", 2))
+        self.assertRaises(KeyError, less.without_entity, ("b", "c", "d"))
