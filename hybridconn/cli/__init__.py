@@ -1,42 +1,62 @@
 """
 The command C{hybridconn}: a first configuration, the relay's next certificate,
-tokens, a look at what a configuration would do, and a relay's store.
+tokens, a look at what a configuration would do, a relay's store, and what its
+management API does.
 
 Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final
+
 import click
 
-from hybridconn.cli.apply import apply_file, export_file
-from hybridconn.cli.check import check
-from hybridconn.cli.init import init
-from hybridconn.cli.keys import management_token, store_key
-from hybridconn.cli.renew import renew
-from hybridconn.cli.token import token
+#: Where each command is; it is imported when it is asked for, as some need much.
+_COMMANDS: Final[Mapping[str, str]] = {
+    "init": "init:init",
+    "check": "check:check",
+    "renew": "renew:renew",
+    "token": "token:token",
+    "store-key": "keys:store_key",
+    "management-token": "keys:management_token",
+    "apply": "apply:apply_file",
+    "export": "apply:export_file",
+    "namespace": "manage:namespace_group",
+    "connection": "manage:connection_group",
+    "rule": "manage:rule_group",
+    "key": "manage:key_group",
+    "connection-string": "manage:connection_string",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _LateGroup(click.Group):
+    """A group whose commands are imported one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one needs them (click)."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one (click)."""
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        found: click.Command = getattr(import_module(f"{__name__}.{module}"), name)
+        return found
+
+
+@click.group(cls=_LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """
-    Set up hybrid connections.
+    Set up hybrid connections, and manage a relay that runs.
 
     The programs themselves are twistd hcrelay, twistd hclistener and twistd
     hcsender.
     """
 
-
-for _command in (
-    init,
-    renew,
-    token,
-    check,
-    apply_file,
-    export_file,
-    store_key,
-    management_token,
-):
-    main.add_command(_command)
 
 __all__ = ["main"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,20 +15,12 @@ from twisted.python import usage
 
 from hybridconn.balancers.registry import load_balancer
 from hybridconn.cluster.supervisor import Supervisor
-from hybridconn.config.management import StoreSettings
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.interfaces import IClusterBus, IEntityStore
-from hybridconn.management.book import ResourceBook
-from hybridconn.management.server import Server
-from hybridconn.management.service import ManagementService, StoreThread
-from hybridconn.management.tokens import Role, StaticToken
 from hybridconn.relay.connecting import PublicUrl
-from hybridconn.relay.desk import entity_key
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
-from hybridconn.stores.sql import SqlResourceStore, StoreError
-from hybridconn.stores.vault import Vault, VaultError
 from hybridconn.tls import CertificateStore
 
 PROGRAM = "hcrelay"
@@ -99,51 +90,16 @@ def make_relay(
     """
     if not config.store.path:
         return _relay(config, reactor, load_toml_store(config), own_port, bus)
-    thread = StoreThread(reactor)
-    book = load_or_exit(
-        PROGRAM, lambda: _open_book(config.store, thread), StoreError, VaultError
-    )
+    # A database's library is large, and most relays have no database.
+    from hybridconn.management.tap import manage, open_book
+
+    book, thread = open_book(PROGRAM, config, reactor)
     relay = _relay(config, reactor, book.entities, own_port, bus)
     # Stopped last: what was begun is still written.
     thread.setServiceParent(relay)
     if config.management.port is not None:
-        _manage(relay, config, reactor, book)
+        manage(PROGRAM, relay, config, reactor, book)
     return relay
-
-
-def _open_book(settings: StoreSettings, thread: StoreThread) -> ResourceBook:
-    url, vault = f"sqlite:///{settings.path}", Vault(settings.keys)
-    store = SqlResourceStore(url, vault, thread.run)
-    thread.closed = store.close
-    return ResourceBook(store)
-
-
-def _manage(
-    relay: RelayService, config: RelayConfig, reactor: Any, book: ResourceBook
-) -> None:
-    """Have C{relay} serve the management API too."""
-    settings = config.management
-    port = settings.port
-    assert port is not None
-    server = Server(
-        subscriptions=settings.subscriptions,
-        suffix=settings.suffix,
-        port=config.listen.port,
-        now=time.time,
-        random_bytes=os.urandom,
-        listener_count=lambda name, path: relay.desk.listeners(entity_key(name, path)),
-    )
-    tokens = [StaticToken(t.name, Role(t.role), t.sha256) for t in settings.tokens]
-    service = ManagementService(book, server, tokens, reactor)
-    own = settings.certificate
-    files = config.listen.certificates if own is None else (own,)
-    kind = TCP6ServerEndpoint if ":" in settings.interface else TCP4ServerEndpoint
-    service.listen_on(
-        kind(reactor, port, interface=settings.interface),
-        load_or_exit(PROGRAM, lambda: CertificateStore(files)),
-        failed=exit_for_port(PROGRAM, f"{settings.interface} port {port}"),
-    )
-    service.setServiceParent(relay)
 
 
 def _relay(

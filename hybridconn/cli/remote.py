@@ -1,0 +1,137 @@
+"""Calls of a relay's management API, for commands."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import click
+from attrs import field, frozen
+
+from hybridconn.config.management import DEFAULT_SUBSCRIPTION
+from hybridconn.config.mistakes import Mistake
+from hybridconn.config.secrets import Source, read_bytes
+
+#: Environment variables that stand for the options of the same name.
+URL_VARIABLE = "HYBRIDCONN_MANAGEMENT_URL"
+TOKEN_VARIABLE = "HYBRIDCONN_MANAGEMENT_TOKEN"
+CA_VARIABLE = "HYBRIDCONN_MANAGEMENT_CA_FILE"
+
+_VERSION = "2021-11-01"
+_SECONDS = 30.0
+
+
+@frozen
+class Remote:
+    """
+    A relay's management API.
+
+    @ivar url: C{https://host:port}.
+    @ivar ca_file: a further authority, PEM.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    ca_file: str | None = None
+    subscription: str = DEFAULT_SUBSCRIPTION
+    group: str = "default"
+
+    @classmethod
+    def from_options(
+        cls,
+        url: str | None,
+        token_file: str | None,
+        ca_file: str | None,
+        subscription: str,
+        group: str,
+    ) -> Remote:
+        """
+        @raise click.ClickException: something is missing, or cannot be used.
+        """
+        parts = urlsplit(url or "")
+        if parts.scheme != "https" or not parts.hostname:
+            raise click.ClickException(
+                "say where the management API is, with --url https://HOST:PORT or in "
+                f"{URL_VARIABLE}."
+            )
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        if token_file is not None:
+            source = Source("command line", Path(), os.environ)
+            try:
+                token = read_bytes(token_file, source, private=True).decode("ascii")
+            except (Mistake, UnicodeDecodeError) as error:
+                raise click.ClickException(f"--token-file: {error}") from None
+        if not token.strip():
+            raise click.ClickException(
+                "the token is missing; put it into a file and name that with "
+                f"--token-file, or into {TOKEN_VARIABLE}."
+            )
+        return cls(str(url), token.strip(), ca_file, subscription, group)
+
+    def namespace(self, name: str = "") -> str:
+        """The path of a namespace, or of all in the group."""
+        place = (
+            f"/subscriptions/{self.subscription}/resourceGroups/{quote(self.group)}"
+            "/providers/Microsoft.Relay/namespaces"
+        )
+        return f"{place}/{quote(name, safe='')}" if name else place
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """
+        Make one call.
+
+        @return: its JSON; L{None} if there is none.
+        @raise click.ClickException: it was refused, or nobody is there.
+        """
+        joint = "&" if "?" in path else "?"
+        target = (
+            path if "api-version=" in path else f"{path}{joint}api-version={_VERSION}"
+        )
+        data = None if body is None else json.dumps(body)
+        headers = {"Authorization": f"Bearer {self.token}"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        parts = urlsplit(self.url)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            connection = http.client.HTTPSConnection(
+                parts.hostname or "", parts.port, timeout=_SECONDS, context=context
+            )
+            connection.request(method, target, data, headers)
+            response = connection.getresponse()
+            said = response.read()
+            connection.close()
+            value = json.loads(said) if said else None
+        except ssl.SSLCertVerificationError as error:
+            raise click.ClickException(
+                f"the certificate of {self.url} is refused: {error.verify_message}; "
+                f"name its authority with --ca-file or in {CA_VARIABLE}."
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            words = getattr(error, "strerror", None) or type(error).__name__
+            raise click.ClickException(
+                f"{self.url} cannot be reached: {words}."
+            ) from None
+        except ValueError:
+            raise click.ClickException(f"{self.url} answered no JSON.") from None
+        if response.status >= 400:
+            error_said = value.get("error", {}) if isinstance(value, dict) else {}
+            message = error_said.get("message", response.reason)
+            raise click.ClickException(f"{response.status}: {message}")
+        return value
+
+    def every(self, path: str) -> Iterator[dict[str, Any]]:
+        """All items of a list, page by page."""
+        next_path = path
+        while next_path:
+            page = self.call("GET", next_path)
+            yield from page["value"]
+            link = page.get("nextLink") or ""
+            next_path = link.partition("://")[2].partition("/")[2]
+            next_path = next_path and "/" + next_path
