@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -90,7 +91,7 @@ class _Output:
             cells = _cells(item, columns.values())
             table.add_row(*cells)
         # What is no terminal has no width: nothing is cut off.
-        terminal = click.get_text_stream("stdout").isatty()
+        terminal = sys.stdout.isatty()
         Console(width=None if terminal else 1000).print(table)
 
     def one(self, item: Any) -> None:
