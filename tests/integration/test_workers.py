@@ -78,8 +78,13 @@ class WorkersTests(IntegrationTestCase):
             told = json.loads(connection.getresponse().read())
             connection.close()
             self.assertEqual(told["size"], number)
-        served = re.findall(r"worker (\d): .*POST echo .* 200 ", self.relay.log())
-        self.assertEqual((len(served), set(served)), (30, {"1", "2"}))
+
+        def served() -> list[str]:
+            return re.findall(r"worker (\d): .*POST echo .* 200 ", self.relay.log())
+
+        # A worker's line comes to the log by a pipe, after the answer to the client.
+        self.wait_until("every line of the log", lambda: len(served()) >= 30)
+        self.assertEqual((len(served()), set(served())), (30, {"1", "2"}))
 
     def test_worker_dies(self) -> None:
         """Its tunnels go with it, the other's stay; then all is as before."""
