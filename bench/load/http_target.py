@@ -13,8 +13,9 @@ from bench.load.events import Settings, say
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _BODY = b"x" * 1024
 _ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"
-    + _BODY
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n"
+    # ab speaks HTTP/1.0, in which a connection stays open only where that is said.
+    b"Connection: keep-alive\r\n\r\n" + _BODY
 )
 
 
