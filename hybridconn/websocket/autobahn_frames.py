@@ -246,5 +246,5 @@ class AutobahnFrames(WebSocketProtocol):  # type: ignore[misc]  # untyped
         """Nothing was gathered, nothing is to be handed over."""
 
 
-for _name, _value in (_AT_REST | _OF_THE_HANDSHAKE).items():
+for _name, _value in {**_AT_REST, **_OF_THE_HANDSHAKE}.items():
     setattr(AutobahnFrames, _name, _value)

@@ -41,9 +41,10 @@ class HoldTests(SynchronousTestCase):
     """A message waits for a moment, so that bytes can go out with it."""
 
     def setUp(self) -> None:
-        self.socket: Any = Socket()
+        self.socket = Socket()
         self.lost: list[Carrier] = []
-        self.carrier = Carrier(self.socket, self.lost.append)
+        socket: Any = self.socket
+        self.carrier = Carrier(socket, self.lost.append)
         self.stream = self.carrier.begin()
         self.carrier.send_soon(Opened())
 
