@@ -156,6 +156,9 @@ class IResourceStore(Interface):
     C{VaultError} if what is read was encrypted with a key that is not there.
     """
 
+    rings: bool = Attribute("Whether others' changes are heard; else one must look.")
+    revision: int = Attribute("The newest one that was told.")
+
     def load() -> News:
         """Everything that is in it; called once, before anything else."""
 
@@ -176,6 +179,16 @@ class IResourceStore(Interface):
 
     def release() -> None:
         """Unlock and keep nothing."""
+
+    def listen(ring: Callable[[int], None], lost: Callable[[], None]) -> Any:
+        """
+        Hear of changes as they happen; only if it C{rings}.
+
+        @param ring: called with the new revision.
+        @param lost: called when there is nothing to hear any more.
+        @return: an L{IReadDescriptor <twisted.internet.interfaces>} to be added to the
+            reactor, with a C{close} for later.
+        """
 
     def close() -> None:
         """Let go of it; nothing is called afterwards."""

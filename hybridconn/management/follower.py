@@ -9,9 +9,9 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from hybridconn.interfaces import IResourceStore
 from hybridconn.management.book import ResourceBook, Run
 from hybridconn.stores.errors import StoreError
-from hybridconn.stores.sql import SqlResourceStore
 from hybridconn.stores.vault import VaultError
 
 #: How often to look, in seconds, if nothing is heard: where nothing can be, and where
@@ -32,7 +32,7 @@ class Follower(Service):
     log = Logger()
 
     def __init__(
-        self, book: ResourceBook, store: SqlResourceStore, run: Run, reactor: Any
+        self, book: ResourceBook, store: IResourceStore, run: Run, reactor: Any
     ) -> None:
         self._book = book
         self._store = store

@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from hybridconn.interfaces import IResourceStore
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.follower import Follower
-from hybridconn.stores.sql import SqlResourceStore
 
 
 class StoreService(Service):
@@ -24,7 +24,7 @@ class StoreService(Service):
     @ivar book: what is in it; follows what other nodes change while this runs.
     """
 
-    def __init__(self, store: SqlResourceStore, reactor: Any) -> None:
+    def __init__(self, store: IResourceStore, reactor: Any) -> None:
         self._store = store
         self._reactor = reactor
         self._pool = ThreadPool(0, 1, "store")

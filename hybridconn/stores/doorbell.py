@@ -30,8 +30,7 @@ CHANNEL = "hybridconn_changes"
 @implementer(IReadDescriptor)
 class Doorbell:
     """
-    A connection that hears of changes, to be given to C{reactor.addReader}.  Making it
-    blocks.
+    A connection that hears of changes.  Making it blocks.
 
     @raise StoreError: the database cannot be reached.
     @param ring: called with each new revision.

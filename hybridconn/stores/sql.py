@@ -61,7 +61,6 @@ _MANY = 500
 class SqlResourceStore:
     """
     @param vault: for the keys in it.
-    @ivar revision: the newest one that was told.
     """
 
     def __init__(self, database: Database, vault: Vault) -> None:
@@ -69,11 +68,7 @@ class SqlResourceStore:
         self._vault = vault
         self._held: tuple[Connection, Row[Any]] | None = None
         self.revision = 0
-
-    @property
-    def rings(self) -> bool:
-        """Whether L{listen} works; otherwise changes are only seen by looking."""
-        return self._database.postgres
+        self.rings = database.postgres
 
     # --- IResourceStore ---
 
@@ -129,23 +124,13 @@ class SqlResourceStore:
         with _failing("was lost"):
             connection.close()
 
+    def listen(self, ring: Callable[[int], None], lost: Callable[[], None]) -> Doorbell:
+        return Doorbell(self._database.engine, ring, lost)
+
     def close(self) -> None:
         if self._held is not None:
             self.release()
         self._database.engine.dispose()
-
-    # --- more than one node ---
-
-    def listen(self, ring: Callable[[int], None], lost: Callable[[], None]) -> Doorbell:
-        """
-        Hear of changes as they happen.  Blocks.
-
-        @param ring: called with the new revision.
-        @param lost: called when there is nothing to hear any more.
-        @return: to be added to the reactor.
-        @raise StoreError: it cannot be reached.
-        """
-        return Doorbell(self._database.engine, ring, lost)
 
     # --- the key that seals ---
 

@@ -28,6 +28,19 @@ NS = f"{BASE}/namespaces/contoso-relay"
 ENDPOINT = '[{"key":"endpoint","value":"db.corp:1433"}]'
 
 
+class FakeBell:
+    """What a store gives to who listens; C{closed} by it afterwards."""
+
+    def __init__(self, ring: Callable[[int], None], lost: Callable[[], None]) -> None:
+        self.ring = ring
+        self.lost = lost
+        self.closed = False
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        self.closed = True
+
+
 @implementer(IResourceStore)
 class FakeStore:
     """
@@ -38,7 +51,11 @@ class FakeStore:
     @ivar others: what another node changed since the last look.
     @ivar calls: what was called, in order.
     @ivar broken: what the calls fail with, by their names.
+    @ivar bells: those that were asked for.
     """
+
+    rings = False
+    revision = 7
 
     def __init__(self, resources: tuple[Resource, ...] = ()) -> None:
         self.resources = resources
@@ -47,6 +64,7 @@ class FakeStore:
         self.others = News()
         self.calls: list[str] = []
         self.broken: dict[str, Exception] = {}
+        self.bells: list[FakeBell] = []
 
     def run(self, call: Callable[[], Any]) -> Deferred[Any]:
         """Make a call, at once unless it is slow."""
@@ -81,6 +99,12 @@ class FakeStore:
     def release(self) -> None:
         """Nothing was locked."""
         self._call("release")
+
+    def listen(self, ring: Callable[[int], None], lost: Callable[[], None]) -> FakeBell:
+        """A bell for the test to ring."""
+        self._call("listen")
+        self.bells.append(FakeBell(ring, lost))
+        return self.bells[-1]
 
     def close(self) -> None:
         """Nothing was open."""
