@@ -53,8 +53,8 @@ class Vault:
             if _name(key) == name:
                 return Vault((key, *self._keys))
         raise VaultError(
-            "the keys in the store are encrypted with a key that is not here any more, "
-            "or not yet: add it to the key file and start again"
+            "the keys in the store are encrypted with another key than those of the "
+            "key file; add it there and start again"
         )
 
     def seal(self, secret: Secret) -> str:

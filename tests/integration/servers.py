@@ -127,8 +127,9 @@ class PostgreSQL:
 
     def close(self) -> None:
         """End the server and remove its files."""
-        # Not killed: its children and shared memory would outlive it.
-        self.program.stop()
+        if self.program.running:
+            # Not killed: its children and shared memory would outlive it.
+            self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

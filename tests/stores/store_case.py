@@ -313,7 +313,7 @@ class StoreTestsMixin(StoreMixin):
         self.assertIn(behind_vault, str(caught.exception))
         with self.assertRaises(VaultError) as caught:
             self.node(old)
-        self.assertIn("add it to the key file", str(caught.exception))
+        self.assertIn("add it there and start again", str(caught.exception))
 
     def test_rekey_all_or_nothing(self) -> None:
         """If one cannot be opened, all stay as they are."""
