@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from threading import Thread
 from typing import Any
@@ -14,6 +16,9 @@ from hybridconn.management.registry import Changes
 from hybridconn.stores.database import Database
 from hybridconn.stores.errors import StoreError
 from hybridconn.stores.sql import SqlResourceStore
+from tests.cli.store_case import StoreCommandCase, StoreCommandsMixin
+from tests.integration.case import need
+from tests.integration.programs import output_of
 from tests.integration.servers import shared_postgresql
 from tests.integration.waiting import free_port
 from tests.stores.store_case import DB, StoreMixin, StoreTestsMixin, rule, write
@@ -132,3 +137,33 @@ class PostgreSQLTests(StoreTestsMixin, PostgreSQLCase):
         self.assertEqual(len(made), 4)
         for database in made:
             database.engine.dispose()
+
+
+class PostgreSQLCommandTests(StoreCommandsMixin, StoreCommandCase):
+    """What the commands do with it."""
+
+    def store(self) -> str:
+        return f'url = "{shared_postgresql().new_database()}"'
+
+    def test_backup(self) -> None:
+        """That is pg_dump's business."""
+        said = self.run_command("store-backup", str(self.folder / "x"), status=1)
+        self.assertIn("pg_dump", said)
+
+    def test_restore(self) -> None:
+        """What pg_dump wrote is a store like the first."""
+        self.apply()
+        before = self.export("before.toml")
+        config = (self.folder / "relay.toml").read_text()
+        (url,) = re.findall(r'url = "(.*)"', config)
+        fresh = shared_postgresql().new_database()
+        dump = str(self.folder / "dump")
+        for argv in (
+            ["pg_dump", "--format=custom", f"--file={dump}", url],
+            ["pg_restore", "--exit-on-error", f"--dbname={fresh}", dump],
+        ):
+            need(shutil.which(argv[0]), f"no {argv[0]} here")
+            status, said = output_of(argv)
+            self.assertEqual(status, 0, said)
+        self.write("relay.toml", config.replace(url, fresh))
+        self.assertEqual(self.export("after.toml"), before)
