@@ -20,6 +20,7 @@ LAYERS = (
     {"core"},
     {
         "balancers",
+        "callthread",
         "certificates",
         "dialer",
         "eager",

@@ -53,6 +53,7 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
         own_port=given.port,
         bus=bus,
         management=_adopted(MANAGEMENT_FD, reactor) if given.management else None,
+        group=given.bus,
     )
     certificates = certificates_of(config)
     for number in (PUBLIC_FD, OWN_FD):

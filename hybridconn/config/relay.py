@@ -140,6 +140,14 @@ def tables_store(table: Mapping[str, Any]) -> bool:
 
 
 def _only_with_store(table: Mapping[str, Any], stored: bool) -> Iterator[Mistake]:
+    store, listen = table.get("store"), table.get("listen")
+    shares = isinstance(store, dict) and store.get("share_listeners")
+    if shares and not (isinstance(listen, dict) and listen.get("public_url")):
+        yield Mistake(
+            "is missing; with share_listeners other relays' listeners are sent to "
+            'this one by it; write it like "wss://relay1.example.net:443".',
+            *("listen", "public_url"),
+        )
     management = table.get("management")
     port = management.get("port") if isinstance(management, dict) else None
     if port is not None and not stored:

@@ -59,12 +59,14 @@ class StoreSettings:
         nowhere, namespaces stand in the file.
     @ivar keys: that encrypt the keys in it, the newest first.
     @ivar password: for C{url}; L{None}: libpq finds one, or needs none.
+    @ivar share_listeners: with the other relays on that database.
     """
 
     path: str = ""
     keys: tuple[str, ...] = field(default=(), repr=False)
     url: str = ""
     password: Secret | None = None
+    share_listeners: bool = False
 
     @property
     def place(self) -> str:
@@ -102,6 +104,13 @@ class StoreTable:
         default=None,
         metadata=_help("An environment variable that holds the same."),
     )
+    share_listeners: bool = field(
+        default=False,
+        metadata=_help(
+            "With `url`: a sender at one relay gets a listener at any of them, and all "
+            "count together. Needs a `public_url` that is this relay's alone."
+        ),
+    )
     key_file: FileName | None = field(
         default=None,
         metadata=_help(
@@ -124,8 +133,8 @@ class StoreTable:
         if table.get("path") and table.get("url"):
             yield Mistake("is one too many beside path; keep one of them.", "url")
         if not table.get("url"):
-            for key in ("password_file", "password_env"):
-                if key in table:
+            for key in ("password_file", "password_env", "share_listeners"):
+                if table.get(key):
                     yield Mistake("goes only with url; add it.", key)
         for read in (store_keys, store_password):
             try:
@@ -213,4 +222,5 @@ def build_store(table: StoreTable, source: Source) -> StoreSettings:
         store_keys(given, source),
         table.url,
         store_password(given, source),
+        table.share_listeners,
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
+from hybridconn.callthread import CallThread
 from hybridconn.interfaces import IResourceStore
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.follower import Follower
@@ -17,7 +15,7 @@ from hybridconn.management.follower import Follower
 
 class StoreService(Service):
     """
-    Has one thread for the calls of a store: they block, and their order matters.
+    Has a thread for the calls of a store.
 
     @param store: read here, once.
     @raise StoreError: it cannot be read.
@@ -26,16 +24,9 @@ class StoreService(Service):
 
     def __init__(self, store: IResourceStore, reactor: Any) -> None:
         self._store = store
-        self._reactor = reactor
-        self._pool = ThreadPool(0, 1, "store")
-        self.book = ResourceBook(store, self.run)
-        self._follower = Follower(self.book, store, self.run, reactor)
-
-    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
-        """Make a call there."""
-        if not self._pool.started:
-            self._pool.start()
-        return deferToThreadPool(self._reactor, self._pool, call)
+        self._thread = thread = CallThread(reactor, "store")
+        self.book = ResourceBook(store, thread.run)
+        self._follower = Follower(self.book, store, thread.run, reactor)
 
     def startService(self) -> None:
         """Follow the others (Twisted)."""
@@ -50,5 +41,5 @@ class StoreService(Service):
     async def _stop(self) -> None:
         await self._follower.stopService()
         await self.book.close()
-        await self.run(self._store.close)
-        self._pool.stop()
+        await self._thread.run(self._store.close)
+        self._thread.end()

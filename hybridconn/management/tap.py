@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import time
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IStreamServerEndpoint
 
+from hybridconn.callthread import CallThread
+from hybridconn.cluster.shared_bus import SharedBus, fresh_name
 from hybridconn.config.relay import RelayConfig
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.keeping import StoreService
@@ -19,7 +23,7 @@ from hybridconn.relay.desk import entity_key
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit
 from hybridconn.stores.errors import StoreError
-from hybridconn.stores.opening import open_store
+from hybridconn.stores.opening import open_nodes, open_store
 from hybridconn.stores.vault import VaultError
 from hybridconn.tls import CertificateStore
 
@@ -37,6 +41,20 @@ def open_book(program: str, config: RelayConfig, reactor: Any) -> StoreService:
         StoreError,
         VaultError,
     )
+
+
+def open_bus(program: str, config: RelayConfig, reactor: Any, group: str) -> SharedBus:
+    """
+    The way to the other relays on the same database.
+
+    @param group: names the processes of this relay; empty: it is one process.
+    @raise SystemExit: with what is wrong.
+    """
+    nodes = load_or_exit(program, lambda: open_nodes(config.store), StoreError)
+    # Relays on two machines may have the same names for theirs.
+    own = f"{socket.gethostname()} {group}" if group else fresh_name()
+    name = hashlib.sha256(own.encode()).hexdigest()[:12]
+    return SharedBus(nodes, CallThread(reactor, "bus"), reactor, name)
 
 
 def check_store(program: str, config: RelayConfig) -> None:

@@ -91,6 +91,7 @@ def make_relay(
     own_port: int | None = None,
     bus: IClusterBus | None = None,
     management: IStreamServerEndpoint | None = None,
+    group: str = "",
 ) -> RelayService:
     """
     A relay as configured, that does not listen on the public port yet.
@@ -99,16 +100,29 @@ def make_relay(
     @param bus: the way to the other processes.
     @param management: where the management API is served; without it that is as
         configured, unless there is a C{bus}: then another process serves it.
+    @param group: names the processes of this relay, if there are several.
     @raise SystemExit: with what is wrong.
     """
     if not config.store.place:
         return _relay(config, reactor, load_toml_store(config), own_port, bus)
     # A database's library is large, and most relays have no database.
-    from hybridconn.management.tap import manage, management_endpoint, open_book
+    from hybridconn.cluster.shared_bus import BothBuses
+    from hybridconn.management.tap import (
+        manage,
+        management_endpoint,
+        open_book,
+        open_bus,
+    )
 
     store = open_book(PROGRAM, config, reactor)
-    relay = _relay(config, reactor, store.book.entities, own_port, bus)
+    several, shared = bus, None
+    if config.store.share_listeners:
+        shared = open_bus(PROGRAM, config, reactor, group)
+        several = shared if bus is None else BothBuses(bus, shared)
+    relay = _relay(config, reactor, store.book.entities, own_port, several)
     store.setServiceParent(relay)
+    if shared is not None:
+        shared.setServiceParent(relay)
     if management is None and bus is None and config.management.port is not None:
         management = management_endpoint(config, reactor)
     if management is not None:

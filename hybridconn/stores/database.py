@@ -163,6 +163,19 @@ def _sqlite(path: str) -> Engine:
     return engine
 
 
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """
+    Have what SQLAlchemy says said in a line.
+
+    @param what: such as C{cannot be read}.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreError(f"the store {what}: {words(error)}") from None
+
+
 def words(error: BaseException) -> str:
     """What is wrong, in a line."""
     # SQLAlchemy repeats the statement with its values behind the first line.

@@ -8,7 +8,7 @@ without blocking, once the reactor found the socket readable.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
@@ -23,27 +23,26 @@ from hybridconn.stores.errors import StoreError
 if TYPE_CHECKING:
     from psycopg import Connection
 
-#: One for each database; what is said is the new revision.
-CHANNEL = "hybridconn_changes"
-
 
 @implementer(IReadDescriptor)
 class Doorbell:
     """
-    A connection that hears of changes.  Making it blocks.
+    A connection that hears notifications.  Making it blocks.
 
     @raise StoreError: the database cannot be reached.
-    @param ring: called with each new revision.
+    @param channels: what to listen to; names as PostgreSQL has them.
+    @param heard: called with what each notification says.
     @param lost: called once, when the connection is lost.
     """
 
     def __init__(
         self,
         engine: Engine,
-        ring: Callable[[int], None],
+        channels: Iterable[str],
+        heard: Callable[[str], None],
         lost: Callable[[], None],
     ) -> None:
-        self._ring = ring
+        self._heard = heard
         self._lost = lost
         import psycopg
 
@@ -54,7 +53,8 @@ class Doorbell:
             self._connection: Connection[Any] = connection
             try:
                 self._connection.autocommit = True
-                self._connection.execute(f"LISTEN {CHANNEL}")
+                for channel in channels:
+                    self._connection.execute(f"LISTEN {channel}".encode())
                 # Ours: libpq closes its own when the server goes, and the number
                 # would be another socket's before the reactor forgot it.
                 self._socket = os.dup(self._connection.fileno())
@@ -82,8 +82,7 @@ class Doorbell:
         try:
             line.consume_input()
             while (said := line.notifies()) is not None:
-                if said.extra.isdigit():
-                    self._ring(int(said.extra))
+                self._heard(said.extra.decode())
         except psycopg.Error:
             # The reactor forgets it, and calls connectionLost.
             return Failure(ConnectionLost())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hybridconn.config.store import StoreSettings
 from hybridconn.stores.database import Database
+from hybridconn.stores.nodes import Nodes
 from hybridconn.stores.sql import SqlResourceStore
 from hybridconn.stores.vault import Vault
 
@@ -14,5 +15,17 @@ def open_store(settings: StoreSettings) -> SqlResourceStore:
 
     @raise StoreError: it cannot be used.
     """
-    database = Database(settings.path, settings.url, settings.password)
-    return SqlResourceStore(database, Vault(settings.keys))
+    return SqlResourceStore(_database(settings), Vault(settings.keys))
+
+
+def open_nodes(settings: StoreSettings) -> Nodes:
+    """
+    The relays on a store that share their listeners.
+
+    @raise StoreError: it cannot be used.
+    """
+    return Nodes(_database(settings))
+
+
+def _database(settings: StoreSettings) -> Database:
+    return Database(settings.path, settings.url, settings.password)

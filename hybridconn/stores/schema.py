@@ -102,6 +102,13 @@ LOG = Table(
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     _text("places"),
 )
+#: The relays that share their listeners, until when in seconds since 1970-01-01 UTC.
+NODES = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _number("alive_until"),
+)
 #: The columns that hold secrets.
 SEALED: Mapping[type[Resource], tuple[str, ...]] = {
     RuleResource: ("primary_key", "secondary_key"),

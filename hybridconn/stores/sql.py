@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -35,8 +34,8 @@ from zope.interface import implementer
 from hybridconn.core.resources import Key, Resource
 from hybridconn.interfaces import IResourceStore
 from hybridconn.management.registry import Changes, News
-from hybridconn.stores.database import Database, words
-from hybridconn.stores.doorbell import CHANNEL, Doorbell
+from hybridconn.stores.database import Database, failing, words
+from hybridconn.stores.doorbell import Doorbell
 from hybridconn.stores.errors import ChangeInDoubt, StoreError
 from hybridconn.stores.schema import (
     BY_KIND,
@@ -53,6 +52,8 @@ from hybridconn.stores.vault import Vault
 
 #: A node that is further behind reads everything again.
 KEPT_REVISIONS = 10_000
+#: One for each database; what is said is the new revision.
+_CHANNEL = "hybridconn_changes"
 #: Keys in one statement.
 _MANY = 500
 
@@ -73,7 +74,7 @@ class SqlResourceStore:
     # --- IResourceStore ---
 
     def load(self) -> News:
-        with _failing("cannot be read"), self._database.reading() as connection:
+        with failing("cannot be read"), self._database.reading() as connection:
             state = connection.execute(select(STATE)).one()
             # Said now, not at the first change.
             self._sealing(state)
@@ -84,14 +85,14 @@ class SqlResourceStore:
         return news
 
     def news(self) -> News:
-        with _failing("cannot be read"), self._database.reading() as connection:
+        with failing("cannot be read"), self._database.reading() as connection:
             state = connection.execute(select(STATE)).one()
             news = self._since(connection, state.revision)
         self.revision = state.revision
         return news
 
     def lock(self) -> News:
-        with _failing("cannot be changed now"):
+        with failing("cannot be changed now"):
             connection = self._database.begin()
             try:
                 state = connection.execute(select(STATE).with_for_update()).one()
@@ -106,7 +107,7 @@ class SqlResourceStore:
     def keep(self, changes: Changes) -> None:
         connection, state = self._taken()
         with connection:
-            with _failing("did not keep a change"):
+            with failing("did not keep a change"):
                 vault = self._sealing(state)
                 _write(connection, changes, vault)
                 self._count_up(connection, state.revision + 1, changes, vault)
@@ -121,11 +122,15 @@ class SqlResourceStore:
     def release(self) -> None:
         connection, _ = self._taken()
         # It is given back to the pool, which rolls back what it had begun.
-        with _failing("was lost"):
+        with failing("was lost"):
             connection.close()
 
     def listen(self, ring: Callable[[int], None], lost: Callable[[], None]) -> Doorbell:
-        return Doorbell(self._database.engine, ring, lost)
+        def heard(said: str) -> None:
+            if said.isdigit():
+                ring(int(said))
+
+        return Doorbell(self._database.engine, [_CHANNEL], heard, lost)
 
     def close(self) -> None:
         if self._held is not None:
@@ -143,7 +148,7 @@ class SqlResourceStore:
             nothing was changed.
         """
         count = 0
-        with _failing("was not changed"), self._database.writing() as connection:
+        with failing("was not changed"), self._database.writing() as connection:
             connection.execute(select(STATE).with_for_update())
             for kind, columns in SEALED.items():
                 for column in columns:
@@ -231,17 +236,8 @@ class SqlResourceStore:
         if self.rings:
             connection.execute(
                 text("SELECT pg_notify(:channel, :revision)"),
-                {"channel": CHANNEL, "revision": str(revision)},
+                {"channel": _CHANNEL, "revision": str(revision)},
             )
-
-
-@contextmanager
-def _failing(what: str) -> Iterator[None]:
-    """Have what SQLAlchemy says said in a line."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StoreError(f"the store {what}: {words(error)}") from None
 
 
 def _write(connection: Connection, changes: Changes, vault: Vault) -> None:

@@ -129,6 +129,19 @@ class ManagementTests(ConfigTestCase):
         for local in ("postgres:///hc?host=/run/postgresql", "postgresql://h/hc"):
             self.assertEqual(self.load(text.replace(url, local)).store.url, local)
 
+    def test_share_listeners(self) -> None:
+        """It needs a database that can be shared, and an address of its own."""
+        public = 'public_url = "wss://r1.example:443"\n'
+        text = (
+            '[store]\nurl = "postgresql://db/hc"\nkey_file = "store.key"\n'
+            "share_listeners = true\n"
+        )
+        self.assertFalse(self.load(LISTEN + STORE).store.share_listeners)
+        self.assertTrue(self.load(LISTEN + public + text).store.share_listeners)
+        self.one(LISTEN + text, "[listen] public_url", "is missing")
+        file = STORE + "share_listeners = true\n"
+        self.one(LISTEN + public + file, "share_listeners", "only with url")
+
     def test_postgresql_mistakes(self) -> None:
         """Each says what to do, and never shows what may hold a password."""
         start = f'{LISTEN}[store]\nkey_file = "store.key"\n'

@@ -41,7 +41,7 @@ class ManagementStage(Stage):
     """
     @param store: what C{[store]} says beside the key's file; a SQLite file if nothing.
     @param key: the key's, if another relay has the same store.
-    @param relay: C{[relay]}.
+    @param relay: C{[relay]}; C{limits}: C{[limits]}.
     @ivar tokens: by role.
     @ivar management_port: of the API.
     """
@@ -51,16 +51,19 @@ class ManagementStage(Stage):
         store: Mapping[str, object] | None = None,
         key: str | None = None,
         relay: Mapping[str, object] | None = None,
+        limits: Mapping[str, object] | None = None,
     ) -> None:
         self.management_port = free_port()
         self._store = {"key_file": "store.key", **(store or {"path": "relay.db"})}
         self.key = key or Fernet.generate_key().decode()
         self.tokens = {role: secrets.token_urlsafe(24) for role in ("admin", "reader")}
-        super().__init__([], relay_settings=relay)
+        super().__init__([], limits, relay_settings=relay)
         self._secrets |= {*self.tokens.values(), self.key}
         self.write("store.key", self.key + "\n")
 
-    def _write_relay(self, _: object, __: object, relay: Mapping[str, object]) -> None:
+    def _write_relay(
+        self, _: object, limits: Mapping[str, object], relay: Mapping[str, object]
+    ) -> None:
         text = table(
             "[listen]",
             {
@@ -68,9 +71,11 @@ class ManagementStage(Stage):
                 "interface": "127.0.0.1",
                 "certificate": "relay.pem",
                 "key": "relay.key",
+                "public_url": f"wss://{HOST}:{self.port}",
             },
         )
         text += table("[relay]", relay)
+        text += table("[limits]", limits)
         text += table("[store]", self._store)
         text += table(
             "[management]",

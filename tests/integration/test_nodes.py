@@ -6,6 +6,7 @@ import http.client
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -33,10 +34,16 @@ class NodesCase(IntegrationTestCase):
     @ivar two: another one on the same database.
     """
 
+    limits: Mapping[str, object] = {}  # never changed
+    share_listeners = False
+
     def setUp(self) -> None:
         super().setUp()
         self.server = self.make_server()
-        self.store: Mapping[str, object] = {"url": self.server.new_database()}
+        self.store: Mapping[str, object] = {
+            "url": self.server.new_database(),
+            "share_listeners": self.share_listeners,
+        }
         self.one = self.node()
         self.two = self.node(self.one.key)
         self.one.start()
@@ -48,7 +55,7 @@ class NodesCase(IntegrationTestCase):
 
     def node(self, key: str | None = None) -> ManagementStage:
         """A relay on the database, not started yet."""
-        made = ManagementStage(self.store, key)
+        made = ManagementStage(self.store, key, limits=self.limits)
         self.use(made)
         return made
 
@@ -75,6 +82,29 @@ class NodesCase(IntegrationTestCase):
         self.wait_until(
             f"{path} to be {status}", lambda: self.status(node, path) == status, within
         )
+
+    def sender(self, node: ManagementStage) -> int:
+        """Start a sender for "db" at a node; its local port."""
+        node.write("send.cs", node.connection_string_of("db", "defaultSender"))
+        port = free_port()
+        sender = node.program(
+            "sender",
+            twistd(
+                *("hcsender", "--connection-string-file", "send.cs"),
+                *("--bind", f"127.0.0.1:{port}", "--ca-file", str(node.ca_file)),
+            ),
+        )
+        sender.start().wait_port(port)
+        return port
+
+    def works(self, node: ManagementStage, port: int) -> bool:
+        """Whether a sender's port leads to an echo."""
+        try:
+            with node.dial(port, 10) as connection:
+                connection.sendall(b"hello")
+                return connection.recv(5) == b"hello"
+        except OSError:
+            return False
 
     def request(self, node: ManagementStage, path: str, token: str) -> int:
         """The status of an HTTP request through a relay."""
@@ -257,16 +287,7 @@ class OutageTests(NodesCase):
         self.connect(self.one, "db")
         self.sees(self.two, f"{CONNECTIONS}/db")
         self.two.listen_for("db", target.port)
-        self.two.write("send.cs", self.two.connection_string_of("db", "defaultSender"))
-        port = free_port()
-        sender = self.two.program(
-            "sender",
-            twistd(
-                *("hcsender", "--connection-string-file", "send.cs"),
-                *("--bind", f"127.0.0.1:{port}", "--ca-file", str(self.two.ca_file)),
-            ),
-        )
-        sender.start().wait_port(port)
+        port = self.sender(self.two)
         with self.two.dial(port) as before:
             before.sendall(b"one")
             self.assertEqual(before.recv(3), b"one")
@@ -316,6 +337,119 @@ class OutageTests(NodesCase):
         self.assertNotIn("Traceback", said)
         # One that runs can be stopped without it.
         self.two.relay.stop()
+
+
+class SharingTests(NodesCase):
+    """Relays that share their listeners; the server is the test's own."""
+
+    limits = {"listeners_per_entity": 3}  # noqa: RUF012  # never changed
+    share_listeners = True
+
+    def make_server(self) -> PostgreSQL:
+        made = PostgreSQL()
+        self.addCleanup(made.close)
+        return made
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect(self.one, "db")
+        self.sees(self.two, f"{CONNECTIONS}/db")
+        # One authority for both: listeners go from the one to the other.
+        for node in (self.one, self.two):
+            node.ca_file.write_bytes(self.both_authorities())
+
+    def both_authorities(self) -> bytes:
+        return b"".join(node.ca.cert_pem.bytes() for node in (self.one, self.two))
+
+    def count(self, node: ManagementStage) -> int:
+        """How many listen, as a node tells it."""
+        value = node.call("GET", f"{CONNECTIONS}/db")[1]
+        number: int = value["properties"]["listenerCount"]
+        return number
+
+    def wait_count(self, number: int, *nodes: ManagementStage, within: float) -> None:
+        for node in nodes:
+            self.wait_until(
+                "all to be counted", partial(self.counts, node, number), within
+            )
+
+    def counts(self, node: ManagementStage, number: int) -> bool:
+        return self.count(node) == number
+
+    def test_shared(self) -> None:
+        """A sender at one reaches a listener at the other; counts and limits hold."""
+        target = self.target(echo)
+        listener = self.one.listen_for("db", target.port)
+        self.wait_count(1, self.one, self.two, within=SOON)
+        port = self.sender(self.two)
+        for _ in range(3):
+            self.assertTrue(self.works(self.two, port))
+        self.one.listen_for("db", target.port, "second")
+        self.two.listen_for("db", target.port, "third")
+        self.wait_count(3, self.one, self.two, within=SOON)
+        text = self.two.connection_string_of("db", "defaultListener")
+        self.two.write("fourth.cs", text)
+        fourth = self.two.program(
+            "fourth",
+            twistd(
+                *("hclistener", "--connection-string-file", "fourth.cs"),
+                *("--target", "127.0.0.1:9", "--ca-file", str(self.two.ca_file)),
+            ),
+        ).start()
+        fourth.wait_log("offline: 403")
+        listener.stop()
+        self.wait_count(2, self.one, within=SOON)
+        self.two.wait_online(fourth, seconds=40)
+
+    def test_died(self) -> None:
+        """Listeners of a relay that died are forgotten when its lease has ended."""
+        target = self.target(echo)
+        self.one.listen_for("db", target.port)
+        self.two.listen_for("db", target.port)
+        self.wait_count(2, self.one, self.two, within=SOON)
+        port = self.sender(self.two)
+        self.one.relay.kill()
+        self.wait_count(1, self.two, within=10)
+        self.assertTrue(self.works(self.two, port))
+
+    def test_outage(self) -> None:
+        """Without the database each has its own; afterwards they share again."""
+        target = self.target(echo)
+        self.one.listen_for("db", target.port)
+        self.wait_count(1, self.two, within=SOON)
+        at_one, at_two = self.sender(self.one), self.sender(self.two)
+        self.assertTrue(self.works(self.two, at_two))
+        self.server.stop()
+        self.wait_count(0, self.two, within=SOON)
+        self.assertTrue(self.works(self.one, at_one))
+        self.server.start()
+        self.wait_count(1, self.two, within=10)
+        self.assertTrue(self.works(self.two, at_two))
+
+    def test_workers(self) -> None:
+        """A relay with workers shares with another relay, and within itself."""
+        self.one.relay.stop()
+        self.one.relay.argv += ["--workers", "2"]
+        config = (self.one.folder / "relay.toml").read_text()
+        own = f"[relay]\nworker_port = {free_port()}\n"
+        self.one.write("relay.toml", config.replace("[relay]\n", own))
+        self.one.relay.start()
+        self.wait_until("it to be there", lambda: self.counted(self.one, 0), 15)
+        target = self.target(echo)
+        for name in ("l1", "l2", "l3"):
+            self.one.listen_for("db", target.port, name)
+        self.wait_count(3, self.one, self.two, within=SOON)
+        for node in (self.one, self.two):
+            port = self.sender(node)
+            for _ in range(8):
+                self.assertTrue(self.works(node, port))
+
+    def counted(self, node: ManagementStage, number: int) -> bool:
+        """The same, while it may not be there yet."""
+        try:
+            return self.counts(node, number)
+        except OSError:
+            return False
 
 
 class PasswordTests(IntegrationTestCase):

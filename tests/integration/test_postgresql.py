@@ -14,13 +14,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from hybridconn.core.entities import Secret
 from hybridconn.management.registry import Changes
 from hybridconn.stores.database import Database
+from hybridconn.stores.doorbell import Doorbell
 from hybridconn.stores.errors import StoreError
+from hybridconn.stores.nodes import EVERYBODY, LEASE, LONGEST, Nodes, channel_of
 from hybridconn.stores.sql import SqlResourceStore
 from tests.cli.store_case import StoreCommandCase, StoreCommandsMixin
 from tests.integration.case import need
 from tests.integration.programs import output_of
 from tests.integration.servers import shared_postgresql
-from tests.integration.waiting import free_port
+from tests.integration.waiting import free_port, wait_for
 from tests.stores.store_case import DB, StoreMixin, StoreTestsMixin, rule, write
 
 
@@ -137,6 +139,93 @@ class PostgreSQLTests(StoreTestsMixin, PostgreSQLCase):
         self.assertEqual(len(made), 4)
         for database in made:
             database.engine.dispose()
+
+
+class NodesTests(PostgreSQLCase):
+    """Relays that are there, and notices between them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.nodes = Nodes(self.database())
+        self.heard: list[str] = []
+        self.lost: list[str] = []
+
+    def listen(self, node: str) -> Doorbell:
+        """Hear what is for a node."""
+        bell = self.nodes.listen(
+            node, self.heard.append, lambda: self.lost.append(node)
+        )
+        self.addCleanup(bell.close)
+        return bell
+
+    def hears(self, bell: Doorbell, wanted: list[str]) -> None:
+        """What was said comes, in its order."""
+
+        def ask() -> bool:
+            self.assertIsNone(bell.doRead())
+            return len(self.heard) >= len(wanted)
+
+        wait_for("what was said", ask)
+        self.assertEqual(self.heard, wanted)
+        self.heard.clear()
+
+    def test_notices(self) -> None:
+        """To all and to one, also the longest; others' are not heard."""
+        bell = self.listen("a_1")
+        self.nodes.send(
+            [
+                (EVERYBODY, "1"),
+                (channel_of("b_2"), "2"),
+                (channel_of("a_1"), "3" * LONGEST),
+                (EVERYBODY, "4"),
+            ]
+        )
+        self.hears(bell, ["1", "3" * LONGEST, "4"])
+
+    def test_longest_name(self) -> None:
+        """The names that a relay takes are short enough for a channel."""
+        name = "0123456789ab_0123456789ab"
+        bell = self.listen(name)
+        self.nodes.send([(channel_of(name), "x")])
+        self.hears(bell, ["x"])
+
+    def test_leases(self) -> None:
+        """Who is there is told; who let its lease end is not, and learns so."""
+        bell = self.listen("c_3")
+        self.assertEqual(self.nodes.register("a_1", "hello a"), [])
+        self.assertEqual(self.nodes.register("b_2", "hello b"), ["a_1"])
+        self.assertEqual(self.nodes.beat("a_1"), ["b_2"])
+        self.hears(bell, ["hello a", "hello b"])
+        with self.database().writing() as connection:
+            (left,) = connection.execute(
+                text(
+                    "SELECT alive_until - extract(epoch FROM clock_timestamp()) "
+                    "FROM nodes WHERE name = 'a_1'"
+                )
+            ).scalars()
+            self.assertTrue(LEASE - 2 < left <= LEASE)
+            connection.execute(text("UPDATE nodes SET alive_until = 1"))
+        self.assertEqual(self.nodes.register("c_3", "hello c"), [])
+        for node in ("a_1", "b_2"):
+            with self.assertRaises(StoreError) as caught:
+                self.nodes.beat(node)
+            self.assertIn("as gone", str(caught.exception))
+        self.nodes.leave("c_3", "bye c")
+        self.hears(bell, ["hello c", "bye c"])
+
+    def test_lost(self) -> None:
+        """A connection that ends is said, once."""
+        bell = self.listen("a_1")
+        with self.database().writing() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                    "datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+        failure = wait_for("the end", bell.doRead)
+        bell.connectionLost(failure)
+        self.assertEqual((self.lost, bell.fileno()), (["a_1"], -1))
 
 
 class PostgreSQLCommandTests(StoreCommandsMixin, StoreCommandCase):
