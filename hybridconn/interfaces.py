@@ -190,6 +190,12 @@ class IResourceStore(Interface):
             reactor, with a C{close} for later.
         """
 
+    def abort() -> None:
+        """
+        Have a call that waits for a server fail.  Called from another thread, while
+        the call is made.
+        """
+
     def close() -> None:
         """Let go of it; nothing is called afterwards."""
 

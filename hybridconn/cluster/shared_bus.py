@@ -105,6 +105,7 @@ class SharedBus(Service):
     def stopService(self) -> Deferred[None]:
         """Leave them (Twisted)."""
         super().stopService()
+        self._thread.hurry()
         self._rouse()
         return self._ended
 

@@ -45,6 +45,7 @@ class ResourceBook:
         self._run = run
         self._lock = DeferredLock()
         self._closed = False
+        self._failures = 0
         self._registry = Registry()
         self._registry.take(store.load())
         self.entities = MemoryEntityStore(
@@ -69,8 +70,9 @@ class ResourceBook:
         @return: fires with its result when the change is kept and can be seen; fails
             with L{ApiError} 503 if the store cannot be changed.
         """
+        failures = self._failures
         changed: Deferred[_T] = self._lock.run(
-            lambda: Deferred.fromCoroutine(self._change(operation))
+            lambda: Deferred.fromCoroutine(self._change(operation, failures))
         )
         return changed
 
@@ -91,11 +93,14 @@ class ResourceBook:
         await self._lock.acquire()
         self._lock.release()
 
-    async def _change(self, operation: Callable[[Draft], _T]) -> _T:
+    async def _change(self, operation: Callable[[Draft], _T], failures: int) -> _T:
         if self._closed:
             raise unavailable("The relay is being stopped.")
+        if failures != self._failures:
+            # Each of those that wait would find out by itself, after the other.
+            raise self._refused(StoreError("it failed while this change waited"))
         try:
-            self._take(await self._run(self._store.lock))
+            self._take(await self._call(self._store.lock))
         except (StoreError, VaultError) as error:
             raise self._refused(error) from None
         try:
@@ -109,7 +114,7 @@ class ResourceBook:
             await self._release()
             return result
         try:
-            await self._run(lambda: self._store.keep(changes))
+            await self._call(lambda: self._store.keep(changes))
         except (StoreError, VaultError) as error:
             raise self._refused(error) from None
         self._registry.apply(changes)
@@ -136,7 +141,14 @@ class ResourceBook:
         )
 
     async def _catch_up(self) -> None:
-        self._take(await self._run(self._store.news))
+        self._take(await self._call(self._store.news))
+
+    async def _call(self, call: Callable[[], Any]) -> Any:
+        try:
+            return await self._run(call)
+        except StoreError:
+            self._failures += 1
+            raise
 
     def _take(self, news: News) -> None:
         if news:

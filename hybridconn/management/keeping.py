@@ -24,7 +24,7 @@ class StoreService(Service):
 
     def __init__(self, store: IResourceStore, reactor: Any) -> None:
         self._store = store
-        self._thread = thread = CallThread(reactor, "store")
+        self._thread = thread = CallThread(reactor, "store", store.abort)
         self.book = ResourceBook(store, thread.run)
         self._follower = Follower(self.book, store, thread.run, reactor)
 
@@ -39,6 +39,7 @@ class StoreService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._thread.hurry()
         await self._follower.stopService()
         await self.book.close()
         await self._thread.run(self._store.close)

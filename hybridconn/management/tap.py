@@ -54,7 +54,8 @@ def open_bus(program: str, config: RelayConfig, reactor: Any, group: str) -> Sha
     # Relays on two machines may have the same names for theirs.
     own = f"{socket.gethostname()} {group}" if group else fresh_name()
     name = hashlib.sha256(own.encode()).hexdigest()[:12]
-    return SharedBus(nodes, CallThread(reactor, "bus"), reactor, name)
+    thread = CallThread(reactor, "bus", nodes.abort)
+    return SharedBus(nodes, thread, reactor, name)
 
 
 def check_store(program: str, config: RelayConfig) -> None:

@@ -6,10 +6,12 @@ can treat them alike.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import alembic.command
 import alembic.config
@@ -56,7 +58,10 @@ class Database:
         self, path: str = "", url: str = "", password: Secret | None = None
     ) -> None:
         self.postgres = bool(url)
+        self._live: WeakSet[Any] = WeakSet()
         self.engine = _postgres(url, password) if url else _sqlite(path)
+        if self.postgres:
+            event.listen(self.engine, "connect", lambda it, _: self._live.add(it))
         try:
             with self.writing() as connection:
                 self._migrate(connection)
@@ -95,6 +100,17 @@ class Database:
         with self.begin() as connection:
             yield connection
             connection.commit()
+
+    def abort(self) -> None:
+        """
+        Have what waits for the server fail.  Called from another thread than the one
+        that waits.
+        """
+        for connection in tuple(self._live):
+            if not connection.closed:
+                # The library goes on using its own descriptor, and finds an end there.
+                with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
 
     def _migrate(self, connection: Connection) -> None:
         if self.postgres:

@@ -96,6 +96,10 @@ class Nodes:
             for channel, notice in notices:
                 _say(connection, channel, notice)
 
+    def abort(self) -> None:
+        """Have a call that waits for the server fail; from another thread."""
+        self._database.abort()
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()

@@ -132,6 +132,9 @@ class SqlResourceStore:
 
         return Doorbell(self._database.engine, [_CHANNEL], heard, lost)
 
+    def abort(self) -> None:
+        self._database.abort()
+
     def close(self) -> None:
         if self._held is not None:
             self.release()

@@ -39,6 +39,9 @@ class FakeThread:
         """Make one."""
         return maybeDeferred(call)
 
+    def hurry(self) -> None:
+        """All are quick already."""
+
     def end(self) -> None:
         """It is over."""
         self.ended = True

@@ -152,10 +152,11 @@ class ManagementStage(Stage):
         headers: Mapping[str, str] | None = None,
         role: str = "admin",
         version: str = "?api-version=2021-11-01",
+        seconds: float = 20,
     ) -> tuple[int, Any, dict[str, str]]:
         """One call by hand: status, JSON and header fields."""
         connection = http.client.HTTPSConnection(
-            HOST, self.management_port, timeout=20, context=self.trust()
+            HOST, self.management_port, timeout=seconds, context=self.trust()
         )
         fields = {"Authorization": f"Bearer {self.tokens[role]}"} | dict(headers or {})
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()

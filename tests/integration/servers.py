@@ -12,6 +12,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from tests.integration.case import need
@@ -98,6 +99,7 @@ class PostgreSQL:
         ).start()
         self.program.wait_log("ready to accept connections", 30)
         self._made = 0
+        self._frozen: list[psutil.Process] = []
 
     def start(self) -> None:
         """Start it again after it was stopped."""
@@ -108,6 +110,17 @@ class PostgreSQL:
         """End the server, and every connection with it."""
         self.program.child.send_signal(signal.SIGINT)
         self.program.child.wait(20)
+
+    def freeze(self) -> None:
+        """Have all its processes stand still; connections stay open."""
+        self._frozen = psutil.Process(self.program.pid).children()
+        for process in (psutil.Process(self.program.pid), *self._frozen):
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Have them go on."""
+        for process in (*self._frozen, psutil.Process(self.program.pid)):
+            process.resume()
 
     def new_database(self, owner: str = "tester") -> str:
         """The URL of an empty database of its own."""

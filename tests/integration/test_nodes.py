@@ -315,6 +315,33 @@ class OutageTests(NodesCase):
         for node in (self.one, self.two):
             node.relay.wait_log("the store is back")
 
+    def test_silent(self) -> None:
+        """A server that takes everything and answers nothing keeps nobody for ever."""
+        self.connect(self.one, "db")
+        self.server.freeze()
+        begun = time.monotonic()
+        statuses: list[int] = []
+
+        def write(number: int) -> None:
+            path = f"{CONNECTIONS}/x{number}"
+            statuses.append(self.one.call("PUT", path, {}, seconds=60)[0])
+
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(5)]
+        for thread in threads:
+            thread.start()
+        self.assertEqual(self.status(self.one, f"{CONNECTIONS}/db"), 200)
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(statuses, [503] * 5)
+        self.assertLess(time.monotonic() - begun, 30)
+        self.two.relay.stop()
+        self.server.thaw()
+        self.wait_until("it to heal", lambda: self.heals("y"), 30)
+
+    def heals(self, name: str) -> bool:
+        """Whether a write is done again."""
+        return self.one.call("PUT", f"{CONNECTIONS}/{name}", {})[0] == 200
+
     def test_deaf(self) -> None:
         """What is changed while a node cannot hear is caught up on."""
         self.server.execute(

@@ -19,6 +19,7 @@ from hybridconn.management.registry import Changes, News
 from hybridconn.management.server import Server
 from hybridconn.management.service import all_routes
 from hybridconn.management.tokens import Role, StaticToken, StaticTokens, digest
+from hybridconn.stores.errors import StoreError
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 
 SUB = "6f1a1a3e-6f1b-4b41-9c9c-0d3b8a2f5a11"
@@ -105,6 +106,11 @@ class FakeStore:
         self._call("listen")
         self.bells.append(FakeBell(ring, lost))
         return self.bells[-1]
+
+    def abort(self) -> None:
+        """What is slow fails."""
+        if self.slow is not None:
+            self.slow.errback(StoreError("aborted"))
 
     def close(self) -> None:
         """Nothing was open."""

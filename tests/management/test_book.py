@@ -170,6 +170,20 @@ class FailingTests(ApiCase):
         self.store.broken = {"news": StoreError("lost")}
         self.failureResultOf(self.book.catch_up(), StoreError)
 
+    def test_waited(self) -> None:
+        """What waited for a call that failed does not wait for another one."""
+        slow: Deferred[None] = Deferred()
+        self.store.slow = slow
+        first = self.request("PUT", f"{CONNECTIONS}/x", {})
+        second = self.request("PUT", f"{CONNECTIONS}/y", {})
+        self.store.calls.clear()
+        slow.errback(StoreError("aborted"))
+        for request in (first, second):
+            assert isinstance(request.outcome, Answer)
+            self.assertEqual(request.outcome.status, 503)
+        self.assertEqual(self.store.calls, [])
+        self.good("PUT", f"{CONNECTIONS}/y", {})
+
     def test_closed(self) -> None:
         """What was begun is done; then nothing is changed any more."""
         slow = self.store.slow = Deferred()
