@@ -26,6 +26,7 @@ LAYERS = (
         "eager",
         "idle",
         "memory",
+        "nap",
         "socket_options",
         "tls",
         "web",

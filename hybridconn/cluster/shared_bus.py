@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from hybridconn.callthread import CallThread
 from hybridconn.interfaces import IClusterBus, IClusterMember
+from hybridconn.nap import Nap
 from hybridconn.stores.errors import StoreError
 from hybridconn.stores.nodes import EVERYBODY, LONGEST, Nodes, channel_of
 
@@ -71,7 +72,7 @@ class SharedBus(Service):
         self._new_name = new_name
         self._member: IClusterMember | None = None
         self._doorbell: Any = None
-        self._wake: Callable[[], None] | None = None
+        self._nap = Nap(reactor)
         self._broken = False
         self._down = False
         self._registered = False
@@ -106,7 +107,7 @@ class SharedBus(Service):
         """Leave them (Twisted)."""
         super().stopService()
         self._thread.hurry()
-        self._rouse()
+        self._nap.wake()
         return self._ended
 
     # --- from the first hello to the last goodbye ---
@@ -116,7 +117,7 @@ class SharedBus(Service):
             try:
                 await self._enter()
                 while self.running and not self._broken:
-                    await self._sleep(BEAT)
+                    await self._nap.sleep(BEAT)
                     if self.running and not self._broken:
                         self._see(await self._run(lambda: self._nodes.beat(self.node)))
             except StoreError as error:
@@ -125,7 +126,7 @@ class SharedBus(Service):
                 self.log.failure("the relays' bus failed")
             await self._exit()
             if self.running:
-                await self._sleep(RETRY)
+                await self._nap.sleep(RETRY)
         await self._run(self._nodes.close)
         self._thread.end()
 
@@ -185,7 +186,7 @@ class SharedBus(Service):
 
     def _break(self) -> None:
         self._broken = True
-        self._rouse()
+        self._nap.wake()
 
     def _say(self, trouble: str) -> None:
         if trouble and not self._down:
@@ -256,27 +257,6 @@ class SharedBus(Service):
                 self._gone(sender)
         elif sender in self.peers and self._member is not None:
             self._member.message_received(sender, message)
-
-    # --- waiting ---
-
-    def _rouse(self) -> None:
-        if self._wake is not None:
-            self._wake()
-
-    async def _sleep(self, seconds: float) -> None:
-        if not self.running:
-            return
-        woken: Deferred[None] = Deferred()
-        timer = self._reactor.callLater(seconds, woken.callback, None)
-
-        def wake() -> None:
-            self._wake = None
-            timer.cancel()
-            woken.callback(None)
-
-        self._wake = wake
-        await woken
-        self._wake = None
 
 
 @implementer(IClusterBus)

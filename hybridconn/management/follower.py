@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
@@ -11,6 +10,7 @@ from twisted.logger import Logger
 
 from hybridconn.interfaces import IResourceStore
 from hybridconn.management.book import ResourceBook, Run
+from hybridconn.nap import Nap
 from hybridconn.stores.errors import StoreError
 from hybridconn.stores.vault import VaultError
 
@@ -39,7 +39,7 @@ class Follower(Service):
         self._run = run
         self._reactor = reactor
         self._doorbell: Any = None
-        self._wake: Callable[[], None] | None = None
+        self._nap = Nap(reactor)
         self._rung = False
         self._trouble = ""
         self._ended: Deferred[None] = succeed(None)
@@ -70,7 +70,7 @@ class Follower(Service):
                 self.log.failure("the store was not followed")
                 pause = LOOK_ANYWAY
             if self.running and not self._rung:
-                await self._sleep(pause)
+                await self._nap.sleep(pause)
         self._hang_up()
 
     async def _look(self) -> None:
@@ -101,21 +101,7 @@ class Follower(Service):
 
     def _ring(self) -> None:
         self._rung = True
-        if self._wake is not None:
-            self._wake()
-
-    async def _sleep(self, seconds: float) -> None:
-        woken: Deferred[None] = Deferred()
-        timer = self._reactor.callLater(seconds, woken.callback, None)
-
-        def wake() -> None:
-            self._wake = None
-            timer.cancel()
-            woken.callback(None)
-
-        self._wake = wake
-        await woken
-        self._wake = None
+        self._nap.wake()
 
     def _say(self, trouble: str) -> None:
         if trouble and not self._trouble:
