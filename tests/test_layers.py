@@ -20,11 +20,13 @@ LAYERS = (
     {"core"},
     {
         "balancers",
+        "callthread",
         "certificates",
         "dialer",
         "eager",
         "idle",
         "memory",
+        "nap",
         "socket_options",
         "tls",
         "web",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from hybridconn.management.errors import ApiError, bad_request
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Body:
@@ -35,6 +38,12 @@ class Body:
             ) from None
         if not isinstance(value, dict):
             raise bad_request("The body is no JSON object.", "InvalidRequestContent")
+        if not _is_text(value):
+            raise bad_request(
+                "The body has a null character or half of a surrogate pair, which no "
+                "text can hold.",
+                "InvalidRequestContent",
+            )
         return cls(value)
 
     def __contains__(self, name: str) -> bool:
@@ -111,3 +120,18 @@ class Body:
         ):
             raise self._wrong("tags", "use an object of strings")
         return dict(value)
+
+
+def _is_text(value: object) -> bool:
+    """Whether all strings in it are text that can be kept."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one.keys()
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str) and _NO_TEXT.search(one):
+            return False
+    return True

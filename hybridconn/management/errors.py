@@ -10,7 +10,8 @@ class ApiError(Exception):
     """
     An answer that is no success.
 
-    @ivar status: 400 to 499; never one that clients would repeat by themselves.
+    @ivar status: 400 to 499, never one that clients would repeat by themselves; or
+        503, which is not the caller's fault.
     @ivar code: for programs.
     @ivar message: for people: what, where and how to mend it.
     """
@@ -47,3 +48,8 @@ def conflict(message: str, code: str = "Conflict") -> ApiError:
 def quota(message: str) -> ApiError:
     """A limit of section 6."""
     return ApiError(403, "QuotaExceeded", message)
+
+
+def unavailable(message: str) -> ApiError:
+    """The store cannot be changed now."""
+    return ApiError(503, "ServiceUnavailable", message, (("Retry-After", "5"),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote
@@ -9,7 +10,10 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from hybridconn.core.names import fold
-from hybridconn.management.errors import ApiError
+from hybridconn.management.errors import ApiError, bad_request
+
+#: No name has one; in a store they stand between names.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @frozen
@@ -55,9 +59,11 @@ class Router:
         @param raw_path: undecoded; split first, decoded then, as a name may hold an
             escaped slash.
         @return: the route, and what stood in the place of its names.
-        @raise ApiError: 404, or 405 for a known path.
+        @raise ApiError: 400 for what can be no name, 404, or 405 for a known path.
         """
         parts = [unquote(part) for part in raw_path.strip("/").split("/")]
+        if any(map(_CONTROL.search, parts)):
+            raise bad_request("The path has a control character.")
         folded = [fold(part) for part in parts]
         allowed: set[str] = set()
         for one in self._by_length.get(len(parts), ()):

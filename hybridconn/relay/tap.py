@@ -57,14 +57,24 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
     warn_if_insecure(PROGRAM, config.listen.insecure)
     listen = config.listen
     if workers > 1:
-        certificates_of(config)  # what is wrong is said once, not by every worker
+        # What is wrong is said once, not by every worker.
+        certificates_of(config)
+        if config.store.place:
+            from hybridconn.management.tap import check_store
+
+            check_store(PROGRAM, config)
+        management = config.management
         return Supervisor(
             os.path.abspath(file),
-            listen.interface,
-            listen.port,
+            (listen.interface, listen.port),
             _own_ports(config, workers),
             reactor,
             lambda port: exit_for_port(PROGRAM, port),
+            management=(
+                None
+                if management.port is None
+                else (management.interface, management.port)
+            ),
         )
     reactor.callWhenRunning(settle)
     relay = make_relay(config, reactor)
@@ -82,25 +92,43 @@ def make_relay(
     reactor: Any,
     own_port: int | None = None,
     bus: IClusterBus | None = None,
+    management: IStreamServerEndpoint | None = None,
+    group: str = "",
 ) -> RelayService:
     """
-    A relay as configured, that listens nowhere yet.
+    A relay as configured, that does not listen on the public port yet.
 
     @param own_port: where listeners reach this process, if not on the public port.
     @param bus: the way to the other processes.
+    @param management: where the management API is served; without it that is as
+        configured, unless there is a C{bus}: then another process serves it.
+    @param group: names the processes of this relay, if there are several.
     @raise SystemExit: with what is wrong.
     """
-    if not config.store.path:
+    if not config.store.place:
         return _relay(config, reactor, load_toml_store(config), own_port, bus)
     # A database's library is large, and most relays have no database.
-    from hybridconn.management.tap import manage, open_book
+    from hybridconn.cluster.shared_bus import BothBuses
+    from hybridconn.management.tap import (
+        manage,
+        management_endpoint,
+        open_book,
+        open_bus,
+    )
 
-    book, thread = open_book(PROGRAM, config, reactor)
-    relay = _relay(config, reactor, book.entities, own_port, bus)
-    # Stopped last: what was begun is still written.
-    thread.setServiceParent(relay)
-    if config.management.port is not None:
-        manage(PROGRAM, relay, config, reactor, book)
+    store = open_book(PROGRAM, config, reactor)
+    several, shared = bus, None
+    if config.store.share_listeners:
+        shared = open_bus(PROGRAM, config, reactor, group)
+        several = shared if bus is None else BothBuses(bus, shared)
+    relay = _relay(config, reactor, store.book.entities, own_port, several)
+    store.setServiceParent(relay)
+    if shared is not None:
+        shared.setServiceParent(relay)
+    if management is None and bus is None and config.management.port is not None:
+        management = management_endpoint(config, reactor)
+    if management is not None:
+        manage(PROGRAM, relay, config, reactor, store.book, management)
     return relay
 
 

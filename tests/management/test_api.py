@@ -111,6 +111,8 @@ class CallTests(ApiCase):
             (b"[]", "InvalidRequestContent"),
             (b"\xff", "InvalidRequestContent"),
             (b"[" * 100_000, "InvalidRequestContent"),
+            (b'{"tags": {"a": ["\\u0000"]}}', "InvalidRequestContent"),
+            (b'{"tags": {"\\ud800": "a"}}', "InvalidRequestContent"),
             (b" " * (MOST_BODY + 1), "BadRequest"),
         ):
             head = RequestHead("PUT", f"{NS}?api-version=2021-11-01", headers=headers)
@@ -127,6 +129,8 @@ class CallTests(ApiCase):
         self.assertIn(("Allow", "DELETE, GET, PATCH, PUT"), answer.headers)
         for path in ("/", "//", NS + "/", f"{BASE}/namespaces//hybridConnections"):
             self.assertEqual(self.request("GET", path).outcome.status, 404, path)  # type: ignore[union-attr]
+        for escaped in ("%00", "%1f", "%7F"):
+            self.refused(400, "BadRequest", "GET", f"{NS}{escaped}")
 
     def test_others_lists(self) -> None:
         """What this server has none of is an empty list."""
