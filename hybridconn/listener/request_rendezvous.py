@@ -100,10 +100,9 @@ class RequestRendezvous:
     # --- a tunnel's end, for those who stop all of them ---
 
     def end(self, code: int, reason: bytes) -> None:
-        """End it from here."""
-        if not self._over:
-            self._leave()
-            self.tunnel.finish(code, reason)
+        """End it from here, though a response may not have arrived yet."""
+        self._leave()
+        self.tunnel.finish(code, reason)
 
     # --- ITunnelSink ---
 
@@ -159,7 +158,9 @@ class RequestRendezvous:
     def _finish(self) -> None:
         self._stop()
         self.tunnel.unregister_producer()
-        self.tunnel.finish(NORMAL, b"Normal Closure")
+        # The relay answers when it has read all of it, and it reads as fast as the
+        # sender does: there is no time limit for that here.
+        self.tunnel.send_close(NORMAL, b"Normal Closure")
 
     def _stop(self) -> None:
         self._over = True

@@ -105,9 +105,10 @@ class ServingCase(SynchronousTestCase):
     """An application behind C{web/app}, and an agent."""
 
     keep_path = False
+    limits = Limits()
 
     def setUp(self) -> None:
-        self.relay = MemoryRelay(("web/app",), limits=Limits())
+        self.relay = MemoryRelay(("web/app",), limits=self.limits)
         self.clock = self.relay.clock
         self.app = App()
         self.listener = serve_site(
