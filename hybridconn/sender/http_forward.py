@@ -26,6 +26,7 @@ from hybridconn.core.refusals import (
     Rejected,
     ResponseTimedOut,
 )
+from hybridconn.core.route import split_query
 from hybridconn.interfaces import IDialer, IHeldRequest, IRequestHandler
 from hybridconn.sender.agent import HybridConnectionAgent
 from hybridconn.sender.connector import TunnelConnector
@@ -96,8 +97,8 @@ class HttpForward:
             return
         headers = end_to_end(request.head)
         host = next((headers.pop(n) for n in tuple(headers) if n.lower() == "host"), "")
-        if host:
-            headers.setdefault("X-Forwarded-Host", host)
+        if host and not request.head.get("X-Forwarded-Host"):
+            headers["X-Forwarded-Host"] = host
         passage = Passage(request, self._clock, PATIENCE, self._explain, self._amend)
         passage.begin(self._agent, self._agent.url(target), tuple(headers.items()))
 
@@ -179,7 +180,8 @@ class HttpForward:
 
 def _origin_form(target: str) -> str:
     """
-    Path and query of a request target.
+    Path and query of a request target, without the protocol's own parameters: what
+    is asked of the relay is not for an app, or a web page in a browser, to choose.
 
     @raise BadRequest: it has none.
     """
@@ -189,4 +191,6 @@ def _origin_form(target: str) -> str:
             raise BadRequest("The request target is not a path")
         _, _, rest = target.partition("://")
         target = "/" + rest.partition("/")[2]
-    return target
+    path, _, query = target.partition("?")
+    passed = split_query(query)[1]
+    return f"{path}?{passed}" if passed else path

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
 from hybridconn.core.entities import Claim
 from hybridconn.listener.site import serve_site
+from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.http_forward import HttpForward
 from hybridconn.testing.relay import MemoryRelay
 from hybridconn.testing.ws_peer import WsPeer, one_protocol
@@ -18,6 +20,8 @@ from tests.relay.http_peer import Answer, HttpPeer
 
 class ForwardCase(SynchronousTestCase):
     """Everything is in one network."""
+
+    send_claim = Claim.SEND
 
     def setUp(self) -> None:
         self.relay = relay = MemoryRelay(("web/app",))
@@ -31,10 +35,12 @@ class ForwardCase(SynchronousTestCase):
             wall=relay.wall,
         )
         self.listener.startService()
-        connection = relay.parsed_connection_string("web/app", Claim.SEND)
+        connection = relay.parsed_connection_string("web/app", self.send_claim)
         self.forward = HttpForward(
             connection,
-            relay.connector("web/app"),
+            TunnelConnector(
+                connection, relay.dialer(), relay.clock, wall=relay.wall
+            ),
             relay.dialer(),
             relay.clock,
             wall=relay.wall,
@@ -105,6 +111,30 @@ class RequestTests(ForwardCase):
         )
         self.assertEqual(answer.status, 200)
 
+    def test_the_relays_own_parameters(self) -> None:
+        """They are not for an app, or a web page, to choose."""
+        for target, passed in (
+            ("/x?sb-hc-token=nonsense", "/x"),
+            ("/x?a=%2B&SB-HC-Token=nonsense&&b&sb-hc-x", "/x?a=%2B&&b&sb-hc-x"),
+            ("/x?", "/x"),
+        ):
+            answer = self.answer(self.ask(f"GET {target} HTTP/1.1"))
+            self.assertEqual((answer.status, answer["x-uri"]), (200, passed))
+
+    def test_forwarded_host(self) -> None:
+        """What a proxy in front says of its own name is kept."""
+        fields: list[Any] = []
+
+        def asked(method: bytes, uri: bytes, headers: Any, body: object) -> Any:
+            fields.append(headers.getRawHeaders("X-Forwarded-Host"))
+            return fail(ConnectionError())
+
+        self.patch(self.forward._agent, "request", asked)
+        self.ask("GET / HTTP/1.1")
+        self.ask("GET / HTTP/1.1\nx-forwarded-host: proxy.test")
+        self.assertEqual(fields, [["local.test"], ["proxy.test"]])
+        self.flushLoggedErrors(ConnectionError)
+
     def test_nobody_listens(self) -> None:
         """The relay's answer is the app's."""
         self.listener.stopService()
@@ -149,6 +179,8 @@ class RequestTests(ForwardCase):
 class WebSocketTests(ForwardCase):
     """WebSockets go on as tunnels."""
 
+    send_claim = Claim.MANAGE
+
     def dial(self, target: str, **headers: str) -> WsPeer:
         peer = WsPeer.client(target, "local.test", headers)
         peer.dial(self.network, "local.test", 80)
@@ -162,3 +194,10 @@ class WebSocketTests(ForwardCase):
         self.listener.stopService()
         self.network.flush()
         self.assertEqual(self.dial("/none").status, 404)
+
+    def test_no_other_action(self) -> None:
+        """A web page cannot make a listener of itself, whatever the key allows."""
+        peer = self.dial("/?sb-hc-action=listen")
+        self.assertNotEqual(peer.status, 101)
+        desk = self.relay.service.desk
+        self.assertEqual([desk.listeners(key) for key in desk.keys], [1])
