@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.headers import end_to_end
+from hybridconn.core.http import origin_form
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import (
     BadRequest,
@@ -185,12 +186,9 @@ def _origin_form(target: str) -> str:
 
     @raise BadRequest: it has none.
     """
-    if not target.startswith("/"):
-        parts = urlsplit(target)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise BadRequest("The request target is not a path")
-        _, _, rest = target.partition("://")
-        target = "/" + rest.partition("/")[2]
-    path, _, query = target.partition("?")
+    try:
+        path, _, query = origin_form(target).partition("?")
+    except ValueError:
+        raise BadRequest("The request target is not a path") from None
     passed = split_query(query)[1]
     return f"{path}?{passed}" if passed else path

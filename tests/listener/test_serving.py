@@ -174,6 +174,16 @@ class SiteTests(ServingCase):
         self.assertEqual(headers.getRawHeaders("X-Prefix"), ["/web/app"])
         self.assertTrue(headers.hasHeader("Via"))
 
+    def test_target(self) -> None:
+        """Path and query go through byte for byte, whatever is at their ends."""
+        for target in ("/a;", "/a;b=c;", "/;", "/x/?", "/a?x=;", "/[|{^`<>'\"?a?b=&&"):
+            response, _ = self.get(target)
+            shown = response.headers.getRawHeaders("X-Uri")
+            # A query without anything in it is none (section 2.6).
+            self.assertEqual(shown, [target.removesuffix("?")])
+        asked = self.agent.request(b"GET", self.agent.url("/a b\r\nX: y").encode())
+        self.failureResultOf(asked, ValueError)
+
     def test_bodies(self) -> None:
         """Small, large, and of unknown length."""
         for body, length in (
