@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -18,11 +19,12 @@ from zope.interface import implementer
 
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.headers import end_to_end
-from hybridconn.core.http import origin_form
+from hybridconn.core.http import RequestHead, origin_form
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import (
     BadRequest,
     ListenerFailed,
+    MisdirectedRequest,
     Refusal,
     Rejected,
     ResponseTimedOut,
@@ -60,6 +62,8 @@ class HttpForward:
 
     @ivar front_door: the protocol factory of the port.
     @ivar connector: opens tunnels to the same hybrid connection.
+    @param host_names: the port's names, beside C{localhost} and IP addresses, in lower
+        case; L{None} if it answers to any.
     """
 
     log = Logger()
@@ -71,11 +75,13 @@ class HttpForward:
         dialer: IDialer,
         reactor: Any,
         *,
+        host_names: Collection[str] | None = None,
         token_lifetime: float = 3600.0,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
     ) -> None:
         self.connector = connector
+        self._host_names = host_names
         self._clock = reactor
         self._agent = HybridConnectionAgent(
             connection,
@@ -92,6 +98,7 @@ class HttpForward:
     def handle(self, request: IHeldRequest) -> None:
         """See L{IRequestHandler.handle <hybridconn.interfaces>}."""
         request.authenticated()
+        self._check_name(request.head)
         target = _origin_form(request.head.target)
         if request.head.wants_websocket:
             self._open_websocket(request, target)
@@ -115,6 +122,16 @@ class HttpForward:
         return wait.addCallback(lambda _: self.drain(timeout - _STOP_POLL))
 
     # --- requests ---
+
+    def _check_name(self, head: RequestHead) -> None:
+        # Only a client that takes the port for its proxy, which no web page can make
+        # a browser do, writes the host of a service into the target.
+        if self._host_names is None or not head.target.startswith("/"):
+            return
+        host = head.host
+        ours = host == "localhost" or host.endswith(".localhost")
+        if not ours and not _is_ip_address(host) and host not in self._host_names:
+            raise MisdirectedRequest(host)
 
     def _amend(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         return [
@@ -177,6 +194,10 @@ class HttpForward:
                 request.refuse(self._explain(failure))
 
         dial.addCallbacks(opened, failed)
+
+
+def _is_ip_address(host: str) -> bool:
+    return isIPAddress(host) or isIPv6Address(host)
 
 
 def _origin_form(target: str) -> str:

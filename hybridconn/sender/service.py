@@ -70,6 +70,7 @@ class SenderService(MultiService):
                     connector,
                     dialer,
                     reactor,
+                    host_names=one.own_names,
                     token_lifetime=timings.token_lifetime,
                     wall=wall,
                 )

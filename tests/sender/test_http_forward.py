@@ -22,6 +22,7 @@ class ForwardCase(SynchronousTestCase):
     """Everything is in one network."""
 
     send_claim = Claim.SEND
+    host_names: tuple[str, ...] | None = None
 
     def setUp(self) -> None:
         self.relay = relay = MemoryRelay(("web/app",))
@@ -43,6 +44,7 @@ class ForwardCase(SynchronousTestCase):
             ),
             relay.dialer(),
             relay.clock,
+            host_names=self.host_names,
             wall=relay.wall,
             new_guid=relay.new_guid,
         )
@@ -174,6 +176,42 @@ class RequestTests(ForwardCase):
         self.assertEqual(self.answer(peer).status, 200)
         self.successResultOf(drained)
         self.successResultOf(self.forward.drain(0))
+
+
+class NameTests(ForwardCase):
+    """A port that is asked by its own names only."""
+
+    host_names = ("local.test",)
+
+    def test_names(self) -> None:
+        """
+        A page of another site that has its name lead here reads nothing; addresses
+        have no name that could, and a proxy is asked for anything.
+        """
+        for host, status in (
+            ("local.test", 200),
+            ("LOCAL.test:18080", 200),
+            ("localhost:18080", 200),
+            ("app.localhost", 200),
+            ("127.0.0.1:18080", 200),
+            ("[::1]:18080", 200),
+            ("evil.test:18080", 421),
+            ("localhost.evil.test", 421),
+            ("127.0.0.1.evil.test", 421),
+        ):
+            peer = self.client()
+            peer.transport.write(f"GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            self.network.advance(0.2)
+            answer = self.answer(peer)
+            self.assertEqual(answer.status, status, host)
+            if status == 421:
+                self.assertIn("say so in its host_names", answer.json["message"])
+        answer = self.answer(self.ask("GET http://app.corp/page HTTP/1.1"))
+        self.assertEqual(answer.status, 200)
+        evil = WsPeer.client("/x", "evil.test:18080")
+        evil.dial(self.network, "local.test", 80)
+        self.network.advance(0.2)
+        self.assertEqual(evil.status, 421)
 
 
 class WebSocketTests(ForwardCase):
