@@ -11,7 +11,8 @@ Every "no" of the relay: which status it has and what it says.
       NotFound 404               EndpointNotFound NoListeners ListenersExcluded
                                  AcceptTimedOut
       MethodNotAllowed 405, RequestTimedOut 408, RejectionTaken 410, TargetTooLong 414,
-      MisdirectedRequest 421, VersionNotSupported 426, HeadersTooLarge 431, InternalError 500
+      MisdirectedRequest 421, VersionNotSupported 426, HeadersTooLarge 431,
+      InternalError 500
       NotImplementedHere 501, a listener's
       BadGateway 502             NobodyListens ListenerFailed
       GatewayTimeout 504         ResponseTimedOut RendezvousTimedOut TargetTimedOut
@@ -282,9 +283,7 @@ class MisdirectedRequest(Refusal):
     """
 
     _status = 421
-    _sentence = (
-        "This port is not called '{0.name}'; if it is, say so in its host_names"
-    )
+    _sentence = "This port is not called '{0.name}'; if it is, say so in its host_names"
     name: str
 
 

@@ -65,7 +65,7 @@ class TargetCase(SynchronousTestCase):
 
         factory = Factory()
         factory.noisy = False
-        factory.buildProtocol = build  # type: ignore[assignment,method-assign]
+        factory.buildProtocol = build  # type: ignore[method-assign]
         return factory
 
     def ask(
@@ -73,7 +73,7 @@ class TargetCase(SynchronousTestCase):
         line: str = "GET /web/x",
         *fields: str,
         body: bytes = b"",
-        peer: Any = None,
+        peer: HttpPeer | None = None,
     ) -> HttpPeer:
         """Send a request; the service has it."""
         if peer is None:
@@ -200,7 +200,8 @@ class ResponseTests(TargetCase):
         peer = self.ask("POST /web/x", "Content-Length: 9000000", body=b"x" * 200_000)
         self.assertIn(b"POST /x HTTP/1.1", self.connections[-1].received)
         self.say(
-            b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig",
+            b"HTTP/1.1 413 Too Large\r\n"
+            b"Connection: close\r\nContent-Length: 3\r\n\r\nbig",
             "loseConnection",
         )
         answer = self.answer(peer)

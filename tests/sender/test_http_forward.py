@@ -39,9 +39,7 @@ class ForwardCase(SynchronousTestCase):
         connection = relay.parsed_connection_string("web/app", self.send_claim)
         self.forward = HttpForward(
             connection,
-            TunnelConnector(
-                connection, relay.dialer(), relay.clock, wall=relay.wall
-            ),
+            TunnelConnector(connection, relay.dialer(), relay.clock, wall=relay.wall),
             relay.dialer(),
             relay.clock,
             host_names=self.host_names,
