@@ -208,7 +208,8 @@ def _named_in(connection: Iterable[str]) -> set[str]:
 
 
 def _with_via(before: Iterable[str], host: str) -> str:
-    return ", ".join([*before, f"1.1 {host}"])
+    passed = (value.strip(" \t") for value in before)
+    return ", ".join([*filter(None, passed), f"1.1 {host}"])
 
 
 def _octets(value: str) -> str:

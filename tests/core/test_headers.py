@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hybridconn.core.headers import canonical_name, connect_headers
+from hybridconn.core.headers import (
+    canonical_name,
+    connect_headers,
+    request_headers,
+    response_headers,
+)
 from hybridconn.core.http import RequestHead
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import BadRequest, HeadersTooLarge, Refusal
@@ -125,3 +130,19 @@ class ConnectHeadersTests(SynchronousTestCase):
         for name, value in headers.items():
             self.assertFalse(name.lower().startswith(("sb-hc-", "servicebus")))
             self.assertFalse(set(value) & set("\r\n\0"))
+
+
+class ViaTests(SynchronousTestCase):
+    """The relay in C{Via}, both ways (section 7.2, 7.3)."""
+
+    def test_appended(self) -> None:
+        """It comes last; what is empty leaves nothing, not even a comma."""
+        for before, after in (
+            ((), "1.1 relay"),
+            (("",), "1.1 relay"),
+            ((" \t", ""), "1.1 relay"),
+            (("1.0 a", " ", "1.1 b "), "1.0 a, 1.1 b, 1.1 relay"),
+        ):
+            fields = [("vIA", value) for value in before]
+            self.assertEqual(request_headers(head(*fields), "relay"), {"Via": after})
+            self.assertEqual(response_headers(fields, "relay"), [("Via", after)])

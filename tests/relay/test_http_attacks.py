@@ -426,7 +426,7 @@ _VALUES = (
 class SplittingTests(HttpCase):
     """Nothing that a listener says makes two answers of one."""
 
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None)
     @given(
         method=st.sampled_from(["GET", "HEAD", "POST"]),
         version=st.sampled_from([b"1.1", b"1.0"]),
