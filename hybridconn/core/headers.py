@@ -131,9 +131,8 @@ def request_headers(
     """
     check_headers(head, limits)
     headers = end_to_end(head, strip_authorization)
-    before = [headers.pop(name) for name in tuple(headers) if name.lower() == "via"]
-    headers["Via"] = _with_via(before, via)
-    return headers
+    kept = {name: text for name, text in headers.items() if name.lower() != "via"}
+    return kept | {"Via": _with_via(head.get_all("via"), via)}
 
 
 def end_to_end(head: RequestHead, strip_authorization: bool = False) -> dict[str, str]:
