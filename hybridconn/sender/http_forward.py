@@ -49,8 +49,9 @@ _STOP_POLL = 0.05
 #: The handshake is made anew; these belong to the app's.
 _NOT_PASSED_ON = frozenset({"host", "connection", "upgrade"})
 
-#: Who may use the port is for its address to say, not for rates.
-_LIMITS = Limits(exempt_networks=("0.0.0.0/0", "::/0"))
+#: Who may use the port is for its address to say, not for rates; how slow a body may
+#: be is for the relay.
+_LIMITS = Limits(exempt_networks=("0.0.0.0/0", "::/0"), body_bytes_per_second=0)
 
 
 @implementer(IRequestHandler)

@@ -47,11 +47,11 @@ from hybridconn.core.refusals import BadRequest, InternalError, Refusal, Request
 from hybridconn.core.route import TRACKING_ID, split_query
 from hybridconn.core.tracking import TrackingId
 from hybridconn.eager import unsent
-from hybridconn.idle import IdleTimer
 from hybridconn.interfaces import IBodySink, IRequestHandler
 from hybridconn.socket_options import tcp_below, tune
 from hybridconn.web.admission import Admission
 from hybridconn.web.answers import Headers, refusal_answer
+from hybridconn.web.body_watch import BodyWatch
 from hybridconn.web.head import HeadReader
 from hybridconn.web.held import HeldRequest
 from hybridconn.web.takeover import replace_protocol
@@ -121,7 +121,11 @@ class FrontDoorProtocol(Protocol):
         self._request: HeldRequest | None = None
         self._sink: IBodySink | None = None
         self._body_paused = False
-        self._body_timer = IdleTimer(around.clock)
+        self._body_watch = BodyWatch(
+            around.clock,
+            around.limits.body_idle_timeout,
+            around.limits.body_bytes_per_second,
+        )
         self._answer_source: IPushProducer | None = None
         self._counted = True
         self._secure = False
@@ -321,29 +325,25 @@ class FrontDoorProtocol(Protocol):
             transport: Any = self.transport
             transport.write(go_on)
         self._sink = sink
-        self._watch_body()
+        self._body_watch.start(self._body_is_late)
         if here:
             self._feed_body(sink, here)
 
     def pause_body(self) -> None:
         """Read nothing more for now; silence is not the client's fault then."""
         self._body_paused = True
-        self._body_timer.stop()
+        self._body_watch.stop()
         self._pause_or_resume()
 
     def resume_body(self) -> None:
         """Read on."""
         self._body_paused = False
         if self._sink is not None:
-            self._watch_body()
+            self._body_watch.start(self._body_is_late)
         self._pause_or_resume()
 
-    def _watch_body(self) -> None:
-        timeout = self._around.limits.body_idle_timeout
-        self._body_timer.start(timeout, self._body_is_late)
-
     def _feed_body(self, sink: IBodySink, data: bytes) -> None:
-        self._body_timer.touch()
+        self._body_watch.received(len(data))
         turn = self._turn
         try:
             piece = turn.read_body(data)
@@ -373,7 +373,7 @@ class FrontDoorProtocol(Protocol):
     def _end_body(self) -> None:
         self._sink = None
         self._body_paused = False
-        self._body_timer.stop()
+        self._body_watch.stop()
 
     # --- answering: held.Connection ---
 
