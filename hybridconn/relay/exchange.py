@@ -361,8 +361,8 @@ class Exchange:
 
     def body_part_received(self, data: bytes) -> None:
         self.sent += len(data)
-        self._timer.touch()
-        if self._answer is not None:
+        if self._answer is not None:  # nobody waits for what is thrown away
+            self._timer.touch()
             self._answer.write(data)
 
     def response_ended(self) -> None:

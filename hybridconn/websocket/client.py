@@ -115,9 +115,8 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
 
     def sendData(self, data: bytes, *how: Any, **named: Any) -> None:
         """Write (Autobahn); the first is the request, whose C{Host} may be another."""
-        host = self.factory.headers.get("Host")
-        if host is not None and self.state == self.STATE_CONNECTING:
-            field = b"\r\nHost: " + host.encode("latin-1")
+        if self.state == self.STATE_CONNECTING and "Host" in self.factory.headers:
+            field = b"\r\nHost: " + self.factory.headers["Host"].encode("latin-1")
             data = _HOST_FIELD.sub(lambda _: field, data, count=1)
         super().sendData(data, *how, **named)
 
