@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.entities import Claim
@@ -19,31 +16,13 @@ from hybridconn.testing.ws_peer import one_protocol
 from tests.relay.http_peer import Answer, HttpPeer
 
 
-class Service(Protocol):
-    """One connection to the service, which says what the test wants."""
-
-    transport: Any
-
-    def __init__(self) -> None:
-        self.received = b""
-        self.lost: Failure | None = None
-
-    def dataReceived(self, data: bytes) -> None:
-        """Keep it (Twisted)."""
-        self.received += data
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Remember it (Twisted)."""
-        self.lost = reason
-
-
 class TargetCase(SynchronousTestCase):
-    """A relay, our listener, and a service in one network."""
+    """A relay, our listener, and a service in one network, which says what it is told."""
 
     def setUp(self) -> None:
         self.relay = relay = MemoryRelay(("web",), limits=Limits())
         self.network = relay.network
-        self.connections: list[Service] = []
+        self.connections: list[HttpPeer] = []
         self.network.listen("app.test", 80, self.factory())
         url, settings = HttpUrl.parse("http://app.test"), HttpSettings()
         dialer = relay.dialer()
@@ -59,8 +38,8 @@ class TargetCase(SynchronousTestCase):
         self.network.flush()
 
     def factory(self) -> Factory:
-        def build(addr: object) -> Service:
-            self.connections.append(Service())
+        def build(addr: object) -> HttpPeer:
+            self.connections.append(HttpPeer())
             return self.connections[-1]
 
         factory = Factory()
