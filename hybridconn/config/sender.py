@@ -90,6 +90,13 @@ class SenderTimings:
             "before they are closed with 1001."
         },
     )
+    response_timeout: Seconds = field(
+        default=90.0,
+        metadata={
+            "help": "For an HTTP response to begin; then 504. The relay's own, which "
+            "says more, is to be shorter."
+        },
+    )
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:

@@ -42,8 +42,6 @@ from hybridconn.websocket.server import TunnelServerFactory
 from hybridconn.websocket.splice import Ending, Splice
 from hybridconn.websocket.words import explain, is_surprise
 
-#: Seconds for a response to begin.  The relay's limit is shorter and says more.
-PATIENCE = 90.0
 #: How often the end of the last connections is looked for at a stop, seconds.
 _STOP_POLL = 0.05
 #: The handshake is made anew; these belong to the app's.
@@ -65,6 +63,7 @@ class HttpForward:
     @ivar connector: opens tunnels to the same hybrid connection.
     @param host_names: the port's names, beside C{localhost} and IP addresses, in lower
         case; L{None} if it answers to any.
+    @param response_timeout: seconds for a response to begin.
     """
 
     log = Logger()
@@ -77,12 +76,14 @@ class HttpForward:
         reactor: Any,
         *,
         host_names: Collection[str] | None = None,
+        response_timeout: float = 90.0,
         token_lifetime: float = 3600.0,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
     ) -> None:
         self.connector = connector
         self._host_names = host_names
+        self._response_timeout = response_timeout
         self._clock = reactor
         self._agent = HybridConnectionAgent(
             connection,
@@ -108,7 +109,9 @@ class HttpForward:
         host = next((headers.pop(n) for n in tuple(headers) if n.lower() == "host"), "")
         if host and not request.head.get("X-Forwarded-Host"):
             headers["X-Forwarded-Host"] = host
-        passage = Passage(request, self._clock, PATIENCE, self._explain, self._amend)
+        passage = Passage(
+            request, self._clock, self._response_timeout, self._explain, self._amend
+        )
         passage.begin(self._agent, self._agent.url(target), tuple(headers.items()))
 
     def drain(self, timeout: float) -> Deferred[None]:

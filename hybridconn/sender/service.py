@@ -71,6 +71,7 @@ class SenderService(MultiService):
                     dialer,
                     reactor,
                     host_names=one.own_names,
+                    response_timeout=timings.response_timeout,
                     token_lifetime=timings.token_lifetime,
                     wall=wall,
                 )

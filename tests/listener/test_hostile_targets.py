@@ -17,10 +17,12 @@ from tests.relay.http_peer import Answer, HttpPeer
 
 
 class TargetCase(SynchronousTestCase):
-    """A relay, our listener, and a service in one network, which says what it is told."""
+    """A relay, our listener, and a service that says what it is told."""
 
     def setUp(self) -> None:
-        self.relay = relay = MemoryRelay(("web",), limits=Limits())
+        self.relay = relay = MemoryRelay(
+            ("web",), limits=Limits(response_timeout=200.0)
+        )
         self.network = relay.network
         self.connections: list[HttpPeer] = []
         self.network.listen("app.test", 80, self.factory())
@@ -195,6 +197,20 @@ class ResponseTests(TargetCase):
         self.assertEqual((answer.status, answer.body), (401, b"no"))
         self.network.advance(1)
         self.assertIsNotNone(self.connections[-1].lost)
+
+    def test_never(self) -> None:
+        """504 when it does not begin to respond in time, and it hears of that."""
+        for line, *more in (("GET /web/x",), ("POST /web/x", "Content-Length: 90000")):
+            peer = self.ask(line, *more, body=b"x" * 80_000 if more else b"")
+            self.network.advance(30)
+            self.assertEqual(peer.received, b"")
+            if more:
+                peer.transport.write(b"x" * 10_000)
+            self.network.advance(61)
+            answer = self.answer(peer)
+            self.assertEqual((answer.status, answer["via"] is None), (504, False))
+            self.assertIn("did not respond in time: 60 s", answer.json["message"])
+            self.assertIsNotNone(self.connections[-1].lost)
 
     def test_stale_connection(self) -> None:
         """A connection that the service closed meanwhile is not used again."""

@@ -43,6 +43,7 @@ class ForwardCase(SynchronousTestCase):
             relay.dialer(),
             relay.clock,
             host_names=self.host_names,
+            response_timeout=5.0,
             wall=relay.wall,
             new_guid=relay.new_guid,
         )
@@ -150,6 +151,15 @@ class RequestTests(ForwardCase):
         answer = self.answer(self.ask("GET / HTTP/1.1"))
         self.assertEqual(answer.status, 502)
         self.assertIn("The relay cannot be reached", answer.json["message"])
+
+    def test_no_response(self) -> None:
+        """504 when the relay does not say so itself."""
+        peer = self.ask("GET /hold HTTP/1.1")
+        self.network.advance(4)
+        self.assertEqual(peer.received, b"")
+        self.network.advance(1)
+        answer = self.answer(peer)
+        self.assertEqual(answer.status, 504, answer)
 
     def test_app_leaves(self) -> None:
         """The application hears of it."""
