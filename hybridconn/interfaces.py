@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hybridconn.core.frames import Piece
     from hybridconn.core.http import RequestHead
     from hybridconn.core.listeners import ListenerRef, SenderRequest
+    from hybridconn.core.live import Counts, LiveListener, LiveTunnel
     from hybridconn.core.refusals import Refusal
     from hybridconn.core.resources import Resource
     from hybridconn.core.sas import Grant
@@ -186,6 +187,42 @@ class IAuthorizer(Interface):
             suffix.
         @param now: seconds since 1970-01-01 UTC.
         @raise Refusal: C{401} or C{403}, with the reason.
+        """
+
+
+# --- what goes on at a relay -------------------------------------------------
+
+
+class ILiveRelay(Interface):
+    """
+    Shows who is connected to a relay, and ends it.  Everywhere C{key} is namespace
+    and entity path, both in lower case.
+    """
+
+    def counts(key: tuple[str, ...]) -> Counts:
+        """What goes on at one hybrid connection; zeros where nothing does."""
+
+    def sums() -> Mapping[str, Counts]:
+        """The same by namespace, in lower case, where anything goes on or did."""
+
+    def listeners(key: tuple[str, ...]) -> Sequence[LiveListener]:
+        """Who listens, in the order in which they came."""
+
+    def tunnels(key: tuple[str, ...]) -> Sequence[LiveTunnel]:
+        """Tunnels and HTTP requests that are open, in no order."""
+
+    def close_listener(key: tuple[str, ...], id: str) -> bool:
+        """
+        End a control channel with 1001; nothing keeps its listener from coming back.
+
+        @return: whether there was one of that id.
+        """
+
+    def close_tunnel(key: tuple[str, ...], id: str) -> bool:
+        """
+        End a tunnel with 1001 on both sides, or an HTTP request with 503.
+
+        @return: whether there was one of that id.
         """
 
 
@@ -390,6 +427,7 @@ class IHeldRequest(IServerRequest):
     """
 
     known: bool = Attribute("Whether the client has shown a right before.")
+    tls_version: str = Attribute("Such as C{TLSv1.3}; empty for plain TCP.")
 
     def authenticated() -> None:
         """

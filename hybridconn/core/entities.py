@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from hybridconn.core.access import EVERYWHERE, Access
 from hybridconn.core.names import fold, fold_segments
 
 
@@ -194,12 +195,14 @@ class Namespace:
     @ivar name: what logs and metrics call it.
     @ivar host_names: by which clients reach it.
     @ivar rules: open every hybrid connection of the namespace.
+    @ivar access: from where and how its clients may come.
     """
 
     name: str
     host_names: tuple[str, ...] = ()
     rules: tuple[AuthorizationRule, ...] = ()
     hybrid_connections: tuple[HybridConnection, ...] = ()
+    access: Access = EVERYWHERE
     folded_host_names: frozenset[str] = field(init=False, repr=False, eq=False)
     _by_segments: dict[tuple[str, ...], HybridConnection] = field(
         init=False, repr=False, eq=False

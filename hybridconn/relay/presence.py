@@ -27,6 +27,7 @@ from zope.interface import implementer
 from hybridconn.core.commands import Accept, encode_accept
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import ListenerRef
+from hybridconn.core.live import LiveListener
 from hybridconn.interfaces import IClusterBus, IClusterMember, IPresence
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import Desk, EntityKey
@@ -80,6 +81,11 @@ class RemoteListener:
             sb_hc_id=self.sb_hc_id,
             offered=self.offered,
         )
+
+    @property
+    def live(self) -> LiveListener:
+        """As it is shown to people."""
+        return LiveListener.of(self.ref)
 
     def offer(self, accept: Accept) -> None:
         """

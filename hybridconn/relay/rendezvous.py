@@ -21,8 +21,10 @@ from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from hybridconn.core.commands import Accept
+from hybridconn.core.entities import Namespace
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import ListenerRef
+from hybridconn.core.live import LiveListener
 from hybridconn.core.refusals import AcceptTimedOut, NoListeners, Refusal
 from hybridconn.core.rendezvous_address import Rejection
 from hybridconn.interfaces import IHeldRequest
@@ -59,6 +61,10 @@ class Channel(Protocol):
     def ref(self) -> ListenerRef:
         """What a load balancer gets to know of it."""
 
+    @property
+    def live(self) -> LiveListener:
+        """As it is shown to people."""
+
     def offer(self, accept: Accept) -> None:
         """Tell it of a sender."""
 
@@ -83,6 +89,7 @@ class Host(Protocol):
     """What a rendezvous needs of the relay around it."""
 
     sender: IHeldRequest
+    namespace: Namespace
 
     def next_listener(self, tried: Collection[Channel]) -> Channel | None:
         """One more listener, none of C{tried}; L{None} if there is none."""

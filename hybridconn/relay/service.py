@@ -28,12 +28,14 @@ from hybridconn.interfaces import (
     IAuthorizer,
     IClusterBus,
     IEntityStore,
+    ILiveRelay,
     ILoadBalancer,
     IPresence,
 )
 from hybridconn.relay.connecting import PublicUrl, Surroundings
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.handler import RelayHandler
+from hybridconn.relay.live import LiveRelay
 from hybridconn.relay.presence import Alone, Presence
 from hybridconn.startup import PortService
 from hybridconn.tls import CertificateStore, TLSPath, tls_factory
@@ -72,6 +74,7 @@ class RelayService(MultiService):
     @param log_requests: write a line for each HTTP request that was answered.
     @ivar front_door: the protocol factory that all ports share.
     @ivar desk: who is connected.
+    @ivar live: the same, to be shown to people.
     @ivar presence: tells other processes of it.
     """
 
@@ -103,6 +106,7 @@ class RelayService(MultiService):
         self._websockets = TunnelServerFactory(clock, limits, data_path)
         self._tls = tls
         self.desk = Desk(balancer, limits, random_bytes)
+        self.live: ILiveRelay = LiveRelay(self.desk, wall)
         self.upkeep = Upkeep(
             clock,
             Upkeep.turn_for(
