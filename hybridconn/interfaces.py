@@ -199,6 +199,8 @@ class ILiveRelay(Interface):
     and entity path, both in lower case.
     """
 
+    since: float = Attribute("When it was made, seconds since 1970-01-01 UTC.")
+
     def counts(key: tuple[str, ...]) -> Counts:
         """What goes on at one hybrid connection; zeros where nothing does."""
 
@@ -208,8 +210,11 @@ class ILiveRelay(Interface):
     def listeners(key: tuple[str, ...]) -> Sequence[LiveListener]:
         """Who listens, in the order in which they came."""
 
-    def tunnels(key: tuple[str, ...]) -> Sequence[LiveTunnel]:
-        """Tunnels and HTTP requests that are open, in no order."""
+    def tunnels(key: tuple[str, ...]) -> Mapping[str, Callable[[], LiveTunnel]]:
+        """
+        Tunnels and HTTP requests that are open, by their ids: what is called for one
+        gives it as it is then.  There may be thousands.
+        """
 
     def close_listener(key: tuple[str, ...], id: str) -> bool:
         """

@@ -44,7 +44,7 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     config = load_or_exit(PROGRAM, lambda: load_relay(given.config))
     bus = BusClient(given.node, lambda: _stop(reactor))
-    relay = make_relay(config, reactor, own_port=given.port, bus=bus)
+    relay = make_relay(config, reactor, given.config, own_port=given.port, bus=bus)
     certificates = certificates_of(config)
     for number in (PUBLIC_FD, OWN_FD):
         with socket.socket(fileno=os.dup(number)) as port:

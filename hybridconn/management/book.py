@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 
+from hybridconn.core.access import Access
 from hybridconn.core.entities import AuthorizationRule, HybridConnection, Namespace
 from hybridconn.core.names import fold
 from hybridconn.core.resources import (
@@ -36,7 +38,9 @@ class ResourceBook:
         self._registry = Registry()
         self._registry.apply(Changes(tuple(store.load())))
         self.entities = MemoryEntityStore(
-            self._namespace(one) for one in self._registry.every(NamespaceResource)
+            (self._namespace(one) for one in self._registry.every(NamespaceResource)),
+            # Operations know the limit; what is there stays when it is lowered.
+            entities_per_namespace=sys.maxsize,
         )
 
     @property
@@ -95,7 +99,8 @@ class ResourceBook:
             if key in whole:
                 continue
             found = self._registry.get(ConnectionResource, (*key, fold(path)))
-            if found is not None:
+            parent = self._registry.get(NamespaceResource, key)
+            if found is not None and parent is not None and _shown(parent, found):
                 self.entities.put_hybrid_connection(key[0], self._entity(found))
             else:
                 self._forget(key[0], path)
@@ -111,7 +116,15 @@ class ResourceBook:
             one.name,
             one.host_names,
             tuple(map(_rule, self._registry.below(RuleResource, (*one.key, "")))),
-            tuple(map(self._entity, self._registry.below(ConnectionResource, one.key))),
+            tuple(
+                self._entity(connection)
+                for connection in self._registry.below(ConnectionResource, one.key)
+                if _shown(one, connection)
+            ),
+            Access(
+                one.ip_rules if one.default_action == "Deny" else None,
+                one.minimum_tls_version,
+            ),
         )
 
     def _entity(self, one: ConnectionResource) -> HybridConnection:
@@ -121,6 +134,14 @@ class ResourceBook:
             one.user_metadata,
             tuple(map(_rule, self._registry.below(RuleResource, one.key))),
         )
+
+
+def _shown(namespace: NamespaceResource, connection: ConnectionResource) -> bool:
+    """Whether the data plane knows it: what is disabled is as if it were deleted."""
+    return (
+        namespace.public_network_access != "Disabled"
+        and connection.status != "Disabled"
+    )
 
 
 def _rule(one: RuleResource) -> AuthorizationRule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -11,7 +12,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from hybridconn.config.management import StoreSettings
 from hybridconn.config.relay import RelayConfig
 from hybridconn.management.book import ResourceBook
-from hybridconn.management.server import Server
+from hybridconn.management.server import Quotas, Server
 from hybridconn.management.service import ManagementService, StoreThread
 from hybridconn.management.tokens import Role, StaticToken
 from hybridconn.relay.desk import entity_key
@@ -51,15 +52,24 @@ def manage(
     config: RelayConfig,
     reactor: Any,
     book: ResourceBook,
-) -> None:
+) -> Callable[[RelayConfig], None]:
     """
     Have C{relay} serve the management API too.
+
+    @return: takes changed numbers over.
 
     @raise SystemExit: with what is wrong.
     """
     settings = config.management
     port = settings.port
     assert port is not None
+    quotas = Quotas()
+
+    def adjust(changed: RelayConfig) -> None:
+        quotas.entities_per_namespace = changed.limits.entities_per_namespace
+        quotas.plans = changed.plan_limits
+
+    adjust(config)
     server = Server(
         subscriptions=settings.subscriptions,
         suffix=settings.suffix,
@@ -67,6 +77,8 @@ def manage(
         now=time.time,
         random_bytes=os.urandom,
         listener_count=lambda name, path: relay.desk.listeners(entity_key(name, path)),
+        live=relay.live,
+        quotas=quotas,
     )
     tokens = [StaticToken(t.name, Role(t.role), t.sha256) for t in settings.tokens]
     service = ManagementService(book, server, tokens, reactor)
@@ -79,3 +91,4 @@ def manage(
         failed=exit_for_port(program, f"{settings.interface} port {port}"),
     )
     service.setServiceParent(relay)
+    return adjust

@@ -297,6 +297,10 @@ class Desk:
 
     # --- ends ---
 
+    def adjust(self, limits: Limits) -> None:
+        """How many of each there may be from now on; what is there stays."""
+        self._limits = limits
+
     def close_entity(self, key: EntityKey) -> None:
         """The entity was deleted or disabled (section 5.4)."""
         self._close(key, EndpointNotFound(), "the endpoint was deleted or disabled")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define
@@ -68,11 +69,13 @@ class LiveRelay:
     A look at a desk.
 
     @param wall: seconds since 1970-01-01 UTC.
+    @ivar since: when it was made.
     """
 
     def __init__(self, desk: Desk, wall: Callable[[], float]) -> None:
         self._desk = desk
         self._wall = wall
+        self.since = wall()
 
     def counts(self, key: tuple[str, ...]) -> Counts:
         """See L{ILiveRelay}; it looks at every tunnel of the hybrid connection."""
@@ -91,10 +94,10 @@ class LiveRelay:
         """See L{ILiveRelay}."""
         return [channel.live for channel in self._entity(key).channels]
 
-    def tunnels(self, key: tuple[str, ...]) -> Sequence[LiveTunnel]:
+    def tunnels(self, key: tuple[str, ...]) -> Mapping[str, Callable[[], LiveTunnel]]:
         """See L{ILiveRelay}."""
         wall = self._wall()
-        return [one.live(wall) for one in self._entity(key).open]
+        return {one.id: partial(one.live, wall) for one in self._entity(key).open}
 
     def close_listener(self, key: tuple[str, ...], id: str) -> bool:
         """See L{ILiveRelay}."""

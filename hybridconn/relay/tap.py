@@ -18,6 +18,7 @@ from hybridconn.cluster.supervisor import Supervisor
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.interfaces import IClusterBus, IEntityStore
 from hybridconn.relay.connecting import PublicUrl
+from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
@@ -65,7 +66,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
             reactor,
             lambda port: exit_for_port(PROGRAM, port),
         )
-    relay = make_relay(config, reactor)
+    relay = make_relay(config, reactor, file)
     shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
     relay.listen_on(
         _endpoint(reactor, listen),
@@ -78,18 +79,23 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
 def make_relay(
     config: RelayConfig,
     reactor: Any,
+    file: str,
     own_port: int | None = None,
     bus: IClusterBus | None = None,
 ) -> RelayService:
     """
     A relay as configured, that listens nowhere yet.
 
+    @param file: is read again on SIGHUP.
     @param own_port: where listeners reach this process, if not on the public port.
     @param bus: the way to the other processes.
     @raise SystemExit: with what is wrong.
     """
+    reloading = Reloading(lambda: load_relay(file), config, reactor)
     if not config.store.path:
-        return _relay(config, reactor, load_toml_store(config), own_port, bus)
+        relay = _relay(config, reactor, load_toml_store(config), own_port, bus)
+        _attach(reloading, relay)
+        return relay
     # A database's library is large, and most relays have no database.
     from hybridconn.management.tap import manage, open_book
 
@@ -97,9 +103,15 @@ def make_relay(
     relay = _relay(config, reactor, book.entities, own_port, bus)
     # Stopped last: what was begun is still written.
     thread.setServiceParent(relay)
+    _attach(reloading, relay)
     if config.management.port is not None:
-        manage(PROGRAM, relay, config, reactor, book)
+        reloading.adjust.append(manage(PROGRAM, relay, config, reactor, book))
     return relay
+
+
+def _attach(reloading: Reloading, relay: RelayService) -> None:
+    reloading.adjust.append(lambda config: relay.desk.adjust(config.limits))
+    reloading.setServiceParent(relay)
 
 
 def _relay(

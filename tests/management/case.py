@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -10,12 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from hybridconn.core.http import RequestHead
+from hybridconn.core.live import Counts, LiveListener, LiveTunnel
 from hybridconn.core.resources import Resource
-from hybridconn.interfaces import IResourceStore
+from hybridconn.interfaces import ILiveRelay, IResourceStore
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.registry import Changes
-from hybridconn.management.server import Server
+from hybridconn.management.server import Quotas, Server
 from hybridconn.management.service import all_routes
 from hybridconn.management.tokens import Role, StaticToken, StaticTokens, digest
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
@@ -52,15 +55,72 @@ class FakeStore:
         return succeed(None) if slow is None else slow
 
 
+@implementer(ILiveRelay)
+class FakeLive:
+    """
+    A relay where goes on what a test says.
+
+    @ivar at: what, by hybrid connection.
+    @ivar closed: ids that were ended.
+    """
+
+    since = 1_800_000_000.0
+
+    def __init__(self) -> None:
+        self.at: dict[tuple[str, ...], Counts] = {}
+        self.who: dict[tuple[str, ...], list[LiveListener]] = {}
+        self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
+        self.closed: list[str] = []
+
+    def counts(self, key: tuple[str, ...]) -> Counts:
+        """What the test says."""
+        return self.at.get(key, Counts())
+
+    def sums(self) -> dict[str, Counts]:
+        """The sums of that."""
+        sums: dict[str, Counts] = {}
+        for key, counts in self.at.items():
+            sums[key[0]] = sums.get(key[0], Counts()) + counts
+        return sums
+
+    def listeners(self, key: tuple[str, ...]) -> list[LiveListener]:
+        """What the test says."""
+        return self.who.get(key, [])
+
+    def tunnels(self, key: tuple[str, ...]) -> dict[str, Callable[[], LiveTunnel]]:
+        """What the test says."""
+        return {one.id: partial(_same, one) for one in self.open.get(key, ())}
+
+    def close_listener(self, key: tuple[str, ...], id: str) -> bool:
+        """Remember it."""
+        found = any(one.id == id for one in self.listeners(key))
+        self.closed += [id] if found else []
+        return found
+
+    def close_tunnel(self, key: tuple[str, ...], id: str) -> bool:
+        """Remember it."""
+        found = id in self.tunnels(key)
+        self.closed += [id] if found else []
+        return found
+
+
+def _same(one: LiveTunnel) -> LiveTunnel:
+    return one
+
+
 class ApiCase(SynchronousTestCase):
     """
     @ivar now: the time.
+    @ivar live: what goes on at the relay.
+    @ivar quotas: how many there may be.
     @ivar listeners: how many listen, by namespace and path.
     """
 
     def setUp(self) -> None:
         self.now = 1_900_000_000.0
         self.listeners: dict[tuple[str, str], int] = {}
+        self.live = FakeLive()
+        self.quotas = Quotas()
         self.random = 0
         self.store = FakeStore()
         self.book = ResourceBook(self.store)
@@ -71,6 +131,8 @@ class ApiCase(SynchronousTestCase):
             now=lambda: self.now,
             random_bytes=self.random_bytes,
             listener_count=lambda name, path: self.listeners.get((name, path), 0),
+            live=self.live,
+            quotas=self.quotas,
         )
         tokens = [StaticToken(role.value, role, digest(role.value)) for role in Role]
         self.api = ManagementApi(

@@ -8,14 +8,19 @@ from attrs import evolve
 
 from hybridconn.core.access import Access
 from hybridconn.core.entities import Claim
-from hybridconn.core.live import Counts
-from hybridconn.testing.relay import WALL_START
+from hybridconn.core.live import Counts, LiveTunnel
+from hybridconn.testing.relay import WALL_START, MemoryRelay
 from hybridconn.testing.ws_peer import WsPeer
 from tests.relay.http_peer import HttpCase
 from tests.relay.scene import RelayTestCase, watch_log
 
 KEY = ("testing", "hyco")
 GUID = "5f7a9be6-0c7e-4b06-9b0b-0d5d4f3f0a11"
+
+
+def tunnels(relay: MemoryRelay) -> list[LiveTunnel]:
+    """What is open, as it is shown."""
+    return [show() for show in relay.service.live.tunnels(KEY).values()]
 
 
 class ListenerTests(RelayTestCase):
@@ -69,7 +74,7 @@ class TunnelTests(RelayTestCase):
         listener.binary(b"y" * 50)
         self.network.advance(7.0)
         live = self.relay.service.live
-        (one,) = live.tunnels(KEY)
+        (one,) = tunnels(self.relay)
         self.assertEqual((one.sender_bytes, one.listener_bytes), (300, 50))
         self.assertEqual((one.rule, one.listener, one.http), ("Send", "L1", False))
         self.assertEqual(one.since, WALL_START)
@@ -89,9 +94,9 @@ class TunnelTests(RelayTestCase):
             self.connect(query=f"sb-hc-id={GUID}&")
         for accept in self.accepts(control):
             self.rendezvous(accept)
-        tunnels = self.relay.service.live.tunnels(KEY)
-        self.assertEqual([one.tracking for one in tunnels], [f"{GUID}_G0"] * 2)
-        self.assertEqual({one.id for one in tunnels}, {"T1", "T2"})
+        found = tunnels(self.relay)
+        self.assertEqual([one.tracking for one in found], [f"{GUID}_G0"] * 2)
+        self.assertEqual({one.id for one in found}, {"T1", "T2"})
 
     def test_closed(self) -> None:
         """Both sides get 1001; the log says that the relay did it."""
@@ -108,7 +113,7 @@ class TunnelTests(RelayTestCase):
             peer.close(1001)
             peer.hang_up()
         self.flush()
-        self.assertEqual(live.tunnels(KEY), [])
+        self.assertEqual(live.tunnels(KEY), {})
         self.assertFalse(live.close_tunnel(KEY, "T1"))
         self.assertIsNone(self.control.close_frame)
         (line,) = [line for line in lines if line.startswith("tunnel ")]
@@ -166,7 +171,7 @@ class RequestTests(HttpCase):
         """Such a request is there until it is answered, with its bytes."""
         peer = self.ask("POST", body=b"x" * 20)
         live = self.relay.service.live
-        (one,) = live.tunnels(KEY)
+        (one,) = tunnels(self.relay)
         self.assertEqual((one.http, one.listener, one.rule), (True, "L1", "Send"))
         self.assertEqual((one.sender_bytes, one.listener_bytes), (20, 0))
         self.assertEqual(one.id, self.requests()[0]["id"])
@@ -186,7 +191,7 @@ class RequestTests(HttpCase):
     def test_closed(self) -> None:
         """The client gets 503 at once, and a late response is nobody's."""
         peer = self.ask()
-        (one,) = self.relay.service.live.tunnels(KEY)
+        (one,) = tunnels(self.relay)
         self.assertTrue(self.relay.service.live.close_tunnel(KEY, one.id))
         self.flush()
         self.refused(peer, 503, "ended by an operator")

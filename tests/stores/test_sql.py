@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import alembic.command
+import alembic.config
+from sqlalchemy import create_engine, text
 from twisted.internet.defer import execute
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -30,11 +33,18 @@ ALL: tuple[Resource, ...] = (
         group="g",
         tags={"a": "ä"},
         host_names=("a", "b"),
+        default_action="Deny",
+        ip_rules=("10.0.0.0/8", "192.0.2.1"),
         created=1.25,
         updated=2.5,
     ),
     ConnectionResource(
-        namespace="Contoso", path="a/B", user_metadata="ü\n", created=1, updated=2
+        namespace="Contoso",
+        path="a/B",
+        user_metadata="ü\n",
+        status="Disabled",
+        created=1,
+        updated=2,
     ),
     RuleResource(
         namespace="Contoso",
@@ -88,6 +98,34 @@ class StoreTests(SynchronousTestCase):
         self.assertEqual(len(found), len(ALL))
         for resource in ALL:
             self.assertIn(resource, found)
+
+    def test_older(self) -> None:
+        """What a store of the first version holds is open to everybody, as it was."""
+        self.open().close()
+        config = alembic.config.Config()
+        config.set_main_option("script_location", "hybridconn.stores:migrations")
+        engine = create_engine(f"sqlite:///{self.path}")
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            alembic.command.downgrade(config, "0001")
+            connection.execute(
+                text(
+                    "INSERT INTO namespaces VALUES ('old', 'Old', 's', 'g', 'l', '{}',"
+                    " '[]', 'Enabled', '1.2', 1, 2)"
+                )
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO hybrid_connections"
+                    " VALUES ('x', 'Old', 'x', '', 1, 1, 2)"
+                )
+            )
+        engine.dispose()
+        namespace, entity = list(self.open().load())
+        assert isinstance(namespace, NamespaceResource)
+        assert isinstance(entity, ConnectionResource)
+        self.assertEqual((namespace.default_action, namespace.ip_rules), ("Allow", ()))
+        self.assertEqual(entity.status, "Active")
 
     def test_changes(self) -> None:
         """One takes the place of another, and what is deleted is gone."""
