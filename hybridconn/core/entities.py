@@ -117,6 +117,7 @@ class HybridConnection:
     @ivar path: below the namespace, without slashes at its ends.
     @ivar requires_client_authorization: whether a sender needs a token.
     @ivar user_metadata: free text; L{endpoint} understands one form of it.
+    @ivar enabled: if not, whoever has a good token is told that there is none.
     @ivar segments: the path's segments in the form in which they are compared.
     """
 
@@ -124,6 +125,7 @@ class HybridConnection:
     requires_client_authorization: bool = True
     user_metadata: str = field(default="", repr=False)
     rules: tuple[AuthorizationRule, ...] = ()
+    enabled: bool = True
     segments: tuple[str, ...] = field(init=False, repr=False, eq=False)
 
     @segments.default

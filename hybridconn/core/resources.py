@@ -39,8 +39,7 @@ class NamespaceResource:
     A namespace.
 
     @ivar host_names: by which clients of the data plane reach it.
-    @ivar public_network_access: C{Disabled}: its hybrid connections are as if they
-        were not there.
+    @ivar public_network_access: C{Disabled}: so are its hybrid connections.
     @ivar default_action: C{Deny}: only from where C{ip_rules} allow it.
     @ivar created: seconds since 1970-01-01 UTC; C{updated} too.
     """
@@ -75,7 +74,7 @@ class ConnectionResource:
     """
     A hybrid connection.
 
-    @ivar status: C{Active}, or C{Disabled}: as if it were not there.
+    @ivar status: C{Active}, or C{Disabled}: nobody is let in.
     """
 
     kind: ClassVar[str] = "connection"

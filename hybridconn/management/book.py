@@ -100,8 +100,8 @@ class ResourceBook:
                 continue
             found = self._registry.get(ConnectionResource, (*key, fold(path)))
             parent = self._registry.get(NamespaceResource, key)
-            if found is not None and parent is not None and _shown(parent, found):
-                self.entities.put_hybrid_connection(key[0], self._entity(found))
+            if found is not None and parent is not None:
+                self.entities.put_hybrid_connection(key[0], self._entity(parent, found))
             else:
                 self._forget(key[0], path)
 
@@ -117,9 +117,8 @@ class ResourceBook:
             one.host_names,
             tuple(map(_rule, self._registry.below(RuleResource, (*one.key, "")))),
             tuple(
-                self._entity(connection)
+                self._entity(one, connection)
                 for connection in self._registry.below(ConnectionResource, one.key)
-                if _shown(one, connection)
             ),
             Access(
                 one.ip_rules if one.default_action == "Deny" else None,
@@ -127,21 +126,16 @@ class ResourceBook:
             ),
         )
 
-    def _entity(self, one: ConnectionResource) -> HybridConnection:
+    def _entity(
+        self, namespace: NamespaceResource, one: ConnectionResource
+    ) -> HybridConnection:
         return HybridConnection(
             one.path,
             one.requires_client_authorization,
             one.user_metadata,
             tuple(map(_rule, self._registry.below(RuleResource, one.key))),
+            namespace.public_network_access != "Disabled" and one.status != "Disabled",
         )
-
-
-def _shown(namespace: NamespaceResource, connection: ConnectionResource) -> bool:
-    """Whether the data plane knows it: what is disabled is as if it were deleted."""
-    return (
-        namespace.public_network_access != "Disabled"
-        and connection.status != "Disabled"
-    )
 
 
 def _rule(one: RuleResource) -> AuthorizationRule:

@@ -82,9 +82,20 @@ class _Place:
 
         @raise EndpointNotFound: there is none, or a suffix stands behind it.
         """
-        if self.match is None or self.match.suffix_segments:
+        if self.match is not None and self.match.suffix_segments:
             raise EndpointNotFound()
-        return self.match.entity
+        return self.open_entity
+
+    @property
+    def open_entity(self) -> HybridConnection:
+        """
+        The entity.
+
+        @raise EndpointNotFound: there is none, or it is disabled.
+        """
+        if self.entity is None or not self.entity.enabled:
+            raise EndpointNotFound()
+        return self.entity
 
 
 class _Watch:
@@ -255,8 +266,7 @@ class RelayHandler:
         """
         place = self._enter(route, request)
         grant = self._authorize(place, Claim.SEND, route, request, websocket)
-        if place.entity is None:
-            raise EndpointNotFound()
+        entity = place.open_entity
         if websocket:
             offered(request.head)  # a malformed one costs no listener anything
         request.authenticated()
@@ -265,7 +275,7 @@ class RelayHandler:
         source = TokenSource.NONE
         if not grant.anonymous:
             source = token_from(request.head, route.address, websocket).source
-        return Admitted(place.namespace, place.entity, source, grant.rule_name)
+        return Admitted(place.namespace, entity, source, grant.rule_name)
 
     # --- accept ---
 

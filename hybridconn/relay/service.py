@@ -194,7 +194,7 @@ class RelayService(MultiService):
         return deferLater(self._clock, _STOP_POLL, self._drained, since)
 
     def _changed(self, namespace: str, path: str) -> None:
-        """What is connected to an entity that is no more is closed."""
+        """What is connected to an entity that is deleted or disabled is closed."""
         # A store names each entity that goes, so there is no need to look at
         # all the others, of which there may be ten thousand.
         if path and not self._has(namespace, path):
@@ -205,5 +205,9 @@ class RelayService(MultiService):
         for known in self._store.namespaces():
             if fold(known.name) == fold(namespace):
                 match = known.find(segments)
-                return match is not None and not match.suffix_segments
+                return (
+                    match is not None
+                    and not match.suffix_segments
+                    and match.entity.enabled
+                )
         return False

@@ -7,7 +7,7 @@ import json
 from attrs import evolve
 
 from hybridconn.core.access import Access
-from hybridconn.core.entities import Claim
+from hybridconn.core.entities import Claim, HybridConnection
 from hybridconn.core.live import Counts, LiveTunnel
 from hybridconn.testing.relay import WALL_START, MemoryRelay
 from hybridconn.testing.ws_peer import WsPeer
@@ -200,7 +200,29 @@ class RequestTests(HttpCase):
 
 
 class AccessTests(RelayTestCase):
-    """Network rules and the least TLS of a namespace."""
+    """Network rules and the least TLS of a namespace; what is disabled."""
+
+    def test_disabled(self) -> None:
+        """All is closed with 1001; who has a good token gets 404, others 401."""
+        sender, listener = self.tunnel()
+        waiting = self.connect()
+        self.relay.add(HybridConnection("hyco", enabled=False))
+        self.network.advance(5.0)
+        for peer in (self.control, sender, listener):
+            self.assertEqual(
+                peer.close_frame, (1001, "the endpoint was deleted or disabled")
+            )
+        self.assertEqual(waiting.status, 404)
+        for action, claim in (("listen", Claim.LISTEN), ("connect", Claim.SEND)):
+            for key, status in ((self.token(claim), 404), ("x", 401)):
+                peer = self.dial(
+                    f"/$hc/hyco?sb-hc-action={action}",
+                    {"ServiceBusAuthorization": key},
+                )
+                self.network.advance(5.0)
+                self.assertEqual(peer.status, status)
+        self.relay.add("hyco")
+        self.listen()
 
     def restrict(self, access: Access) -> None:
         (namespace,) = self.relay.store.namespaces()
