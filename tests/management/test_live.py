@@ -351,7 +351,7 @@ class AccessTests(LiveCase):
                 *("NotSupported", "no perimeters"),
             ),
         ):
-            body = {"properties": properties}
+            body: Any = {"properties": properties}
             self.assertIn(words, self.refused(400, code, "PUT", rules, body))
         many = [{"ipMask": f"10.0.{number}.0/24"} for number in range(129)]
         body = {"properties": {"ipRules": many}}

@@ -35,8 +35,9 @@ class ReloadingTests(SynchronousTestCase):
         self.lines = watch_log(self)
         self.found: RelayConfig | ConfigError = RelayConfig()
         self.taken: list[RelayConfig] = []
-        self.reactor: Any = FakeReactor()
-        self.reloading = Reloading(self.load, RelayConfig(), self.reactor)
+        self.reactor = FakeReactor()
+        reactor: Any = self.reactor
+        self.reloading = Reloading(self.load, RelayConfig(), reactor)
         self.reloading.adjust.append(self.taken.append)
 
     def load(self) -> RelayConfig:
@@ -84,7 +85,7 @@ class ReloadingTests(SynchronousTestCase):
 class LoweredTests(RelayTestCase):
     """What is there stays, nothing new comes."""
 
-    def adjust(self, **limits: int) -> None:
+    def adjust(self, **limits: Any) -> None:
         self.assertLessEqual(set(limits), set(ADJUSTABLE))
         self.relay.service.desk.adjust(evolve(LIMITS, **limits))
 
