@@ -250,6 +250,10 @@ class Namespace:
             depth = max(map(len, known), default=0)
         return self._with(known, depth)
 
+    def with_entities_of(self, other: Namespace) -> Namespace:
+        """The same with the hybrid connections of C{other} in the place of its own."""
+        return self._with(other._by_segments, other._depth)
+
     def _with(
         self, known: dict[tuple[str, ...], HybridConnection], depth: int
     ) -> Namespace:

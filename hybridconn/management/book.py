@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 
 from hybridconn.core.access import Access
@@ -80,15 +81,27 @@ class ResourceBook:
     def _show(self, changes: Changes) -> None:
         """Have the relay see what changed, entity by entity."""
         whole: set[Key] = set()
+        own: set[Key] = set()
         entities: set[tuple[Key, str]] = set()
         gone = [changes.before[place] for place in changes.deletes]
         for resource in (*changes.puts, *gone):
             if isinstance(resource, NamespaceResource):
-                whole.add(resource.key)
+                before: Any = changes.before.get((resource.kind, resource.key))
+                same = before and before.public_network_access == (
+                    resource.public_network_access
+                )
+                (own if same else whole).add(resource.key)
             elif isinstance(resource, RuleResource) and not resource.path:
-                whole.add((fold(resource.namespace),))
+                own.add((fold(resource.namespace),))
             elif isinstance(resource, ConnectionResource | RuleResource):
                 entities.add(((fold(resource.namespace),), resource.path))
+        for key in own - whole:
+            # Ten thousand hybrid connections are not looked at for a key.
+            namespace = self._registry.get(NamespaceResource, key)
+            if namespace is None:
+                whole.add(key)
+            else:
+                self.entities.put_own(self._own(namespace))
         for key in whole:
             namespace = self._registry.get(NamespaceResource, key)
             if namespace is not None:
@@ -111,19 +124,23 @@ class ResourceBook:
             if fold(known.name) == namespace and match and not match.suffix_segments:
                 self.entities.delete_hybrid_connection(namespace, path)
 
-    def _namespace(self, one: NamespaceResource) -> Namespace:
+    def _own(self, one: NamespaceResource) -> Namespace:
+        """A namespace without its hybrid connections."""
         return Namespace(
             one.name,
             one.host_names,
             tuple(map(_rule, self._registry.below(RuleResource, (*one.key, "")))),
-            tuple(
-                self._entity(one, connection)
-                for connection in self._registry.below(ConnectionResource, one.key)
-            ),
-            Access(
+            access=Access(
                 one.ip_rules if one.default_action == "Deny" else None,
                 one.minimum_tls_version,
             ),
+        )
+
+    def _namespace(self, one: NamespaceResource) -> Namespace:
+        connections = self._registry.below(ConnectionResource, one.key)
+        return attrs.evolve(
+            self._own(one),
+            hybrid_connections=tuple(self._entity(one, each) for each in connections),
         )
 
     def _entity(

@@ -6,13 +6,13 @@ server's own, which Azure does not have.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from hybridconn.core.entities import Claim
 from hybridconn.core.live import Counts, LiveListener, LiveTunnel
 from hybridconn.core.names import fold
 from hybridconn.core.resources import (
     ConnectionResource,
-    Key,
     NamespaceResource,
     RuleResource,
 )
@@ -73,7 +73,7 @@ def show_listener(place: str, one: LiveListener) -> Json:
     if one.expires is not None:
         properties["tokenExpiresAt"] = time_text(one.expires)
     return {
-        "id": f"{place}/listeners/{one.id}",
+        "id": f"{place}/listeners/{quote(one.id, safe='')}",
         "name": one.id,
         "type": f"{_KIND}/Listeners",
         "properties": properties,
@@ -87,7 +87,7 @@ def show_tunnel(place: str, one: LiveTunnel) -> Json:
     @param place: the resource id of its hybrid connection.
     """
     return {
-        "id": f"{place}/tunnels/{one.id}",
+        "id": f"{place}/tunnels/{quote(one.id, safe='')}",
         "name": one.id,
         "type": f"{_KIND}/Tunnels",
         "properties": {
@@ -102,11 +102,6 @@ def show_tunnel(place: str, one: LiveTunnel) -> Json:
             "bytesFromListener": one.listener_bytes,
         },
     }
-
-
-def order(id: str) -> Key:
-    """A key that puts C{T10} behind C{T9}, and behind both the GUIDs of requests."""
-    return (id.rjust(64),)
 
 
 class Tokens:

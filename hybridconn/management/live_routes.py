@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hybridconn.core.live import Counts
+from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.core.names import fold
 from hybridconn.core.resources import ConnectionResource, Key, NamespaceResource
 from hybridconn.management.calls import Call, Json, Result
 from hybridconn.management.errors import not_found
 from hybridconn.management.live_operations import (
     Tokens,
-    order,
     show_counts,
     show_listener,
     show_tunnel,
 )
+from hybridconn.management.paging import PAGE, decode
 from hybridconn.management.relay_operations import (
     RelayOperations,
     connection_id,
@@ -52,12 +52,14 @@ class LiveRoutes:
         yield route("GET", _HC + "/status", self._connection)
         yield route("GET", _HC + "/listeners", self._listeners)
         yield route("GET", _HC + "/listeners/{id}", self._listener)
-        yield route("DELETE", _HC + "/listeners/{id}", self._close_listener)
         yield route("GET", _HC + "/tunnels", self._tunnels)
         yield route("GET", _HC + "/tunnels/{id}", self._tunnel)
-        yield route("DELETE", _HC + "/tunnels/{id}", self._close_tunnel)
-        yield route("POST", _NS + "/createToken", self._token)
-        yield route("POST", _HC + "/createToken", self._token)
+        # None of these changes anything in the store, nor waits for it.
+        end = {"changes": False}
+        yield route("DELETE", _HC + "/listeners/{id}", self._close_listener, **end)
+        yield route("DELETE", _HC + "/tunnels/{id}", self._close_tunnel, **end)
+        yield route("POST", _NS + "/createToken", self._token, **end)
+        yield route("POST", _HC + "/createToken", self._token, **end)
 
     # --- how much ---
 
@@ -68,24 +70,25 @@ class LiveRoutes:
             if fold(one.subscription) == fold(call["sub"])
         }
 
-    def _all(self, call: Call) -> Result:
+    async def _all(self, call: Call) -> Result:
         """What goes on at the whole relay, and since when that runs."""
-        known, sums = self._known(call), self._live.sums()
+        known = self._known(call)
+        connections = sum(call.draft.count(ConnectionResource, key) for key in known)
+        sums = await self._live.sums()
         total = sum((sums.get(key[0], Counts()) for key in known), Counts())
         place = f"/subscriptions/{call['sub']}/providers/Microsoft.Relay"
         shown = show_counts(place, "relay", total)
         shown["properties"] |= {
             "runningSince": time_text(self._live.since),
             "namespaces": len(known),
-            "hybridConnections": sum(
-                call.draft.count(ConnectionResource, key) for key in known
-            ),
+            "hybridConnections": connections,
         }
         return Result(200, shown)
 
-    def _by_namespace(self, call: Call) -> Result:
+    async def _by_namespace(self, call: Call) -> Result:
         """What goes on at each namespace."""
-        known, sums = self._known(call), self._live.sums()
+        known = self._known(call)
+        sums = await self._live.sums()
 
         def show(key: Key) -> Json:
             one = known[key]
@@ -98,31 +101,37 @@ class LiveRoutes:
         operations = RelayOperations(self._server, call.draft)
         return operations, operations.namespace(call["sub"], call["rg"], call["ns"])
 
-    def _namespace(self, call: Call) -> Result:
+    async def _namespace(self, call: Call) -> Result:
         """What goes on at a namespace."""
         _, one = self._at(call)
-        counts = self._live.sums().get(one.key[0], Counts())
+        counts = (await self._live.sums()).get(one.key[0], Counts())
         return Result(200, show_counts(namespace_id(one), one.name, counts))
 
-    def _by_connection(self, call: Call) -> Result:
+    async def _by_connection(self, call: Call) -> Result:
         """What goes on at each hybrid connection of a namespace."""
         _, one = self._at(call)
+        wanted: list[ConnectionResource] = []
 
-        def show(key: Key) -> Json:
+        def note(key: Key) -> Json:
             it = call.draft.get(ConnectionResource, key)
             assert it is not None
-            return self._counts(one, it)
+            wanted.append(it)
+            return {}
 
-        return call.page(call.draft.keys(ConnectionResource, one.key), show)
+        page = call.page(call.draft.keys(ConnectionResource, one.key), note)
+        counts = await self._live.counts([it.key for it in wanted])
+        assert page.value is not None
+        page.value["value"] = [
+            show_counts(connection_id(one, it), it.path, found)
+            for it, found in zip(wanted, counts, strict=True)
+        ]
+        return page
 
-    def _connection(self, call: Call) -> Result:
+    async def _connection(self, call: Call) -> Result:
         """What goes on at a hybrid connection."""
         one, it = self._one(call)
-        return Result(200, self._counts(one, it))
-
-    def _counts(self, one: NamespaceResource, it: ConnectionResource) -> Json:
-        counts = self._live.counts(it.key)
-        return show_counts(connection_id(one, it), it.path, counts)
+        (counts,) = await self._live.counts([it.key])
+        return Result(200, show_counts(connection_id(one, it), it.path, counts))
 
     # --- who ---
 
@@ -130,47 +139,52 @@ class LiveRoutes:
         operations, one = self._at(call)
         return one, operations.connection(one, call["hc"])
 
-    def _listeners(self, call: Call) -> Result:
+    async def _listeners(self, call: Call) -> Result:
         """The listeners that are connected to a hybrid connection."""
         one, it = self._one(call)
         place = connection_id(one, it)
-        found = {order(each.id): each for each in self._live.listeners(it.key)}
+        every = await self._live.listeners(it.key)
+        found: dict[Key, LiveListener] = {(order(each.id),): each for each in every}
         return call.page(sorted(found), lambda key: show_listener(place, found[key]))
 
-    def _listener(self, call: Call) -> Result:
+    async def _listener(self, call: Call) -> Result:
         """One listener."""
         one, it = self._one(call)
-        for found in self._live.listeners(it.key):
+        for found in await self._live.listeners(it.key):
             if found.id == call["id"]:
                 return Result(200, show_listener(connection_id(one, it), found))
         raise not_found(f"The listener '{call['id']}'")
 
-    def _close_listener(self, call: Call) -> Result:
+    async def _close_listener(self, call: Call) -> Result:
         """End a listener's control channel; it may come back."""
         _, it = self._one(call)
-        if not self._live.close_listener(it.key, call["id"]):
+        if not await self._live.close_listener(it.key, call["id"]):
             raise not_found(f"The listener '{call['id']}'")
         return Result(200)
 
-    def _tunnels(self, call: Call) -> Result:
+    async def _tunnels(self, call: Call) -> Result:
         """The tunnels and HTTP requests that are open at a hybrid connection."""
         one, it = self._one(call)
         place = connection_id(one, it)
-        found = {order(id): show for id, show in self._live.tunnels(it.key).items()}
-        return call.page(sorted(found), lambda key: show_tunnel(place, found[key]()))
+        marker = call.query.get("$skiptoken")
+        after = "" if marker is None else decode(marker)[0]
+        # One more than a page has, which tells whether there is another page.
+        every = await self._live.tunnels(it.key, after, PAGE + 1)
+        found: dict[Key, LiveTunnel] = {(order(each.id),): each for each in every}
+        return call.page(sorted(found), lambda key: show_tunnel(place, found[key]))
 
-    def _tunnel(self, call: Call) -> Result:
+    async def _tunnel(self, call: Call) -> Result:
         """One tunnel or HTTP request."""
         one, it = self._one(call)
-        found = self._live.tunnels(it.key).get(call["id"])
+        found = await self._live.tunnel(it.key, call["id"])
         if found is None:
             raise not_found(f"The tunnel '{call['id']}'")
-        return Result(200, show_tunnel(connection_id(one, it), found()))
+        return Result(200, show_tunnel(connection_id(one, it), found))
 
-    def _close_tunnel(self, call: Call) -> Result:
+    async def _close_tunnel(self, call: Call) -> Result:
         """End a tunnel or HTTP request."""
         _, it = self._one(call)
-        if not self._live.close_tunnel(it.key, call["id"]):
+        if not await self._live.close_tunnel(it.key, call["id"]):
             raise not_found(f"The tunnel '{call['id']}'")
         return Result(200)
 

@@ -310,7 +310,7 @@ class _Tunnel:
             http=False,
             since=wall - (self._around.clock.seconds() - self._started),
             sender=self._sender,
-            listener=self._channel.live.id,
+            listener=self._channel.ref.id,
             listener_address=self._listener,
             tracking=self._tracking,
             rule=self._rule,

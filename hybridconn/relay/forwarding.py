@@ -153,7 +153,7 @@ class Forwarding:
             http=True,
             since=wall - (self._around.clock.seconds() - self._started),
             sender=address_of(self.request),
-            listener="" if self._listener is None else self._listener.live.id,
+            listener="" if self._listener is None else self._listener.ref.id,
             listener_address="",
             tracking=str(self.request.tracking),
             rule=self._rule_name,

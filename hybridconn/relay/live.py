@@ -1,21 +1,20 @@
-"""What goes on at a relay, for whoever looks after it."""
+"""What goes on at one node of a relay."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import define
-from zope.interface import implementer
+from attrs import define, evolve
 
-from hybridconn.core.live import Counts, LiveListener, LiveTunnel
-from hybridconn.interfaces import ILiveRelay
+from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
+from hybridconn.relay.control import ControlChannel
 from hybridconn.websocket.closing import GOING_AWAY
 
 if TYPE_CHECKING:
-    from hybridconn.relay.desk import Desk, Entity
+    from hybridconn.relay.desk import Desk, EntityKey
 
 #: What a listener and both ends of a tunnel are told.
 REASON = "closed by an operator of the relay"
@@ -63,78 +62,95 @@ class Ended:
         self.listener_bytes += listener
 
 
-@implementer(ILiveRelay)
 class LiveRelay:
     """
-    A look at a desk.
+    A look at the desk of this node.
 
     @param wall: seconds since 1970-01-01 UTC.
-    @ivar since: when it was made.
+    @param node: stands before the ids of what is here, if there are other nodes.
     """
 
-    def __init__(self, desk: Desk, wall: Callable[[], float]) -> None:
+    def __init__(self, desk: Desk, wall: Callable[[], float], node: str) -> None:
         self._desk = desk
         self._wall = wall
-        self.since = wall()
+        self._prefix = f"{node}/" if node else ""
 
-    def counts(self, key: tuple[str, ...]) -> Counts:
-        """See L{ILiveRelay}; it looks at every tunnel of the hybrid connection."""
-        namespace, path = key
-        entity, ended = self._desk.at((namespace, path))
-        return _counts(entity, ended)
-
-    def sums(self) -> Mapping[str, Counts]:
-        """See L{ILiveRelay}; it looks at every tunnel of the relay."""
+    def sums(self) -> dict[str, Counts]:
+        """What goes on, by namespace; it looks at every tunnel."""
         sums: dict[str, Counts] = defaultdict(Counts)
         for key in self._desk.known:
-            sums[key[0]] += _counts(*self._desk.at(key))
+            sums[key[0]] += self.counts(key)
         return sums
 
-    def listeners(self, key: tuple[str, ...]) -> Sequence[LiveListener]:
-        """See L{ILiveRelay}."""
-        return [channel.live for channel in self._entity(key).channels]
+    def counts(self, key: EntityKey) -> Counts:
+        """What goes on at an entity; it looks at every tunnel there."""
+        entity, ended = self._desk.at(key)
+        sender = listener = 0
+        for one in entity.open:
+            from_sender, from_listener = one.carried
+            sender += from_sender
+            listener += from_listener
+        return Counts(
+            listeners=len(self._channels(key)),
+            tunnels=len(entity.tunnels),
+            requests=len(entity.exchanges),
+            waiting=len(entity.pending),
+            sender_bytes=sender,
+            listener_bytes=listener,
+            ended_tunnels=ended.tunnels,
+            ended_requests=ended.requests,
+            ended_sender_bytes=ended.sender_bytes,
+            ended_listener_bytes=ended.listener_bytes,
+        )
 
-    def tunnels(self, key: tuple[str, ...]) -> Mapping[str, Callable[[], LiveTunnel]]:
-        """See L{ILiveRelay}."""
-        wall = self._wall()
-        return {one.id: partial(one.live, wall) for one in self._entity(key).open}
+    def listeners(self, key: EntityKey) -> list[LiveListener]:
+        """Who listens here."""
+        found = [channel.live for channel in self._channels(key)]
+        return [evolve(one, id=self._prefix + one.id) for one in found]
 
-    def close_listener(self, key: tuple[str, ...], id: str) -> bool:
-        """See L{ILiveRelay}."""
-        for channel in self._entity(key).channels:
-            if channel.live.id == id:
+    def tunnels(self, key: EntityKey, after: str, most: int) -> list[LiveTunnel]:
+        """Some of those that are open here, in the order of their ids."""
+        # There may be thousands: only those that are wanted are made to be shown.
+        by_order = {order(self._prefix + one.id): one for one in self._open(key)}
+        first = nsmallest(most, (place for place in by_order if place > after))
+        return [self._shown(by_order[place]) for place in first]
+
+    def tunnel(self, key: EntityKey, id: str) -> LiveTunnel | None:
+        """One of them."""
+        found = self._find(key, id)
+        return None if found is None else self._shown(found)
+
+    def close_listener(self, key: EntityKey, id: str) -> bool:
+        """End one; whether there was one."""
+        for channel in self._channels(key):
+            if self._prefix + channel.id == id:
                 channel.close(GOING_AWAY, REASON)
                 return True
         return False
 
-    def close_tunnel(self, key: tuple[str, ...], id: str) -> bool:
-        """See L{ILiveRelay}."""
-        for one in self._entity(key).open:
-            if one.id == id:
-                one.close(GOING_AWAY, REASON)
-                return True
-        return False
+    def close_tunnel(self, key: EntityKey, id: str) -> bool:
+        """The same."""
+        found = self._find(key, id)
+        if found is not None:
+            found.close(GOING_AWAY, REASON)
+        return found is not None
 
-    def _entity(self, key: tuple[str, ...]) -> Entity:
-        namespace, path = key
-        return self._desk.at((namespace, path))[0]
+    def _channels(self, key: EntityKey) -> list[ControlChannel]:
+        channels = self._desk.at(key)[0].channels
+        return [one for one in channels if isinstance(one, ControlChannel)]
 
+    def _open(self, key: EntityKey) -> tuple[Open, ...]:
+        return self._desk.at(key)[0].open
 
-def _counts(entity: Entity, ended: Ended) -> Counts:
-    sender = listener = 0
-    for one in entity.open:
-        from_sender, from_listener = one.carried
-        sender += from_sender
-        listener += from_listener
-    return Counts(
-        listeners=len(entity.channels),
-        tunnels=len(entity.tunnels),
-        requests=len(entity.exchanges),
-        waiting=len(entity.pending),
-        sender_bytes=sender,
-        listener_bytes=listener,
-        ended_tunnels=ended.tunnels,
-        ended_requests=ended.requests,
-        ended_sender_bytes=ended.sender_bytes,
-        ended_listener_bytes=ended.listener_bytes,
-    )
+    def _find(self, key: EntityKey, id: str) -> Open | None:
+        for one in self._open(key):
+            if self._prefix + one.id == id:
+                return one
+        return None
+
+    def _shown(self, one: Open) -> LiveTunnel:
+        found = one.live(self._wall())
+        listener = found.listener
+        if listener and "/" not in listener:  # a listener of this node
+            listener = self._prefix + listener
+        return evolve(found, id=self._prefix + found.id, listener=listener)

@@ -24,7 +24,6 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.entities import Namespace
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import ListenerRef
-from hybridconn.core.live import LiveListener
 from hybridconn.core.refusals import AcceptTimedOut, NoListeners, Refusal
 from hybridconn.core.rendezvous_address import Rejection
 from hybridconn.interfaces import IHeldRequest
@@ -60,10 +59,6 @@ class Channel(Protocol):
     @property
     def ref(self) -> ListenerRef:
         """What a load balancer gets to know of it."""
-
-    @property
-    def live(self) -> LiveListener:
-        """As it is shown to people."""
 
     def offer(self, accept: Accept) -> None:
         """Tell it of a sender."""

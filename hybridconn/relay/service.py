@@ -35,7 +35,7 @@ from hybridconn.interfaces import (
 from hybridconn.relay.connecting import PublicUrl, Surroundings
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.handler import RelayHandler
-from hybridconn.relay.live import LiveRelay
+from hybridconn.relay.overview import Overview
 from hybridconn.relay.presence import Alone, Presence
 from hybridconn.startup import PortService
 from hybridconn.tls import CertificateStore, TLSPath, tls_factory
@@ -74,7 +74,7 @@ class RelayService(MultiService):
     @param log_requests: write a line for each HTTP request that was answered.
     @ivar front_door: the protocol factory that all ports share.
     @ivar desk: who is connected.
-    @ivar live: the same, to be shown to people.
+    @ivar live: the same of all processes, to be shown to people.
     @ivar presence: tells other processes of it.
     """
 
@@ -106,7 +106,6 @@ class RelayService(MultiService):
         self._websockets = TunnelServerFactory(clock, limits, data_path)
         self._tls = tls
         self.desk = Desk(balancer, limits, random_bytes)
-        self.live: ILiveRelay = LiveRelay(self.desk, wall)
         self.upkeep = Upkeep(
             clock,
             Upkeep.turn_for(
@@ -121,6 +120,7 @@ class RelayService(MultiService):
         self.presence: IPresence = (
             Alone() if bus is None else Presence(bus, self.desk, limits)
         )
+        self.live: ILiveRelay = Overview(self.desk, self.presence, clock, wall)
         admission = Admission(limits, clock, random_number)
         self.handler = self.handler_class(
             Surroundings(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -12,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from hybridconn.core.http import RequestHead
-from hybridconn.core.live import Counts, LiveListener, LiveTunnel
+from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.core.resources import Resource
 from hybridconn.interfaces import ILiveRelay, IResourceStore
 from hybridconn.management.api import ManagementApi
@@ -72,40 +71,44 @@ class FakeLive:
         self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
         self.closed: list[str] = []
 
-    def counts(self, key: tuple[str, ...]) -> Counts:
+    def counts(self, keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
         """What the test says."""
-        return self.at.get(key, Counts())
+        return succeed([self.at.get(key, Counts()) for key in keys])
 
-    def sums(self) -> dict[str, Counts]:
+    def sums(self) -> Deferred[Mapping[str, Counts]]:
         """The sums of that."""
         sums: dict[str, Counts] = {}
         for key, counts in self.at.items():
             sums[key[0]] = sums.get(key[0], Counts()) + counts
-        return sums
+        return succeed(sums)
 
-    def listeners(self, key: tuple[str, ...]) -> list[LiveListener]:
+    def listeners(self, key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
         """What the test says."""
-        return self.who.get(key, [])
+        return succeed(self.who.get(key, []))
 
-    def tunnels(self, key: tuple[str, ...]) -> dict[str, Callable[[], LiveTunnel]]:
+    def tunnels(
+        self, key: tuple[str, ...], after: str, most: int
+    ) -> Deferred[Sequence[LiveTunnel]]:
         """What the test says."""
-        return {one.id: partial(_same, one) for one in self.open.get(key, ())}
+        found = sorted(self.open.get(key, ()), key=lambda one: order(one.id))
+        return succeed([one for one in found if order(one.id) > after][:most])
 
-    def close_listener(self, key: tuple[str, ...], id: str) -> bool:
+    def tunnel(self, key: tuple[str, ...], id: str) -> Deferred[LiveTunnel | None]:
+        """What the test says."""
+        found = [one for one in self.open.get(key, ()) if one.id == id]
+        return succeed(found[0] if found else None)
+
+    def close_listener(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
         """Remember it."""
-        found = any(one.id == id for one in self.listeners(key))
-        self.closed += [id] if found else []
-        return found
+        return self._close([one.id for one in self.who.get(key, ())], id)
 
-    def close_tunnel(self, key: tuple[str, ...], id: str) -> bool:
+    def close_tunnel(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
         """Remember it."""
-        found = id in self.tunnels(key)
-        self.closed += [id] if found else []
-        return found
+        return self._close([one.id for one in self.open.get(key, ())], id)
 
-
-def _same(one: LiveTunnel) -> LiveTunnel:
-    return one
+    def _close(self, known: Sequence[str], id: str) -> Deferred[bool]:
+        self.closed += [id] if id in known else []
+        return succeed(id in known)
 
 
 class ApiCase(SynchronousTestCase):

@@ -360,6 +360,21 @@ class AccessTests(LiveCase):
         status, _ = self.call("PUT", rules, {}, role="reader")
         self.assertEqual(status, 403)
 
+    def test_own_rules(self) -> None:
+        """A rule of the namespace reaches the data plane, and nothing else is touched."""
+        before = self.seen.hybrid_connections
+        place = f"{NS}/authorizationRules/mine"
+        self.good("PUT", place, {"properties": {"rights": ["Send"]}})
+        self.assertEqual(
+            {rule.name for rule in self.seen.rules},
+            {"RootManageSharedAccessKey", "mine"},
+        )
+        self.assertEqual(self.told, [("contoso-relay", "")])
+        for kept, now in zip(before, self.seen.hybrid_connections, strict=True):
+            self.assertIs(kept, now)
+        self.good("DELETE", place)
+        self.assertEqual(len(self.seen.rules), 1)
+
     def test_tls(self) -> None:
         """The least TLS is the data plane's business at once."""
         self.good("PATCH", NS, {"properties": {"minimumTlsVersion": "1.3"}})

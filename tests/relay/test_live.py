@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from attrs import evolve
 
@@ -18,9 +19,29 @@ KEY = ("testing", "hyco")
 GUID = "5f7a9be6-0c7e-4b06-9b0b-0d5d4f3f0a11"
 
 
+class Now:
+    """What a relay in one process answers, which it does at once."""
+
+    def __init__(self, relay: MemoryRelay) -> None:
+        self._live = relay.service.live
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*args: Any) -> Any:
+            found: list[Any] = []
+            getattr(self._live, name)(*args).addCallback(found.append)
+            return found[0]
+
+        return ask
+
+    def count(self) -> Any:
+        """The counts of C{hyco}."""
+        return self.counts([KEY])[0]
+
+
 def tunnels(relay: MemoryRelay) -> list[LiveTunnel]:
     """What is open, as it is shown."""
-    return [show() for show in relay.service.live.tunnels(KEY).values()]
+    found: list[LiveTunnel] = Now(relay).tunnels(KEY, "", 100)
+    return found
 
 
 class ListenerTests(RelayTestCase):
@@ -28,7 +49,7 @@ class ListenerTests(RelayTestCase):
 
     def test_shown(self) -> None:
         """Since when, from where, by which rule, and how much runs through it."""
-        live = self.relay.service.live
+        live = Now(self.relay)
         self.assertEqual(live.listeners(KEY), [])
         self.network.advance(5.0)
         self.tunnel()
@@ -43,12 +64,12 @@ class ListenerTests(RelayTestCase):
     def test_own_name(self) -> None:
         """The id that a listener gave itself is shown beside the relay's."""
         self.listen(query="sb-hc-id=plant-4&")
-        (one,) = self.relay.service.live.listeners(KEY)
+        (one,) = Now(self.relay).listeners(KEY)
         self.assertEqual(one.sb_hc_id, "plant-4")
 
     def test_closed(self) -> None:
         """It gets 1001 with the reason, once; the others stay and it may come back."""
-        live = self.relay.service.live
+        live = Now(self.relay)
         first, second = self.listen(), self.listen()
         self.assertFalse(live.close_listener(KEY, "L3"))
         self.assertFalse(live.close_listener(("testing", "other"), "L1"))
@@ -61,7 +82,7 @@ class ListenerTests(RelayTestCase):
         self.assertFalse(live.close_listener(KEY, "L1"))
         self.assertEqual([one.id for one in live.listeners(KEY)], ["L2"])
         self.listen()
-        self.assertEqual(live.counts(KEY).listeners, 2)
+        self.assertEqual(live.count().listeners, 2)
 
 
 class TunnelTests(RelayTestCase):
@@ -73,7 +94,7 @@ class TunnelTests(RelayTestCase):
         sender.binary(b"x" * 300)
         listener.binary(b"y" * 50)
         self.network.advance(7.0)
-        live = self.relay.service.live
+        live = Now(self.relay)
         (one,) = tunnels(self.relay)
         self.assertEqual((one.sender_bytes, one.listener_bytes), (300, 50))
         self.assertEqual((one.rule, one.listener, one.http), ("Send", "L1", False))
@@ -83,7 +104,7 @@ class TunnelTests(RelayTestCase):
         for address in (one.sender, one.listener_address):
             self.assertRegex(address, r"^192\.0\.2\.1:\d+$")
         self.assertEqual(
-            live.counts(KEY),
+            live.count(),
             Counts(listeners=1, tunnels=1, sender_bytes=300, listener_bytes=50),
         )
 
@@ -102,7 +123,7 @@ class TunnelTests(RelayTestCase):
         """Both sides get 1001; the log says that the relay did it."""
         lines = watch_log(self)
         sender, listener = self.tunnel()
-        live = self.relay.service.live
+        live = Now(self.relay)
         self.assertFalse(live.close_tunnel(KEY, "T2"))
         self.assertTrue(live.close_tunnel(KEY, "T1"))
         self.flush()
@@ -113,7 +134,7 @@ class TunnelTests(RelayTestCase):
             peer.close(1001)
             peer.hang_up()
         self.flush()
-        self.assertEqual(live.tunnels(KEY), {})
+        self.assertEqual(tunnels(self.relay), [])
         self.assertFalse(live.close_tunnel(KEY, "T1"))
         self.assertIsNone(self.control.close_frame)
         (line,) = [line for line in lines if line.startswith("tunnel ")]
@@ -123,9 +144,7 @@ class TunnelTests(RelayTestCase):
         """A sender that no listener came for is counted as waiting."""
         self.listen()
         self.connect()
-        self.assertEqual(
-            self.relay.service.live.counts(KEY), Counts(listeners=1, waiting=1)
-        )
+        self.assertEqual(Now(self.relay).count(), Counts(listeners=1, waiting=1))
 
     def test_over(self) -> None:
         """What ended tunnels carried is counted, until the entity is deleted."""
@@ -135,18 +154,18 @@ class TunnelTests(RelayTestCase):
         self.flush()
         sender.abort()
         self.flush()
-        live = self.relay.service.live
+        live = Now(self.relay)
         over = Counts(
             listeners=1,
             ended_tunnels=1,
             ended_sender_bytes=10,
             ended_listener_bytes=2,
         )
-        self.assertEqual(live.counts(KEY), over)
+        self.assertEqual(live.count(), over)
         self.assertEqual(dict(live.sums()), {"testing": over})
         self.control.abort()
         self.flush()
-        self.assertEqual(live.counts(KEY), evolve(over, listeners=0))
+        self.assertEqual(live.count(), evolve(over, listeners=0))
         self.relay.remove("hyco")
         self.assertEqual(dict(live.sums()), {})
 
@@ -161,7 +180,7 @@ class TunnelTests(RelayTestCase):
             peer.hang_up()
         self.control.hang_up()
         self.flush()
-        self.assertEqual(dict(self.relay.service.live.sums()), {})
+        self.assertEqual(dict(Now(self.relay).sums()), {})
 
 
 class RequestTests(HttpCase):
@@ -170,16 +189,16 @@ class RequestTests(HttpCase):
     def test_shown(self) -> None:
         """Such a request is there until it is answered, with its bytes."""
         peer = self.ask("POST", body=b"x" * 20)
-        live = self.relay.service.live
+        live = Now(self.relay)
         (one,) = tunnels(self.relay)
         self.assertEqual((one.http, one.listener, one.rule), (True, "L1", "Send"))
         self.assertEqual((one.sender_bytes, one.listener_bytes), (20, 0))
         self.assertEqual(one.id, self.requests()[0]["id"])
-        self.assertEqual(live.counts(KEY).requests, 1)
+        self.assertEqual(live.count().requests, 1)
         self.respond(self.control, self.requests()[0], body=b"yes")
         self.answer(peer)
         self.assertEqual(
-            live.counts(KEY),
+            live.count(),
             Counts(
                 listeners=1,
                 ended_requests=1,
@@ -192,7 +211,7 @@ class RequestTests(HttpCase):
         """The client gets 503 at once, and a late response is nobody's."""
         peer = self.ask()
         (one,) = tunnels(self.relay)
-        self.assertTrue(self.relay.service.live.close_tunnel(KEY, one.id))
+        self.assertTrue(Now(self.relay).close_tunnel(KEY, one.id))
         self.flush()
         self.refused(peer, 503, "ended by an operator")
         self.respond(self.control, self.requests()[0], body=b"late")

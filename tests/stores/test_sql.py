@@ -107,17 +107,20 @@ class StoreTests(SynchronousTestCase):
         engine = create_engine(f"sqlite:///{self.path}")
         with engine.begin() as connection:
             config.attributes["connection"] = connection
-            alembic.command.downgrade(config, "0001")
+            alembic.command.downgrade(config, "-1")
             connection.execute(
                 text(
-                    "INSERT INTO namespaces VALUES ('old', 'Old', 's', 'g', 'l', '{}',"
-                    " '[]', 'Enabled', '1.2', 1, 2)"
+                    'INSERT INTO namespaces (key, name, subscription, "group", '
+                    "location, tags, host_names, public_network_access, "
+                    "minimum_tls_version, created, updated) VALUES ('old', 'Old', 's', "
+                    "'g', 'l', '{}', '[]', 'Enabled', '1.2', 1, 2)"
                 )
             )
             connection.execute(
                 text(
-                    "INSERT INTO hybrid_connections"
-                    " VALUES ('x', 'Old', 'x', '', 1, 1, 2)"
+                    "INSERT INTO hybrid_connections (key, namespace, path, "
+                    "user_metadata, requires_client_authorization, created, updated) "
+                    "VALUES ('x', 'Old', 'x', '', 1, 1, 2)"
                 )
             )
         engine.dispose()
