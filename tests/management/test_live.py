@@ -361,7 +361,7 @@ class AccessTests(LiveCase):
         self.assertEqual(status, 403)
 
     def test_own_rules(self) -> None:
-        """A rule of the namespace reaches the data plane, and nothing else is touched."""
+        """A rule of the namespace reaches the data plane; nothing else is touched."""
         before = self.seen.hybrid_connections
         place = f"{NS}/authorizationRules/mine"
         self.good("PUT", place, {"properties": {"rights": ["Send"]}})

@@ -80,7 +80,7 @@ class MemoryEntityStoreTests(SynchronousTestCase):
         self.assertEqual(self.heard, [])
 
     def test_put_own(self) -> None:
-        """What is a namespace's own changes; its hybrid connections stay as they are."""
+        """What is a namespace's own changes; its hybrid connections stay."""
         own = Namespace("CONTOSO", ("c.example",), (), access=Access(("10.0.0.0/8",)))
         self.store.put_own(own)
         (found, _) = self.store.namespaces()
