@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from attrs import asdict
+from attrs import asdict, astuple
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -70,7 +70,7 @@ class Overview:
         sums: dict[str, Counts] = defaultdict(Counts)
         for answer in await self._ask(what="sums"):
             for namespace, counts in answer.items():
-                sums[namespace] += Counts(**counts)
+                sums[namespace] += Counts(*counts)
         return sums
 
     @_deferred
@@ -78,7 +78,7 @@ class Overview:
         sums = [Counts()] * len(keys)
         for answer in await self._ask(what="counts", keys=[list(key) for key in keys]):
             for number, counts in enumerate(answer):
-                sums[number] += Counts(**counts)
+                sums[number] += Counts(*counts)
         return sums
 
     @_deferred
@@ -123,9 +123,10 @@ class Overview:
         """
         here, what = self._here, question["what"]
         if what == "sums":
-            return {name: asdict(counts) for name, counts in here.sums().items()}
+            # Messages of the bus are bounded, and namespaces may be many.
+            return {name: astuple(counts) for name, counts in here.sums().items()}
         if what == "counts":
-            return [asdict(here.counts(_key(key))) for key in question["keys"]]
+            return [astuple(here.counts(_key(key))) for key in question["keys"]]
         key = _key(question["key"])
         if what == "listeners":
             return [asdict(one) for one in here.listeners(key)]
