@@ -19,6 +19,7 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from hybridconn.cluster.bus import BusClient, BusClientFactory
 from hybridconn.cluster.supervisor import OWN_FD, PUBLIC_FD
 from hybridconn.config.relay import load_relay
+from hybridconn.memory import settle
 from hybridconn.relay.presence import Presence
 from hybridconn.relay.tap import PROGRAM, certificates_of, make_relay
 from hybridconn.startup import load_or_exit
@@ -64,6 +65,7 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
     connected.addErrback(lambda _: _stop(reactor))
     presence.complete.addTimeout(_PATIENCE, reactor, lambda *_: None)
     presence.complete.addCallback(begin)
+    reactor.callWhenRunning(settle)
     reactor.run()
 
 

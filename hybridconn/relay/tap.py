@@ -17,6 +17,7 @@ from hybridconn.balancers.registry import load_balancer
 from hybridconn.cluster.supervisor import Supervisor
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.interfaces import IClusterBus, IEntityStore
+from hybridconn.memory import settle
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
@@ -66,6 +67,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
             reactor,
             lambda port: exit_for_port(PROGRAM, port),
         )
+    reactor.callWhenRunning(settle)
     relay = make_relay(config, reactor, file)
     shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
     relay.listen_on(
