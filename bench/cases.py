@@ -13,6 +13,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from bench import management
 from bench.errors import BenchError
 from bench.generators import Part
 from bench.http import measure as measure_http
@@ -555,6 +556,19 @@ def http(run: Run) -> list[Row]:
     return measure_http(run.rounds, run.scaled(5), run.extra, run.say)
 
 
+# --- managing ------------------------------------------------------------------
+
+
+def managing(run: Run) -> list[Row]:
+    """Bulk and echo while the management API is called, and without that."""
+    return management.calls(run.rounds, run.scaled(8), run.extra, run.say)
+
+
+def entities(run: Run) -> list[Row]:
+    """Lists and new tunnels with 10,000 hybrid connections, beside those with ten."""
+    return management.entities(run.rounds, run.scaled(5), run.extra, run.say)
+
+
 CASES: dict[str, Callable[[Run], list[Row]]] = {
     "relay-bulk": relay_bulk,
     "relay-1k": relay_small,
@@ -567,4 +581,6 @@ CASES: dict[str, Callable[[Run], list[Row]]] = {
     "memory": memory,
     "stall": stall,
     "http": http,
+    "management": managing,
+    "entities": entities,
 }

@@ -7,6 +7,8 @@ port that is taken with a traceback, or not at all.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -84,6 +86,36 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
         )
 
     return fail
+
+
+class HangupService(Service):
+    """
+    While it runs, SIGHUP calls C{call} in the reactor's thread.
+
+    @param reactor: the reactor.
+    """
+
+    def __init__(self, reactor: Any, call: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._call = call
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Listen to the signal, if that is possible here (Twisted)."""
+        super().startService()
+        # Python gives signals to the main thread alone.
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGHUP, self._received)
+
+    def stopService(self) -> None:
+        """Leave it to whoever had it (Twisted)."""
+        super().stopService()
+        before, self._before = self._before, None
+        if before is not None:
+            signal.signal(signal.SIGHUP, before)
+
+    def _received(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self._call)
 
 
 def _raise(failure: Failure) -> NoReturn:

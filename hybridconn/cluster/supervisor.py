@@ -29,7 +29,7 @@ from twisted.python.failure import Failure
 
 from hybridconn.cluster.bus import Hub
 from hybridconn.core.backoff import Backoff
-from hybridconn.startup import PortService
+from hybridconn.startup import HangupService, PortService
 
 #: Descriptors of a worker: the public port, its own, and that of the management API.
 PUBLIC_FD, OWN_FD, MANAGEMENT_FD = 3, 4, 5
@@ -115,6 +115,10 @@ class Worker(ProcessProtocol):
 
         return ended.addCallback(over)
 
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self._signal("HUP")
+
     # --- called by Twisted ---
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
@@ -184,6 +188,7 @@ class Supervisor(Service):
         self._sockets: list[socket.socket] = []
         self._folder: Path | None = None
         self._hub: PortService | None = None
+        self._hangup = HangupService(reactor, self._reload)
         self.workers: list[Worker] = []
 
     def privilegedStartService(self) -> None:
@@ -219,10 +224,16 @@ class Supervisor(Service):
             )
             self.workers.append(worker)
             worker.start()
+        self._hangup.startService()
+
+    def _reload(self) -> None:
+        for worker in self.workers:
+            worker.reload()
 
     def stopService(self) -> Deferred[Any]:
         """End the workers, each as a relay ends, and close the ports (Twisted)."""
         super().stopService()
+        self._hangup.stopService()
         workers, self.workers = self.workers, []
         for one in self._sockets:
             one.close()

@@ -25,6 +25,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
 
+from hybridconn.core.entities import Namespace
 from hybridconn.core.headers import content_length, response_headers
 from hybridconn.core.http_commands import (
     Request,
@@ -34,7 +35,9 @@ from hybridconn.core.http_commands import (
     fits,
 )
 from hybridconn.core.limits import Limits
+from hybridconn.core.live import LiveTunnel
 from hybridconn.core.refusals import (
+    EndedByOperator,
     HeadersTooLarge,
     ListenerFailed,
     NobodyListens,
@@ -78,6 +81,7 @@ class Host(Protocol):
     """What an exchange needs of the relay around it."""
 
     request: IHeldRequest
+    namespace: Namespace
     via: str
 
     def choose(self) -> Channel | None:
@@ -107,6 +111,9 @@ class Host(Protocol):
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer the sender."""
+
+    def live(self, exchange: Exchange, wall: float) -> LiveTunnel:
+        """The exchange as it is shown."""
 
     def note(self, what: str) -> None:
         """Write down what went wrong after the answer was begun."""
@@ -186,6 +193,27 @@ class Exchange:
         self._reader: ResponseReader | None = None
         self._socket: StreamingWebSocket | None = None
         self._answer: IAnswer | None = None
+
+    @property
+    def namespace(self) -> Namespace:
+        """Of the sender, as it was when that came."""
+        return self._host.namespace
+
+    # --- Open ---
+
+    @property
+    def id(self) -> str:
+        return self.request_id
+
+    @property
+    def carried(self) -> tuple[int, int]:
+        return self.received, self.sent
+
+    def live(self, wall: float) -> LiveTunnel:
+        return self._host.live(self, wall)
+
+    def close(self, code: int, reason: str) -> None:
+        self._end(EndedByOperator(), code, reason)
 
     def begin(self) -> None:
         """Take the request to a listener."""

@@ -19,6 +19,7 @@ from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.interfaces import IClusterBus, IEntityStore
 from hybridconn.memory import settle
 from hybridconn.relay.connecting import PublicUrl
+from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
@@ -77,7 +78,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
             ),
         )
     reactor.callWhenRunning(settle)
-    relay = make_relay(config, reactor)
+    relay = make_relay(config, reactor, file)
     shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
     relay.listen_on(
         _endpoint(reactor, listen),
@@ -90,6 +91,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
 def make_relay(
     config: RelayConfig,
     reactor: Any,
+    file: str,
     own_port: int | None = None,
     bus: IClusterBus | None = None,
     management: IStreamServerEndpoint | None = None,
@@ -98,6 +100,7 @@ def make_relay(
     """
     A relay as configured, that does not listen on the public port yet.
 
+    @param file: is read again on SIGHUP.
     @param own_port: where listeners reach this process, if not on the public port.
     @param bus: the way to the other processes.
     @param management: where the management API is served; without it that is as
@@ -105,8 +108,11 @@ def make_relay(
     @param group: names the processes of this relay, if there are several.
     @raise SystemExit: with what is wrong.
     """
+    reloading = Reloading(lambda: load_relay(file), config, reactor)
     if not config.store.place:
-        return _relay(config, reactor, load_toml_store(config), own_port, bus)
+        relay = _relay(config, reactor, load_toml_store(config), own_port, bus)
+        _attach(reloading, relay)
+        return relay
     # A database's library is large, and most relays have no database.
     from hybridconn.cluster.shared_bus import BothBuses
     from hybridconn.management.tap import (
@@ -125,11 +131,19 @@ def make_relay(
     store.setServiceParent(relay)
     if shared is not None:
         shared.setServiceParent(relay)
+    _attach(reloading, relay)
     if management is None and bus is None and config.management.port is not None:
         management = management_endpoint(config, reactor)
     if management is not None:
-        manage(PROGRAM, relay, config, reactor, store.book, management)
+        reloading.adjust.append(
+            manage(PROGRAM, relay, config, reactor, store.book, management)
+        )
     return relay
+
+
+def _attach(reloading: Reloading, relay: RelayService) -> None:
+    reloading.adjust.append(lambda config: relay.desk.adjust(config.limits))
+    reloading.setServiceParent(relay)
 
 
 def _relay(

@@ -459,6 +459,17 @@ class FrontDoorProtocol(Protocol):
         replace_protocol(transport, protocol)
         protocol.dataReceived(first + rest)
 
+    @property
+    def tls_version(self) -> str:
+        """Such as C{TLSv1.3}; empty for plain TCP."""
+        transport: Any = self.transport
+        name = getattr(
+            transport.getHandle() if hasattr(transport, "getHandle") else None,
+            "get_protocol_version_name",
+            None,
+        )
+        return "" if name is None else str(name())
+
     def authenticated(self) -> None:
         """The client is known: make its place among the unknown ones free."""
         if self._counted:

@@ -29,12 +29,14 @@ STATUSES: dict[int, list[Refusal]] = {
         refusals.TokenMalformed(),
         refusals.TokenInvalid(),
         TokenExpired(1.0),
+        refusals.AddressRefused("contoso"),
     ],
     403: [
         refusals.WrongAudience(),
         ClaimMissing(Claim.SEND),
         refusals.ListenerQuota(25),
         refusals.RendezvousUnknown(),
+        refusals.TLSTooOld("1.3"),
     ],
     404: [
         EndpointNotFound(),
@@ -58,7 +60,12 @@ STATUSES: dict[int, list[Refusal]] = {
         refusals.RendezvousTimedOut(),
         refusals.TargetTimedOut(),
     ],
-    503: [ConnectionQuota(5000), refusals.TooManyPending(), ShuttingDown()],
+    503: [
+        ConnectionQuota(5000),
+        refusals.TooManyPending(),
+        ShuttingDown(),
+        refusals.EndedByOperator(),
+    ],
 }
 
 
