@@ -7,10 +7,11 @@ port that is taken with a traceback, or not at all.
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -69,6 +70,16 @@ def check_alone(options: Mapping[str, Any], *others: str) -> None:
             raise ConfigError("command line", [f"command line: {text}"])
 
 
+#: What to do about a port that cannot be opened, by the error's number.
+_PORT_MENDS: Final[Mapping[object, str]] = {
+    errno.EACCES: (
+        "Choose a port from 1024 on, or give the program the capability"
+        " CAP_NET_BIND_SERVICE."
+    ),
+    errno.EADDRNOTAVAIL: "Choose an address that this machine has.",
+}
+
+
 def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
     """
     What to do when a port cannot be opened: end the process and say why.
@@ -78,12 +89,12 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
 
     def fail(failure: Failure) -> NoReturn:
         why: object = failure.value
+        number: object = None
         if isinstance(why, CannotListenError):
+            number = getattr(why.socketError, "errno", None)
             why = getattr(why.socketError, "strerror", None) or why.socketError
-        raise SystemExit(
-            f"{program}: cannot listen on {what}: {why}."
-            " Choose another port, or stop what uses it."
-        )
+        mend = _PORT_MENDS.get(number, "Choose another port, or stop what uses it.")
+        raise SystemExit(f"{program}: cannot listen on {what}: {why}. {mend}")
 
     return fail
 
