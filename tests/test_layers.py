@@ -19,11 +19,13 @@ PACKAGE = Path(hybridconn.__file__).parent
 LAYERS = (
     {"core"},
     {
+        "audit",
         "balancers",
         "certificates",
         "dialer",
         "eager",
         "idle",
+        "jwks",
         "memory",
         "socket_options",
         "tls",

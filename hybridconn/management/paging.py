@@ -6,8 +6,9 @@ import base64
 import bisect
 from collections.abc import Sequence
 
+from hybridconn.core.names import fold
 from hybridconn.core.resources import Key
-from hybridconn.management.errors import bad_request
+from hybridconn.management.errors import ApiError, bad_request
 
 PAGE = 100
 _BETWEEN = "\x1f"
@@ -22,7 +23,12 @@ def page_of(keys: Sequence[Key], marker: str | None) -> tuple[Sequence[Key], str
     @return: the marker is empty behind the last page.
     @raise ApiError: 400, it is no marker of ours.
     """
-    start = 0 if marker is None else bisect.bisect_right(keys, _decode(marker))
+    start = 0
+    if marker is not None:
+        last = _decode(marker)
+        if keys and len(last) != len(keys[0]):
+            raise _unknown()
+        start = bisect.bisect_right(keys, last)
     page = keys[start : start + PAGE]
     more = start + PAGE < len(keys)
     return page, _encode(page[-1]) if more else ""
@@ -38,5 +44,14 @@ def _decode(marker: str) -> Key:
         padded = marker + "=" * (-len(marker) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("utf-8")
     except ValueError:
-        raise bad_request("'$skiptoken' is none that this server gave.") from None
-    return tuple(text.split(_BETWEEN))
+        raise _unknown() from None
+    key = tuple(text.split(_BETWEEN))
+    # Names are in the form in which they are compared, and there is one way to write
+    # each marker.
+    if _encode(tuple(map(fold, key))) != marker or not key[-1]:
+        raise _unknown()
+    return key
+
+
+def _unknown() -> ApiError:
+    return bad_request("'$skiptoken' is none that this server gave.")

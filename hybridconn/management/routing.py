@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from hybridconn.core.names import fold
+from hybridconn.management.about import About
 from hybridconn.management.errors import ApiError
 
 
@@ -19,16 +20,27 @@ class Route:
     @ivar pattern: fixed words in lower case, and C{{name}} for what varies.
     @ivar operation: what is done; called by whoever owns the routes.
     @ivar changes: whether it may change something.
+    @ivar path: the pattern as it was written, for people.
+    @ivar about: what the description of the API says of it.
+    @ivar versioned: whether a call must name an C{api-version}.
     """
 
     method: str
     pattern: tuple[str, ...]
     operation: Callable[..., Any]
     changes: bool
+    path: str = ""
+    about: About | None = None
+    versioned: bool = True
 
 
 def route(
-    method: str, path: str, operation: Callable[..., Any], changes: bool | None = None
+    method: str,
+    path: str,
+    operation: Callable[..., Any],
+    changes: bool | None = None,
+    about: About | None = None,
+    versioned: bool = True,
 ) -> Route:
     """
     A route whose pattern is written as a path.
@@ -39,7 +51,7 @@ def route(
     pattern = tuple(part if part.startswith("{") else fold(part) for part in parts)
     if changes is None:
         changes = method != "GET"
-    return Route(method, pattern, operation, changes)
+    return Route(method, pattern, operation, changes, path, about, versioned)
 
 
 class Router:
@@ -49,6 +61,13 @@ class Router:
         self._by_length: dict[int, list[Route]] = {}
         for one in routes:
             self._by_length.setdefault(len(one.pattern), []).append(one)
+
+    def peek(self, method: str, raw_path: str) -> Route | None:
+        """The route alone, if there is one."""
+        try:
+            return self.find(method, raw_path)[0]
+        except ApiError:
+            return None
 
     def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
         """

@@ -6,9 +6,10 @@ import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hybridconn.core.entities import Secret
+from hybridconn.core.plan_limits import PlanLimits
 
 #: Bytes of a key (management-api section 7.4).
 KEY_BYTES = 32
@@ -24,6 +25,10 @@ class Server:
     @ivar now: seconds since 1970-01-01 UTC.
     @ivar random_bytes: C{random_bytes(n)} gives n unguessable bytes.
     @ivar listener_count: how many listen on a namespace's path now.
+    @ivar public_url: C{https://host[:port]} by which clients reach the API; empty:
+        the one that each of them used.
+    @ivar plan_limits: hybrid connections that the apps of a plan may use, by the
+        first letters of its tier.
     """
 
     subscriptions: tuple[str, ...]
@@ -32,6 +37,8 @@ class Server:
     now: Callable[[], float]
     random_bytes: Callable[[int], bytes]
     listener_count: Callable[[str, str], int]
+    public_url: str = ""
+    plan_limits: PlanLimits = field(factory=PlanLimits)
 
     def new_key(self) -> Secret:
         """A fresh key."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +15,13 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python import usage
 
+from hybridconn.audit import AuditFile, NoAudit
 from hybridconn.balancers.registry import load_balancer
 from hybridconn.cluster.supervisor import Supervisor
+from hybridconn.config.mistakes import ConfigError
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
-from hybridconn.interfaces import IClusterBus, IEntityStore
+from hybridconn.config.secrets import open_mistake
+from hybridconn.interfaces import IAudit, IClusterBus, IEntityStore
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
@@ -88,17 +93,19 @@ def make_relay(
     @param bus: the way to the other processes.
     @raise SystemExit: with what is wrong.
     """
+    audit = load_or_exit(PROGRAM, lambda: _audit(config))
     if not config.store.path:
-        return _relay(config, reactor, load_toml_store(config), own_port, bus)
+        entities = load_toml_store(config)
+        return _relay(config, reactor, entities, own_port, bus, audit)
     # A database's library is large, and most relays have no database.
     from hybridconn.management.tap import manage, open_book
 
     book, thread = open_book(PROGRAM, config, reactor)
-    relay = _relay(config, reactor, book.entities, own_port, bus)
+    relay = _relay(config, reactor, book.entities, own_port, bus, audit)
     # Stopped last: what was begun is still written.
     thread.setServiceParent(relay)
     if config.management.port is not None:
-        manage(PROGRAM, relay, config, reactor, book)
+        manage(PROGRAM, relay, config, reactor, book, audit)
     return relay
 
 
@@ -108,6 +115,7 @@ def _relay(
     entities: IEntityStore,
     own_port: int | None,
     bus: IClusterBus | None,
+    audit: IAudit,
 ) -> RelayService:
     return RelayService(
         reactor,
@@ -119,7 +127,20 @@ def _relay(
         log_requests=config.relay.log_requests,
         tls=config.relay.tls,
         bus=bus,
+        audit=audit if config.audit.data_plane else None,
     )
+
+
+def _audit(config: RelayConfig) -> IAudit:
+    file = config.audit.file
+    if not file:
+        return NoAudit()
+    try:
+        return AuditFile(file, time.time)
+    except OSError as error:
+        raise ConfigError(
+            "relay.toml", [f"[audit] file: {open_mistake(error, file, Path(file))}"]
+        ) from None
 
 
 def certificates_of(config: RelayConfig) -> CertificateStore | None:

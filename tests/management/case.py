@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jsonschema_rs
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from hybridconn.audit import AuditEvent
 from hybridconn.core.http import RequestHead
 from hybridconn.core.resources import Resource
-from hybridconn.interfaces import IResourceStore
+from hybridconn.interfaces import IAudit, IResourceStore
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
+from hybridconn.management.openapi import describe
 from hybridconn.management.registry import Changes
+from hybridconn.management.routing import Router
 from hybridconn.management.server import Server
 from hybridconn.management.service import all_routes
-from hybridconn.management.tokens import Role, StaticToken, StaticTokens, digest
+from hybridconn.management.tokens import (
+    Callers,
+    Role,
+    StaticToken,
+    StaticTokens,
+    digest,
+)
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 
 SUB = "6f1a1a3e-6f1b-4b41-9c9c-0d3b8a2f5a11"
@@ -25,6 +35,24 @@ GUID = "11111111-1111-4111-8111-111111111111"
 BASE = f"/subscriptions/{SUB}/resourceGroups/rg1/providers/Microsoft.Relay"
 NS = f"{BASE}/namespaces/contoso-relay"
 ENDPOINT = '[{"key":"endpoint","value":"db.corp:1433"}]'
+
+
+def make_server(**more: Any) -> Server:
+    """What operations run on."""
+    values = dict(
+        subscriptions=(SUB,),
+        suffix=".relay.test",
+        port=443,
+        now=lambda: 0.0,
+        random_bytes=bytes,
+        listener_count=lambda name, path: 0,
+    )
+    return Server(**{**values, **more})
+
+
+_ROUTES = tuple(all_routes(make_server()))
+_ROUTER = Router(_ROUTES)
+_DOCUMENT = describe(_ROUTES)
 
 
 @implementer(IResourceStore)
@@ -52,6 +80,20 @@ class FakeStore:
         return succeed(None) if slow is None else slow
 
 
+@implementer(IAudit)
+class FakeAudit:
+    """
+    @ivar events: what it was told.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    def note(self, event: AuditEvent) -> None:
+        """Remember it."""
+        self.events.append(event)
+
+
 class ApiCase(SynchronousTestCase):
     """
     @ivar now: the time.
@@ -63,11 +105,9 @@ class ApiCase(SynchronousTestCase):
         self.listeners: dict[tuple[str, str], int] = {}
         self.random = 0
         self.store = FakeStore()
+        self.audit = FakeAudit()
         self.book = ResourceBook(self.store)
-        self.server = Server(
-            subscriptions=(SUB,),
-            suffix=".relay.test",
-            port=443,
+        self.server = make_server(
             now=lambda: self.now,
             random_bytes=self.random_bytes,
             listener_count=lambda name, path: self.listeners.get((name, path), 0),
@@ -76,9 +116,10 @@ class ApiCase(SynchronousTestCase):
         self.api = ManagementApi(
             self.book,
             self.server,
-            StaticTokens(tokens),
+            Callers(StaticTokens(tokens)),
             all_routes(self.server),
             lambda: GUID,
+            self.audit,
         )
 
     def random_bytes(self, count: int) -> bytes:
@@ -107,7 +148,26 @@ class ApiCase(SynchronousTestCase):
         """Its status and JSON."""
         answer = self.request(method, path, body, **more).outcome
         assert isinstance(answer, Answer), answer
-        return answer.status, json.loads(answer.body) if answer.body else None
+        value = json.loads(answer.body) if answer.body else None
+        self._check_described(method, path, answer.status, value)
+        return answer.status, value
+
+    def _check_described(
+        self, method: str, path: str, status: int, value: object
+    ) -> None:
+        """The description of the API says that this can be answered."""
+        route = _ROUTER.peek(method, path)
+        if route is None:
+            return
+        answers = _DOCUMENT["paths"][route.path][method.lower()]["responses"]
+        self.assertIn(str(status), answers, f"{method} {route.path}")
+        content = answers[str(status)].get("content")
+        if content is None:
+            self.assertIsNone(value, f"{method} {route.path}")
+            return
+        schema = content["application/json"]["schema"]
+        known = {"components": _DOCUMENT["components"]}
+        jsonschema_rs.validate({**schema, **known}, value)
 
     def good(self, method: str, path: str, body: object = None, **more: Any) -> Any:
         """Its JSON; it must be 200."""

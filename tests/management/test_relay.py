@@ -233,7 +233,7 @@ class ConnectionTests(ApiCase):
             (400, "InvalidResourceName", "PUT", f"{NS}/hybridConnections/a%2F%2Fb", {}),
             (404, "ParentResourceNotFound", "PUT", db.replace("contoso", "other0"), {}),
             (404, "ResourceNotFound", "GET", db, None),
-            (404, "ResourceNotFound", "GET", f"{db}/authorizationRules", None),
+            (404, "ParentResourceNotFound", "GET", f"{db}/authorizationRules", None),
             (405, "MethodNotAllowed", "PATCH", db, {}),
         ):
             self.refused(status, code, method, path, body)

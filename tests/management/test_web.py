@@ -129,6 +129,7 @@ class AttachmentTests(WebCase):
                 "id": f"{WEB}/sites/app1/{RELAY}/db",
                 "name": "db",
                 "type": "Microsoft.Web/sites/hybridConnectionNamespaces/relays",
+                "location": "x",
                 "properties": {
                     "serviceBusNamespace": "contoso-relay",
                     "relayName": "db",
@@ -215,7 +216,7 @@ class AttachmentTests(WebCase):
         uri = {"properties": {"relayArmUri": f"{NS}/hybridConnections/x"}}
         port = {"properties": {"port": 70000}}
         for status, code, path, body in (
-            (404, "ResourceNotFound", place.replace("app1", "app9") + "/db", {}),
+            (404, "ParentResourceNotFound", place.replace("app1", "app9") + "/db", {}),
             (404, "ResourceNotFound", place + "/none", {}),
             (404, "ResourceNotFound", place.replace("contoso", "nobody") + "/db", {}),
             (400, "BadRequest", place + "/db", other),
