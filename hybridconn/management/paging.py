@@ -14,11 +14,14 @@ PAGE = 100
 _BETWEEN = "\x1f"
 
 
-def page_of(keys: Sequence[Key], marker: str | None) -> tuple[Sequence[Key], str]:
+def page_of(
+    keys: Sequence[Key], marker: str | None, siblings: bool
+) -> tuple[Sequence[Key], str]:
     """
     One page, and the marker of the next.
 
     @param keys: all of them, in order.
+    @param siblings: whether they differ in their last name only.
     @param marker: of the page; L{None} is the first.
     @return: the marker is empty behind the last page.
     @raise ApiError: 400, it is no marker of ours.
@@ -26,7 +29,8 @@ def page_of(keys: Sequence[Key], marker: str | None) -> tuple[Sequence[Key], str
     start = 0
     if marker is not None:
         last = _decode(marker)
-        if keys and len(last) != len(keys[0]):
+        same = len(keys[0]) - 1 if siblings and keys else 0
+        if keys and (len(last) != len(keys[0]) or last[:same] != keys[0][:same]):
             raise _unknown()
         start = bisect.bisect_right(keys, last)
     page = keys[start : start + PAGE]

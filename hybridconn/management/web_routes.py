@@ -208,7 +208,9 @@ class WebRoutes:
             for one in call.draft.below(PlanResource, (fold(call["sub"]),))
             if fold(call.values.get("rg", one.group)) == fold(one.group)
         }
-        return call.page(sorted(found), lambda key: operations.show_plan(found[key]))
+        return call.page(
+            sorted(found), lambda key: operations.show_plan(found[key]), siblings=False
+        )
 
     def _sites(self, call: Call) -> Result:
         operations = self._at(call)
@@ -319,7 +321,7 @@ class WebRoutes:
         def show(key: Key) -> Json:
             return operations.show_attachment(plan, found[key][0])
 
-        return call.page(sorted(found), show)
+        return call.page(sorted(found), show, siblings=False)
 
     def _limits(self, call: Call) -> Result:
         operations, plan = self._of_plan(call)
