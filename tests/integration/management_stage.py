@@ -39,7 +39,11 @@ class ManagementStage(Stage):
     @ivar management_port: of the API.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "") -> None:
+        """
+        @param more: further tables of its configuration.
+        """
+        self._more = more
         self.management_port = free_port()
         self.tokens = {role: secrets.token_urlsafe(24) for role in ("admin", "reader")}
         super().__init__([])
@@ -70,7 +74,7 @@ class ManagementStage(Stage):
             sha256 = hashlib.sha256(token.encode()).hexdigest()
             values = {"name": role, "role": role, "sha256": sha256}
             text += table("[[management.token]]", values)
-        self.write("relay.toml", text)
+        self.write("relay.toml", text + self._more)
 
     def start(self) -> None:
         """Start the relay and wait for both ports."""
