@@ -116,6 +116,9 @@ def _parameters(one: Route, about: About) -> Iterator[Json]:
     for name in _NAMES.findall(one.path):
         schema = dict(PARAMETERS.get(name, {"type": "string"}))
         words = schema.pop("description", "")
+        if one.method != "PUT" or not about.statuses:
+            # Only what is made needs a good name; no other is found.
+            schema = {"type": "string"}
         yield {
             "name": name,
             "in": "path",

@@ -168,7 +168,7 @@ NETWORK_RULES_PUT: Final = _object(
         _object(
             defaultAction=_nullable(_choice("Allow")),
             publicNetworkAccess=_nullable(_choice(*NETWORK_ACCESS)),
-            trustedServiceAccessEnabled={"type": ["boolean", "null"]},
+            trustedServiceAccessEnabled={"enum": [False, None]},
             ipRules={"type": ["array", "null"], "maxItems": 0},
         )
     )
@@ -215,6 +215,8 @@ _RIGHTS: Final[Schema] = {
     "minItems": 1,
     "uniqueItems": True,
     "description": "Manage needs the other two beside it",
+    "if": {"contains": {"const": Claim.MANAGE.value}},
+    "then": {"minItems": len(Claim)},
 }
 RULE_PUT: Final = _object("properties", properties=_object("rights", rights=_RIGHTS))
 _RULE_PROPERTIES: Final = _answer(rights=_RIGHTS)
@@ -235,7 +237,9 @@ KEYS: Final = _answer(
 REGENERATE: Final = _object(
     "keyType",
     keyType=_choice(*KEY_TYPES),
-    key=_nullable(_text(44, 44, description="One's own: base64 of 32 bytes")),
+    key=_nullable(
+        _string("One's own: base64 of 32 bytes", pattern="^[A-Za-z0-9+/]{43}=$")
+    ),
 )
 
 # --- Microsoft.Web ---

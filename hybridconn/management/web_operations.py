@@ -93,7 +93,11 @@ class WebOperations:
         size = sku.text("name", before.sku if before else "B1") or "B1"
         tier = sku.text("tier") or tier_of(size)
         if self._server.plan_limits.of(tier) is None:
-            raise bad_request(f"'sku' is wrong: there is no tier for '{size[:20]}'.")
+            raise bad_request(
+                f"'sku' is wrong: there is no tier '{tier[:20]}'."
+                if tier
+                else f"'sku' is wrong: there is no tier for '{size[:20]}'."
+            )
         if before is not None:
             stays_in_place(f"The plan '{name}'", before.location, location)
         made = PlanResource(
@@ -298,6 +302,7 @@ class WebOperations:
         """Change what is given."""
         properties = body.object("properties")
         same_names(one.namespace, one.path, properties)
+        place_of(one.namespace, one.path, properties)
         key = properties.text("sendKeyValue")
         made = evolve(
             one,

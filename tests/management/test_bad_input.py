@@ -453,6 +453,8 @@ class AttachmentTests(WebCase):
             {"sendKeyValue": "\ud800"},
             {"serviceBusNamespace": "other0"},
             {"relayName": "other"},
+            {"relayArmUri": "x"},
+            {"relayArmUri": f"{NS}/hybridConnections/other"},
         )
         for body in wrong:
             for method in ("PUT", "PATCH"):
