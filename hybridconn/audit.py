@@ -94,6 +94,7 @@ class AuditFile:
         self._path = path
         self._now = now
         self._lost = 0
+        self._torn = False
         self._complained = float("-inf")
         self._file = self._open()
 
@@ -103,7 +104,10 @@ class AuditFile:
         data = (event.line(now) + "\n").encode("ascii")
         try:
             self._follow()
-            if os.write(self._file, data) != len(data):
+            if self._torn:
+                data = b"\n" + data
+            self._torn = os.write(self._file, data) != len(data)
+            if self._torn:
                 raise OSError("the disk is full")
         except OSError as error:
             self._lost += 1

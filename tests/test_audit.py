@@ -131,6 +131,19 @@ class FileTests(SynchronousTestCase):
         self.file.note(event(id="z"))
         self.assertEqual(self.ids(self.path), ["z"])
 
+    def test_torn(self) -> None:
+        """A line that was written in part spoils none that follows."""
+        lines, write = watch_log(self), os.write
+        self.patch(os, "write", lambda file, data: write(file, data[:10]))
+        self.file.note(event(id="a"))
+        self.patch(os, "write", write)
+        self.file.note(event(id="b"))
+        self.file.note(event(id="c"))
+        torn, *whole = self.path.read_text().splitlines()
+        self.assertEqual(len(torn), 10)
+        self.assertEqual([json.loads(line)["id"] for line in whole], ["b", "c"])
+        self.assertIn("the disk is full", lines[0])
+
     def test_cannot_be_opened(self) -> None:
         """At the start that is an error."""
         with self.assertRaises(OSError):

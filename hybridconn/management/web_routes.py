@@ -203,8 +203,9 @@ class WebRoutes:
 
     def _plans(self, call: Call) -> Result:
         operations = self._at(call)
-        found = {
-            one.key: one
+        # By name first: groups may have plans of the same name.
+        found: dict[Key, PlanResource] = {
+            (fold(one.name), fold(one.group)): one
             for one in call.draft.below(PlanResource, (fold(call["sub"]),))
             if fold(call.values.get("rg", one.group)) == fold(one.group)
         }
@@ -316,10 +317,11 @@ class WebRoutes:
 
     def _used(self, call: Call) -> Result:
         operations, plan = self._of_plan(call)
-        found = operations.used_in(plan)
+        used = operations.used_in(plan)
+        found = {key[::-1]: attached[0] for key, attached in used.items()}
 
         def show(key: Key) -> Json:
-            return operations.show_attachment(plan, found[key][0])
+            return operations.show_attachment(plan, found[key])
 
         return call.page(sorted(found), show, siblings=False)
 

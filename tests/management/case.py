@@ -112,6 +112,10 @@ class ApiCase(SynchronousTestCase):
             random_bytes=self.random_bytes,
             listener_count=lambda name, path: self.listeners.get((name, path), 0),
         )
+        self.make_api()
+
+    def make_api(self) -> None:
+        """Have an API of the server and the book."""
         tokens = [StaticToken(role.value, role, digest(role.value)) for role in Role]
         self.api = ManagementApi(
             self.book,

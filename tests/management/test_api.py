@@ -51,6 +51,36 @@ class CallTests(ApiCase):
         for secret in ("secret", shown["primaryKey"]):
             self.assertNotIn(secret, "".join(audit))
 
+    def test_audit_events(self) -> None:
+        """The audit is told the same, and why; a path only if it is one of ours."""
+        self.namespace()
+        self.call("DELETE", NS, role="reader")
+        self.call("DELETE", NS, role="stranger")
+        self.call("PUT", f"{NS}/authorizationRules/a", {"properties": {"rights": []}})
+        self.call("GET", "/secret-in-a-path")
+        self.call("GET", NS, query="?api-version=secret")
+        self.assertEqual(
+            [
+                (e.who, e.operation, e.outcome, e.status, e.code)
+                for e in self.audit.events
+            ],
+            [
+                ("admin", "NamespacesCreateOrUpdate", "allowed", 200, ""),
+                ("reader", "NamespacesDelete", "refused", 403, "AuthorizationFailed"),
+                ("", "NamespacesDelete", "refused", 401, "AuthenticationFailed"),
+                (
+                    *("admin", "NamespacesCreateOrUpdateAuthorizationRule"),
+                    *("failed", 400, "BadRequest"),
+                ),
+                ("admin", "", "failed", 404, "ResourceNotFound"),
+                ("admin", "NamespacesGet", "failed", 400, "InvalidApiVersionParameter"),
+            ],
+        )
+        for event in self.audit.events:
+            self.assertEqual((event.event, event.id), ("management", GUID))
+            self.assertNotIn("secret", event.line(self.now))
+        self.assertEqual(self.audit.events[0].target, NS)
+
     def test_roles(self) -> None:
         """A reader has GET alone: he changes nothing and sees no keys."""
         self.namespace()
