@@ -80,12 +80,12 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
         yield f"keep what is managed in {config.store.path}"
     management = config.management
     if management.port is not None:
-        names = [f"{token.name} ({token.role})" for token in management.tokens]
+        callers = [f"{token.name} ({token.role})" for token in management.tokens]
         if management.oidc.issuer:
-            names.append(f"those whose tokens {management.oidc.issuer} signs")
+            callers.append(f"those whose tokens {management.oidc.issuer} signs")
         yield (
             f"serve the management API on {management.interface}, port "
-            f"{management.port}, for {', '.join(names)}"
+            f"{management.port}, for {', '.join(callers)}"
         )
         if not ipaddress.ip_address(management.interface or "0.0.0.0").is_loopback:
             yield "  other machines can connect to it"
