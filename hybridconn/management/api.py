@@ -134,7 +134,7 @@ class ManagementApi:
                 f"The subscription '{subscription[:64]}' was not found.",
             )
         if caller.role is not Role.ADMIN and method != "GET":
-            raise forbidden(f"The role {caller.role.value} may only look: use GET.")
+            raise forbidden("The role reader may only look: use GET.")
 
     def _run(self, turn: _Turn, data: bytes) -> None:
         done: Deferred[Any] = maybeDeferred(self._operate, turn, data)
@@ -177,6 +177,7 @@ class ManagementApi:
             method = turn.request.head.method[:16]
             self.log.failure("{method} failed", failure, method=method)
             error = ApiError(500, "InternalServerError", "It failed here; see logs.")
+        turn.caller = turn.caller or error.who
         self._answer_error(turn, error)
 
     def _answer_error(self, turn: _Turn, error: ApiError) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from hybridconn.management.tokens import Caller
 
 #: Codes that say that this one may not.
 REFUSED: Final = ("AuthenticationFailed", "AuthorizationFailed")
@@ -22,12 +25,14 @@ class ApiError(Exception):
     @ivar status: 400 to 499; never one that clients would repeat by themselves.
     @ivar code: for programs.
     @ivar message: for people: what, where and how to mend it.
+    @ivar who: who called, if that was found out on the way to this.
     """
 
     status: int
     code: str
     message: str
     headers: tuple[tuple[str, str], ...] = ()
+    who: Caller | None = None
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
@@ -80,6 +85,6 @@ def unauthenticated(message: str) -> ApiError:
     )
 
 
-def forbidden(message: str) -> ApiError:
+def forbidden(message: str, who: Caller | None = None) -> ApiError:
     """It is known who calls, and that he may not."""
-    return ApiError(403, "AuthorizationFailed", message)
+    return ApiError(403, "AuthorizationFailed", message, who=who)

@@ -69,7 +69,8 @@ class OidcTokens:
         role = self._role(claims)
         if role is None:
             raise forbidden(
-                f"The token's claim {self._rules.role_claim} gives no role here."
+                f"The token's claim {self._rules.role_claim} gives no role here.",
+                Caller(shown, None, "jwt"),
             )
         return Caller(shown, role, "jwt")
 

@@ -20,7 +20,8 @@ _INTRODUCTION: Final = (
     "Namespaces, hybrid connections, rules and keys of a relay, and the apps that use "
     "them, as Azure's management libraries speak of them. Words and names in paths are "
     "compared without case, names of members too; members that are not known are "
-    "ignored."
+    "ignored. With x-ms-return-client-request-id: true an answer has the call's own "
+    "x-ms-client-request-id."
 )
 #: Statuses of errors, and when they come.
 _ERRORS: Final = {
@@ -156,7 +157,10 @@ def _responses(one: Route, about: About) -> Iterator[tuple[str, Json]]:
 def _with_id(answer: Json) -> Json:
     """Every answer has an id that stands in the log."""
     schema = {"type": "string"}
-    headers = {"x-ms-request-id": {"schema": schema, "required": True}}
+    headers = {
+        "x-ms-request-id": {"schema": schema, "required": True},
+        "x-ms-client-request-id": {"schema": schema},
+    }
     return {**answer, "headers": {**answer.get("headers", {}), **headers}}
 
 

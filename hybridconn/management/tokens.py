@@ -53,11 +53,12 @@ class Caller:
     Who calls.
 
     @ivar name: for the log and the audit.
+    @ivar role: L{None}: nothing is allowed to him.
     @ivar by: what showed it: C{token} or C{jwt}.
     """
 
     name: str
-    role: Role
+    role: Role | None
     by: str
 
 

@@ -24,6 +24,7 @@ from tests.management.signers import (
     RSA_KEY,
     jwk_of,
     jwks,
+    pem_of,
     token,
 )
 
@@ -116,6 +117,25 @@ class OidcTests(IntegrationTestCase):
         self.assertEqual(self.ask(signed()), 401)
         self.stage.relay.wait_log("cannot be had: .*certificate")
         self.assertEqual(provider.asked, 0)
+
+
+class FileTests(IntegrationTestCase):
+    """Keys from a file."""
+
+    def test_file(self) -> None:
+        """It stands for a provider that cannot be reached."""
+        values = {"issuer": ISSUER, "jwks_file": "key.pem"}
+        stage = ManagementStage(table("[management.oidc]", values))
+        self.use(stage)
+        stage.write("key.pem", pem_of(EC_KEY).decode())
+        stage.start()
+        for text, status in (
+            (signed(EC_KEY, "ES256"), 404),
+            (signed(EC_KEY, "ES256", roles=[]), 403),
+            (signed(), 401),
+        ):
+            fields = {"Authorization": f"Bearer {text}"}
+            self.assertEqual(stage.call("GET", NS, headers=fields)[0], status)
 
 
 class AuditTests(IntegrationTestCase):

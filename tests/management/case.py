@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import ANY
 
 import jsonschema_rs
 from twisted.internet.defer import Deferred, succeed
@@ -53,6 +54,15 @@ def make_server(**more: Any) -> Server:
 _ROUTES = tuple(all_routes(make_server()))
 _ROUTER = Router(_ROUTES)
 _DOCUMENT = describe(_ROUTES)
+
+
+def error_of(answer: Any) -> tuple[int, str]:
+    """Status and code; the shape is that of section 3."""
+    assert isinstance(answer, Answer), answer
+    value = json.loads(answer.body)
+    assert value == {"error": {"code": ANY, "message": ANY, "details": []}}, value
+    assert value["error"]["code"] and value["error"]["message"]
+    return answer.status, value["error"]["code"]
 
 
 @implementer(IResourceStore)
