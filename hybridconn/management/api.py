@@ -195,7 +195,7 @@ class ManagementApi:
         request = turn.request
         guid = str(self._new_guid())
         self._note(turn, status, code, guid)
-        fields = [("x-ms-request-id", guid), *headers]
+        fields = [("x-ms-request-id", guid), ("Cache-Control", "no-store"), *headers]
         wanted = request.head.get("x-ms-return-client-request-id") or ""
         given = request.head.get("x-ms-client-request-id")
         if given and fold(wanted) == "true":

@@ -93,6 +93,7 @@ def describe(routes: Iterable[Route]) -> Json:
         "paths": paths,
         "components": {
             "schemas": {"Error": ERROR},
+            "responses": {f"Error{s}": _error(s, w) for s, w in _ERRORS.items()},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -143,15 +144,18 @@ def _responses(one: Route, about: About) -> Iterator[tuple[str, Json]]:
             answer["content"] = _json(shown)
         yield str(status), _with_id(answer)
     for status in sorted({*_ALWAYS, *about.refusals}):
-        error = {
-            "description": _ERRORS[status],
-            "content": _json({"$ref": "#/components/schemas/Error"}),
-        }
-        if status == 401:
-            error["headers"] = {
-                "WWW-Authenticate": {"schema": {"type": "string"}, "required": True}
-            }
-        yield str(status), _with_id(error)
+        yield str(status), {"$ref": f"#/components/responses/Error{status}"}
+
+
+def _error(status: int, words: str) -> Json:
+    error: Json = {
+        "description": words,
+        "content": _json({"$ref": "#/components/schemas/Error"}),
+    }
+    if status == 401:
+        schema = {"type": "string"}
+        error["headers"] = {"WWW-Authenticate": {"schema": schema, "required": True}}
+    return _with_id(error)
 
 
 def _with_id(answer: Json) -> Json:

@@ -175,7 +175,11 @@ class ApiCase(SynchronousTestCase):
             return
         answers = _DOCUMENT["paths"][route.path][method.lower()]["responses"]
         self.assertIn(str(status), answers, f"{method} {route.path}")
-        content = answers[str(status)].get("content")
+        answer = answers[str(status)]
+        if "$ref" in answer:
+            kind = answer["$ref"].rpartition("/")[2]
+            answer = _DOCUMENT["components"]["responses"][kind]
+        content = answer.get("content")
         if content is None:
             self.assertIsNone(value, f"{method} {route.path}")
             return

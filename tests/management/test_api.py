@@ -135,6 +135,8 @@ class CallTests(ApiCase):
         fields = dict(self.answer(request).headers)
         self.assertEqual(fields["x-ms-request-id"], GUID)
         self.assertEqual(fields["x-ms-client-request-id"], "mine")
+        # Keys may stand in an answer: nobody on the way is to keep one.
+        self.assertEqual(fields["Cache-Control"], "no-store")
 
     def test_bodies(self) -> None:
         """No JSON, no object, too long: 400."""

@@ -79,12 +79,15 @@ class DescriptionTests(ApiCase):
             for operation in operations.values():
                 answers = operation["responses"]
                 for status in ("400", "401", "403", "404"):
-                    content = answers[status]["content"]["application/json"]
-                    self.assertEqual(
-                        content["schema"], {"$ref": "#/components/schemas/Error"}
-                    )
-                for answer in answers.values():
+                    place = f"#/components/responses/Error{status}"
+                    self.assertEqual(answers[status], {"$ref": place})
+                good = [one for one in answers.values() if "$ref" not in one]
+                for answer in good:
                     self.assertIn("x-ms-request-id", answer["headers"])
+        for answer in self.document["components"]["responses"].values():
+            self.assertIn("x-ms-request-id", answer["headers"])
+            content = answer["content"]["application/json"]
+            self.assertEqual(content["schema"], {"$ref": "#/components/schemas/Error"})
 
     def test_schemas(self) -> None:
         """All of them are schemas."""
