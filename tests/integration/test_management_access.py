@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 from pathlib import Path
@@ -13,8 +14,9 @@ from tests.integration.case import IntegrationTestCase
 from tests.integration.identity import IdentityProvider
 from tests.integration.management_stage import ManagementStage
 from tests.integration.programs import twistd
-from tests.integration.stage import table
+from tests.integration.stage import HOST, SEND, Stage, table
 from tests.integration.test_management import BASE, ENDPOINT
+from tests.integration.test_workers import free_pair
 from tests.integration.tokens import traces_of
 from tests.integration.waiting import free_port
 from tests.management.signers import (
@@ -229,3 +231,36 @@ class AuditTests(IntegrationTestCase):
         self.wait_until("it to end", lambda: not child.running)
         self.assertEqual(child.child.returncode, 1)
         self.assertRegex(child.log(), r"hcrelay: .*\[audit\] file: ")
+
+
+class WorkersTests(IntegrationTestCase):
+    """Several processes, no store, one file."""
+
+    def test_one_file(self) -> None:
+        """Each use of a key is one whole line."""
+        stage = Stage(["web"], relay_settings={"worker_port": free_pair()})
+        self.use(stage)
+        config = stage.folder / "relay.toml"
+        audit = table("[audit]", {"file": "audit.jsonl", "data_plane": True})
+        stage.write("relay.toml", f"{audit}{config.read_text()}")
+        stage.relay.argv += ["--workers", "2"]
+        stage.start_relay()
+        for worker in (1, 2):
+            stage.relay.wait_log(f"worker {worker}: .*FrontDoor")
+        token = stage.token("web", SEND)
+        for number in range(20):
+            connection = http.client.HTTPSConnection(
+                HOST, stage.port, timeout=20, context=stage.trust()
+            )
+            given = token if number % 2 else f"{token}x"
+            fields = {"ServiceBusAuthorization": given}
+            connection.request("GET", "/web/a?b=c", headers=fields)
+            status = connection.getresponse().status
+            connection.close()
+            self.assertEqual(status, 502 if number % 2 else 401)
+        lines = (stage.folder / "audit.jsonl").read_text().splitlines()
+        events = [json.loads(line) for line in lines]
+        self.assertEqual(
+            [(e["action"], e["who"], e["outcome"]) for e in events],
+            [("http", "", "refused"), ("http", "send", "allowed")] * 10,
+        )
