@@ -8,7 +8,7 @@ Autobahn calls keeps its C{camelCase}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from hybridconn.core.http import RequestHead
     from hybridconn.core.listeners import ListenerRef, SenderRequest
     from hybridconn.core.refusals import Refusal
-    from hybridconn.core.resources import Resource
     from hybridconn.core.sas import Grant
     from hybridconn.core.tracking import TrackingId
-    from hybridconn.management.registry import Changes
+    from hybridconn.management.registry import Changes, News
     from hybridconn.management.tokens import Caller
 
 
@@ -151,19 +150,56 @@ class IEntityStore(Interface):
 
 
 class IResourceStore(Interface):
-    """Keeps what the management API changes."""
+    """
+    Keeps what the management API changes, for one node or for several.
 
-    def load() -> Iterator[Resource]:
+    Its calls may block.  They are made one at a time, and behind L{lock} comes L{keep}
+    or L{release} and nothing else.  They fail with C{StoreError}, and with
+    C{VaultError} if what is read was encrypted with a key that is not there.
+    """
+
+    rings: bool = Attribute("Whether others' changes are heard; else one must look.")
+    revision: int = Attribute("The newest one that was told.")
+
+    def load() -> News:
+        """Everything that is in it; called once, before anything else."""
+
+    def news() -> News:
+        """What others changed since it was last told by any of these methods."""
+
+    def lock() -> News:
         """
-        Everything that is in it; called once, before anything else.  It may block.
+        Keep all others from changing anything, and tell what they changed before.
+        A failure leaves it unlocked.
         """
 
-    def save(changes: Changes) -> Deferred[None]:
+    def keep(changes: Changes) -> None:
         """
-        Keep a change, all of it or nothing.
+        Keep a change, all of it or nothing, and unlock, also after a failure.  When
+        it returns, the change would outlive a crash.
+        """
 
-        @return: fires when it would outlive a crash.
+    def release() -> None:
+        """Unlock and keep nothing."""
+
+    def listen(ring: Callable[[int], None], lost: Callable[[], None]) -> Any:
         """
+        Hear of changes as they happen; only if it C{rings}.
+
+        @param ring: called with the new revision.
+        @param lost: called when there is nothing to hear any more.
+        @return: an L{IReadDescriptor <twisted.internet.interfaces>} to be added to the
+            reactor, with a C{close} for later.
+        """
+
+    def abort() -> None:
+        """
+        Have a call that waits for a server fail.  Called from another thread, while
+        the call is made.
+        """
+
+    def close() -> None:
+        """Let go of it; nothing is called afterwards."""
 
 
 class IAudit(Interface):

@@ -22,6 +22,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "token": "token:token",
     "store-key": "keys:store_key",
     "management-token": "keys:management_token",
+    "store-rekey": "store:store_rekey",
+    "store-backup": "store:store_backup",
     "apply": "apply:apply_file",
     "export": "apply:export_file",
     "namespace": "manage:namespace_group",

@@ -7,29 +7,19 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 import click
-from twisted.internet.defer import execute
 
-from hybridconn.config import ConfigError, load_relay
-from hybridconn.config.relay import RelayConfig, load_namespaces
-from hybridconn.management.registry import Changes, Registry
+from hybridconn.cli.store import CONFIG, opened
+from hybridconn.config import ConfigError
+from hybridconn.config.relay import load_namespaces
+from hybridconn.management.registry import Registry
 from hybridconn.management.transfer import apply_namespaces, export_toml
-from hybridconn.stores.sql import SqlResourceStore, StoreError
-from hybridconn.stores.vault import Vault, VaultError
-
-_CONFIG = click.option(
-    "--config",
-    required=True,
-    metavar="FILE",
-    help="The relay's configuration, with [store]. The relay itself must not run.",
-)
 
 
 @click.command("apply")
 @click.argument("file")
-@_CONFIG
+@CONFIG
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @click.option(
     "--prune",
@@ -48,18 +38,18 @@ def apply_file(file: str, config: str, dry_run: bool, prune: bool) -> None:
         namespaces = load_namespaces(file)
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
-    relay, store, registry = _open(config)
-    try:
+    with opened(config) as (relay, store):
+        registry = Registry()
+        registry.take(store.load())
+        if not dry_run:
+            # Relays may run: nothing changes from here on but by us.
+            registry.take(store.lock())
         subscription = relay.management.subscriptions[0]
         applied = apply_namespaces(
-            registry, namespaces, subscription, time.time(), prune
+            registry.draft(), namespaces, subscription, time.time(), prune
         )
         if applied.changes and not dry_run:
-            store.write(applied.changes)
-    except StoreError as error:
-        raise click.ClickException(f"{error}.") from None
-    finally:
-        store.close()
+            store.keep(applied.changes)
     for line in applied.lines:
         click.echo(line)
     what = "would change" if dry_run else "changed"
@@ -67,7 +57,7 @@ def apply_file(file: str, config: str, dry_run: bool, prune: bool) -> None:
 
 
 @click.command("export")
-@_CONFIG
+@CONFIG
 @click.argument("file")
 def export_file(file: str, config: str) -> None:
     """
@@ -75,8 +65,9 @@ def export_file(file: str, config: str) -> None:
 
     They hold the keys in plain text: the file is for its owner only.
     """
-    _, store, registry = _open(config)
-    store.close()
+    with opened(config) as (_, store):
+        registry = Registry()
+        registry.take(store.load())
     text = export_toml(registry)
     try:
         handle = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
@@ -89,22 +80,3 @@ def export_file(file: str, config: str) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as out:
         out.write(text)
     click.echo(f"Wrote {file}.")
-
-
-def _open(config: str) -> tuple[RelayConfig, SqlResourceStore, Registry]:
-    try:
-        relay = load_relay(config)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
-    if not relay.store.path:
-        raise click.ClickException(f"{config} has no [store]; add one.")
-    try:
-        run: Any = execute
-        store = SqlResourceStore(
-            f"sqlite:///{relay.store.path}", Vault(relay.store.keys), run
-        )
-        registry = Registry()
-        registry.apply(Changes(tuple(store.load())))
-    except (StoreError, VaultError) as error:
-        raise click.ClickException(f"{error}.") from None
-    return relay, store, registry

@@ -76,8 +76,10 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
     """
     yield from _listening(config.listen, now)
     yield f"choose listeners by: {config.relay.load_balancer}"
-    if config.store.path:
-        yield f"keep what is managed in {config.store.path}"
+    if config.store.place:
+        yield f"keep what is managed in {config.store.place}"
+        if config.store.share_listeners:
+            yield "  share listeners with the other relays there"
     management = config.management
     if management.port is not None:
         callers = [f"{token.name} ({token.role})" for token in management.tokens]

@@ -19,8 +19,8 @@ def store_key() -> None:
     Print a fresh key for [store] of relay.toml.
 
     Put it into a file that only the relay's user may read. To change it, put the
-    new one on the first line and leave the old one on the second: what is written
-    from then on is encrypted with the first.
+    new one on the first line and leave the old one on the second, start the relay
+    again, and run: hybridconn store-rekey.
     """
     click.echo(Vault.new_key())
 

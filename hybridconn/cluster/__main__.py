@@ -2,6 +2,7 @@
 The program of a worker; the supervisor starts it with its ports open.
 
     python -m hybridconn.cluster --config FILE --node 1.1 --bus PATH --port N
+        [--management]
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, UNIXClientEndpoint
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from hybridconn.cluster.bus import BusClient, BusClientFactory
-from hybridconn.cluster.supervisor import OWN_FD, PUBLIC_FD
+from hybridconn.cluster.supervisor import MANAGEMENT_FD, OWN_FD, PUBLIC_FD
 from hybridconn.config.relay import load_relay
+from hybridconn.memory import settle
 from hybridconn.relay.presence import Presence
 from hybridconn.relay.tap import PROGRAM, certificates_of, make_relay
 from hybridconn.startup import load_or_exit
@@ -33,6 +36,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for name in ("config", "node", "bus"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--management", action="store_true")
     return parser.parse_args(arguments)
 
 
@@ -44,13 +48,17 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     config = load_or_exit(PROGRAM, lambda: load_relay(given.config))
     bus = BusClient(given.node, lambda: _stop(reactor))
-    relay = make_relay(config, reactor, own_port=given.port, bus=bus)
+    relay = make_relay(
+        config,
+        reactor,
+        own_port=given.port,
+        bus=bus,
+        management=_adopted(MANAGEMENT_FD, reactor) if given.management else None,
+        group=given.bus,
+    )
     certificates = certificates_of(config)
     for number in (PUBLIC_FD, OWN_FD):
-        with socket.socket(fileno=os.dup(number)) as port:
-            family = port.family
-        endpoint = AdoptedStreamServerEndpoint(reactor, number, family)
-        relay.listen_on(endpoint, certificates)
+        relay.listen_on(_adopted(number, reactor), certificates)
 
     presence = relay.presence
     assert isinstance(presence, Presence)
@@ -64,7 +72,17 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
     connected.addErrback(lambda _: _stop(reactor))
     presence.complete.addTimeout(_PATIENCE, reactor, lambda *_: None)
     presence.complete.addCallback(begin)
+    reactor.callWhenRunning(settle)
     reactor.run()
+
+
+def _adopted(number: int, reactor: Any) -> IStreamServerEndpoint:
+    with socket.socket(fileno=os.dup(number)) as port:
+        family = port.family
+    endpoint: IStreamServerEndpoint = AdoptedStreamServerEndpoint(
+        reactor, number, family
+    )
+    return endpoint
 
 
 def _stop(reactor: Any) -> None:

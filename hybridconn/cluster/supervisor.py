@@ -31,8 +31,8 @@ from hybridconn.cluster.bus import Hub
 from hybridconn.core.backoff import Backoff
 from hybridconn.startup import PortService
 
-#: Descriptors of a worker: the public port, and its own.
-PUBLIC_FD, OWN_FD = 3, 4
+#: Descriptors of a worker: the public port, its own, and that of the management API.
+PUBLIC_FD, OWN_FD, MANAGEMENT_FD = 3, 4, 5
 #: Seconds that a worker has for its end before it is killed.
 PATIENCE = 10.0
 #: A worker that lived so long, in seconds, is started again at once.
@@ -46,7 +46,7 @@ class Worker(ProcessProtocol):
 
     @ivar number: 1 for the first.
     @param command: makes the arguments of the process, for the name of the node.
-    @param sockets: the public port and its own.
+    @param sockets: the public port, its own, and perhaps the management API's.
     """
 
     log = Logger()
@@ -82,19 +82,15 @@ class Worker(ProcessProtocol):
         self._lives += 1
         self._since = self._reactor.seconds()
         argv = self._command(f"{self.number}.{self._lives}")
-        public, own = self._sockets
+        ports = {
+            number: one.fileno() for number, one in enumerate(self._sockets, PUBLIC_FD)
+        }
         self._process = self._reactor.spawnProcess(
             self,
             argv[0],
             argv,
             env=os.environ,
-            childFDs={
-                0: "w",
-                1: "r",
-                2: "r",
-                PUBLIC_FD: public.fileno(),
-                OWN_FD: own.fileno(),
-            },
+            childFDs={0: "w", 1: "r", 2: "r", **ports},
         )
 
     def stop(self) -> Deferred[None]:
@@ -159,27 +155,28 @@ class Worker(ProcessProtocol):
 class Supervisor(Service):
     """
     @param config: the relay's configuration file; the workers read it themselves.
-    @param interface: to listen on.
-    @param port: the public one.
+    @param public: interface and port to listen on.
     @param own_ports: one for each worker.
     @param failed: called with the port, in words, if one cannot be opened; what it
         returns is called with the failure and raises.
+    @param management: interface and port of the management API.  The first worker
+        serves it, so that a caller sees what it did the moment before.
     @ivar workers: all of them.
     """
 
     def __init__(
         self,
         config: str,
-        interface: str,
-        port: int,
+        public: tuple[str, int],
         own_ports: Sequence[int],
         reactor: Any,
         failed: Callable[[str], Callable[[Failure], NoReturn]],
         rng: Callable[[], float] = random.random,
+        management: tuple[str, int] | None = None,
     ) -> None:
         self._config = config
-        self._interface = interface
-        self._port = port
+        self._public = public
+        self._management = management
         self._own_ports = own_ports
         self._reactor = reactor
         self._failed = failed
@@ -192,9 +189,11 @@ class Supervisor(Service):
     def privilegedStartService(self) -> None:
         """Open the ports while they may be below 1024 (Twisted)."""
         if not self._sockets:
-            self._sockets = [
-                self._open(port) for port in (self._port, *self._own_ports)
-            ]
+            interface, _ = self._public
+            places = [self._public, *((interface, port) for port in self._own_ports)]
+            if self._management is not None:
+                places.append(self._management)
+            self._sockets = [self._open(*place) for place in places]
 
     def startService(self) -> None:
         """Start the workers (Twisted)."""
@@ -206,12 +205,15 @@ class Supervisor(Service):
             UNIXServerEndpoint(self._reactor, path, mode=0o600), Hub()
         )
         self._hub.startService()
-        public, *own = self._sockets
+        count = len(self._own_ports)
+        public, own = self._sockets[0], self._sockets[1 : 1 + count]
+        management = self._sockets[1 + count :]
         for number, mine in enumerate(own, 1):
+            more = management if number == 1 else []
             worker = Worker(
                 number,
-                self._command(path, mine),
-                (public, mine),
+                self._command(path, mine, bool(more)),
+                (public, mine, *more),
                 self._reactor,
                 self._rng,
             )
@@ -235,7 +237,9 @@ class Supervisor(Service):
             shutil.rmtree(folder, ignore_errors=True)
         return None if hub is None else hub.stopService()
 
-    def _command(self, bus: str, own: socket.socket) -> Callable[[str], Sequence[str]]:
+    def _command(
+        self, bus: str, own: socket.socket, manages: bool
+    ) -> Callable[[str], Sequence[str]]:
         port = own.getsockname()[1]
 
         def command(node: str) -> Sequence[str]:
@@ -243,20 +247,21 @@ class Supervisor(Service):
                 *(sys.executable, "-m", "hybridconn.cluster"),
                 *("--config", self._config, "--node", node),
                 *("--bus", bus, "--port", str(port)),
+                *(["--management"] if manages else []),
             ]
 
         return command
 
-    def _open(self, port: int) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._interface else socket.AF_INET
+    def _open(self, interface: str, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
         opened = socket.socket(family, socket.SOCK_STREAM)
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind((self._interface, port))
+            opened.bind((interface, port))
             opened.listen(_BACKLOG)
         except OSError:
             opened.close()
-            shown = f"{self._interface or '0.0.0.0'} port {port}"
+            shown = f"{interface or '0.0.0.0'} port {port}"
             self._failed(shown)(Failure())
         opened.setblocking(False)
         return opened

@@ -1,5 +1,5 @@
 """
-The tables C{[store]} and C{[management]} of C{relay.toml}.
+The table C{[management]} of C{relay.toml}.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from attrs import field, frozen
-from cryptography.fernet import Fernet
 
 from hybridconn.config.checks import check_files, same_names
-from hybridconn.config.kinds import FileName, Interface, Kind, Name, Port, VariableName
+from hybridconn.config.kinds import FileName, Interface, Kind, Name, Port
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.oidc import OidcSettings
-from hybridconn.config.secrets import Source, read_bytes
+from hybridconn.config.secrets import Source
 from hybridconn.core.http_url import HttpUrl
 from hybridconn.core.plan_limits import PlanLimits
 from hybridconn.tls import CertificateFiles
@@ -78,93 +77,6 @@ _Sha256 = Annotated[str, Kind("SHA-256", str, _sha256)]
 
 def _help(text: str, **more: Any) -> dict[str, Any]:
     return {"help": text, **more}
-
-
-@frozen
-class StoreSettings:
-    """
-    Where what is managed is kept.
-
-    @ivar path: of the database; empty: nowhere, namespaces stand in the file.
-    @ivar keys: that encrypt the keys in it, the newest first.
-    """
-
-    path: str = ""
-    keys: tuple[str, ...] = field(default=(), repr=False)
-
-
-@frozen
-class StoreTable:
-    """C{[store]}."""
-
-    path: FileName = field(
-        default="",
-        metadata=_help(
-            "A SQLite database with namespaces, hybrid connections, rules and keys, "
-            'made if it is not there. `""`: they stand in this file.'
-        ),
-    )
-    key_file: FileName | None = field(
-        default=None,
-        metadata=_help(
-            "A file with the key that encrypts the keys in the store, as `hybridconn "
-            "store-key` prints it. More lines are older keys, which only open."
-        ),
-    )
-    key_env: VariableName | None = field(
-        default=None,
-        metadata=_help("An environment variable that holds the same."),
-    )
-
-    @staticmethod
-    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
-        """There is a key for a store, and it is one."""
-        if not table.get("path"):
-            for key in ("key_file", "key_env"):
-                if key in table:
-                    yield Mistake("goes only with path; add it.", key)
-            return
-        try:
-            store_keys(table, source)
-        except Mistake as mistake:
-            yield mistake
-
-
-def store_keys(table: Mapping[str, Any], source: Source) -> tuple[str, ...]:
-    """
-    The keys of a store.
-
-    @raise Mistake: there are none, or one is no key.
-    """
-    given = [key for key in ("key_file", "key_env") if table.get(key) is not None]
-    if not given:
-        raise Mistake(
-            "is missing; make a key with: hybridconn store-key, in a file that only "
-            "its owner may read, and name it here.",
-            "key_file",
-        )
-    if len(given) > 1:
-        raise Mistake("is one too many beside key_file; keep one of them.", "key_env")
-    value = table[given[0]]
-    if given[0] == "key_file":
-        try:
-            text = read_bytes(value, source, private=True).decode("ascii", "replace")
-        except Mistake as mistake:
-            raise Mistake(mistake.text, "key_file") from None
-    else:
-        text = source.environ.get(value, "")
-    keys = tuple(line.strip() for line in text.splitlines() if line.strip())
-    try:
-        for key in keys:
-            Fernet(key)
-    except ValueError:
-        keys = ()
-    if not keys:
-        raise Mistake(
-            f"{shown(value)} holds no key; make one with: hybridconn store-key.",
-            given[0],
-        )
-    return keys
 
 
 @frozen
@@ -276,16 +188,8 @@ class ManagementTable:
             yield from check_files(table["certificate"], table["key"], source)
 
 
-def build_store(table: StoreTable, source: Source) -> StoreSettings:
-    """The settings of a table that was checked."""
-    if not table.path:
-        return StoreSettings()
-    given = {"key_file": table.key_file, "key_env": table.key_env}
-    return StoreSettings(str(source.path(table.path)), store_keys(given, source))
-
-
 def build_token(table: TokenTable, source: Source) -> ManagementToken:
-    """The same for a token."""
+    """The settings of a table that was checked."""
     return ManagementToken(table.name, table.role, table.sha256)
 
 

@@ -17,11 +17,8 @@ from hybridconn.config.management import (
     ManagementSettings,
     ManagementTable,
     ManagementToken,
-    StoreSettings,
-    StoreTable,
     TokenTable,
     build_management,
-    build_store,
     build_token,
 )
 from hybridconn.config.mistakes import Mistake, shown
@@ -34,6 +31,7 @@ from hybridconn.config.relay_tables import (
     RuleTable,
 )
 from hybridconn.config.secrets import Source
+from hybridconn.config.store import StoreSettings, StoreTable, build_store
 from hybridconn.core.entities import (
     AuthorizationRule,
     HybridConnection,
@@ -143,19 +141,24 @@ class NamespacesFile:
 def tables_store(table: Mapping[str, Any]) -> bool:
     """Whether a file names a store."""
     store = table.get("store")
-    return isinstance(store, dict) and bool(store.get("path"))
+    return isinstance(store, dict) and bool(store.get("path") or store.get("url"))
 
 
 def _only_with_store(table: Mapping[str, Any], stored: bool) -> Iterator[Mistake]:
-    management, relay = table.get("management"), table.get("relay")
+    store, listen = table.get("store"), table.get("listen")
+    shares = isinstance(store, dict) and store.get("share_listeners")
+    if shares and not (isinstance(listen, dict) and listen.get("public_url")):
+        yield Mistake(
+            "is missing; with share_listeners other relays' listeners are sent to "
+            'this one by it; write it like "wss://relay1.example.net:443".',
+            *("listen", "public_url"),
+        )
+    management = table.get("management")
     port = management.get("port") if isinstance(management, dict) else None
     if port is not None and not stored:
         yield Mistake(
             "needs a place for what it changes; add [store].", "management", "port"
         )
-    workers = relay.get("workers") if isinstance(relay, dict) else None
-    if stored and isinstance(workers, int) and workers > 1:
-        yield Mistake("a store serves one process; use 1.", "relay", "workers")
 
 
 def load_relay(

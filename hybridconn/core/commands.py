@@ -6,6 +6,7 @@ section 5).  Those for HTTP are in L{hybridconn.core.http_commands}.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 
 from attrs import field, frozen
 
@@ -153,8 +154,9 @@ def parse_relay_command(
     return Accept(
         address=address_in(value, "accept"),
         id=text_of(value.get("id")),
+        # A tunnel keeps them, and they are the same for most.
         connect_headers={
-            key: text_of(item)
+            intern(key): intern(text_of(item))
             for key, item in object_in(value, "connectHeaders").items()
         },
         remote_address=text_of(remote.get("address")),

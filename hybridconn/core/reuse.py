@@ -89,16 +89,22 @@ _EMPTY: Final[dict[str, type[Opening] | type[Opened] | type[End]]] = {
     "opened": Opened,
     "end": End,
 }
+#: Two of them go with every connection, and are always the same.
+_ENCODED: Final[dict[type[Message], bytes]] = {
+    kind: json.dumps({name: {}}).encode("ascii") for name, kind in _EMPTY.items()
+}
 
 
 def encode(message: Message) -> bytes:
     """The text of a message."""
+    known = _ENCODED.get(type(message))
+    if known is not None:
+        return known
     if isinstance(message, Open):
         body: dict[str, Any] = {"open": {"id": message.id}}
-    elif isinstance(message, Refused):
-        body = {"refused": {"status": message.status, "reason": message.reason}}
     else:
-        body = {type(message).__name__.lower(): {}}
+        assert isinstance(message, Refused)
+        body = {"refused": {"status": message.status, "reason": message.reason}}
     return json.dumps(body).encode("ascii")
 
 

@@ -118,7 +118,7 @@ class ListenerCarrier(Carrier):
         if stream.over or self.stream is not stream:
             end.abandon()
             return
-        self.send(Opened())
+        self.send_soon(Opened())
         self._join(end, stream, accept)
 
     def _failed(self, failure: Failure, stream: Stream) -> None:

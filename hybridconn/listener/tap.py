@@ -13,6 +13,7 @@ from hybridconn.config.listener import (
 )
 from hybridconn.dialer import ReactorDialer
 from hybridconn.listener.service import ListenerService
+from hybridconn.memory import settle
 from hybridconn.startup import check_alone, load_or_exit, warn_if_insecure
 
 _PROGRAM = "hclistener"
@@ -50,6 +51,7 @@ def makeService(options: Options, reactor: Any = None) -> ListenerService:
             reactor, config.ca_files, config.timings.connect_timeout, config.tls
         ),
     )
+    reactor.callWhenRunning(settle)
     return ListenerService(config, dialer, reactor)
 
 

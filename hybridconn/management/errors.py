@@ -22,7 +22,8 @@ class ApiError(Exception):
     """
     An answer that is no success.
 
-    @ivar status: 400 to 499; never one that clients would repeat by themselves.
+    @ivar status: 400 to 499, never one that clients would repeat by themselves; or
+        503, which is not the caller's fault.
     @ivar code: for programs.
     @ivar message: for people: what, where and how to mend it.
     @ivar who: who called, if that was found out on the way to this.
@@ -88,3 +89,8 @@ def unauthenticated(message: str) -> ApiError:
 def forbidden(message: str, who: Caller | None = None) -> ApiError:
     """It is known who calls, and that he may not."""
     return ApiError(403, "AuthorizationFailed", message, who=who)
+
+
+def unavailable(message: str) -> ApiError:
+    """The store cannot be changed now."""
+    return ApiError(503, "ServiceUnavailable", message, (("Retry-After", "5"),))

@@ -32,8 +32,9 @@ _ERRORS: Final = {
     409: "It contradicts what is there",
     410: "There is no such thing any more",
     500: "The server itself failed; its log says why",
+    503: "The store cannot be changed now",
 }
-_ALWAYS: Final = (400, 401, 403, 404, 500)
+_ALWAYS: Final = (400, 401, 403, 404, 500, 503)
 _VERSION: Final[Json] = {
     "name": "api-version",
     "in": "query",

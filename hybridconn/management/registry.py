@@ -35,6 +35,24 @@ class Changes:
         return bool(self.puts or self.deletes)
 
 
+@frozen
+class News:
+    """
+    What a store has that a node did not know.
+
+    @ivar resources: as they are now.
+    @ivar gone: kind and key of those that are no more.
+    @ivar whole: C{resources} are all there are.
+    """
+
+    resources: tuple[Resource, ...] = ()
+    gone: tuple[tuple[str, Key], ...] = ()
+    whole: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.resources or self.gone or self.whole)
+
+
 class Registry:
     """What there is.  Keys of one parent are kept in order."""
 
@@ -66,6 +84,28 @@ class Registry:
     def draft(self) -> Draft:
         """Begin a change."""
         return Draft(self)
+
+    def take(self, news: News) -> Changes:
+        """
+        Take over what a store says.
+
+        @return: what of it is different from what there was.
+        """
+        draft = self.draft()
+        gone = set(news.gone)
+        if news.whole:
+            there = {(one.kind, one.key) for one in news.resources}
+            known = {(kind, key) for kind in self._all for key in self._all[kind]}
+            gone |= known - there
+        for kind, key in gone:
+            resource = self._all[kind].get(key)
+            if resource is not None:
+                draft.delete([resource])
+        for resource in news.resources:
+            draft.put(resource)
+        changes = draft.changes
+        self.apply(changes)
+        return changes
 
     def apply(self, changes: Changes) -> None:
         """Take a change over."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.application.service import MultiService
 from twisted.internet.interfaces import IStreamServerEndpoint
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IAudit, ICallers
@@ -30,36 +27,6 @@ from hybridconn.web.frontdoor import FrontDoor
 
 #: A token is hard to guess, and who has none is slowed down like anybody else.
 _LIMITS = Limits()
-
-
-class StoreThread(Service):
-    """
-    One thread for the calls of a store: they block, and their order matters.
-
-    @param reactor: the reactor.
-    @ivar closed: called when the last of them is done.
-    """
-
-    closed: Callable[[], None] | None = None
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._pool = ThreadPool(0, 1, "store")
-
-    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
-        """Make a call there."""
-        if not self._pool.started:
-            self._pool.start()
-        return deferToThreadPool(self._reactor, self._pool, call)
-
-    def stopService(self) -> Deferred[None]:
-        """End the thread, when its calls are done (Twisted)."""
-        super().stopService()
-        if self._pool.started:
-            self._pool.stop()
-        if self.closed is not None:
-            self.closed()
-        return succeed(None)
 
 
 def all_routes(server: Server) -> Iterator[Route]:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.interfaces import IStreamServerEndpoint
 
-from hybridconn.config.management import ManagementSettings, StoreSettings
+from hybridconn.callthread import CallThread
+from hybridconn.cluster.shared_bus import SharedBus, fresh_name
+from hybridconn.config.management import ManagementSettings
 from hybridconn.config.oidc import AZURE_AUDIENCE
 from hybridconn.config.relay import RelayConfig
 from hybridconn.dialer import ReactorDialer
 from hybridconn.interfaces import IAudit
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.fetching import fetcher
+from hybridconn.management.keeping import StoreService
 from hybridconn.management.server import Server
-from hybridconn.management.service import ManagementService, StoreThread
+from hybridconn.management.service import ManagementService
 from hybridconn.management.tokens import Callers, Role, StaticToken, StaticTokens
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit
-from hybridconn.stores.sql import SqlResourceStore, StoreError
-from hybridconn.stores.vault import Vault, VaultError
+from hybridconn.stores.errors import StoreError
+from hybridconn.stores.opening import open_nodes, open_store
+from hybridconn.stores.vault import VaultError
 from hybridconn.tls import CertificateStore
 from hybridconn.web.agents import pooled_agent
 
@@ -30,27 +37,61 @@ if TYPE_CHECKING:
     from hybridconn.management.oidc import OidcTokens
 
 
-def open_book(
-    program: str, config: RelayConfig, reactor: Any
-) -> tuple[ResourceBook, StoreThread]:
+def open_book(program: str, config: RelayConfig, reactor: Any) -> StoreService:
     """
-    What is in the store, and the thread that writes to it.
+    Open the store and read what is in it.
 
     @param program: begins the line that says what is wrong.
     @raise SystemExit: with what is wrong.
     """
-    thread = StoreThread(reactor)
-    book = load_or_exit(
-        program, lambda: _open_book(config.store, thread), StoreError, VaultError
+    return load_or_exit(
+        program,
+        lambda: StoreService(open_store(config.store), reactor),
+        StoreError,
+        VaultError,
     )
-    return book, thread
 
 
-def _open_book(settings: StoreSettings, thread: StoreThread) -> ResourceBook:
-    url, vault = f"sqlite:///{settings.path}", Vault(settings.keys)
-    store = SqlResourceStore(url, vault, thread.run)
-    thread.closed = store.close
-    return ResourceBook(store)
+def open_bus(program: str, config: RelayConfig, reactor: Any, group: str) -> SharedBus:
+    """
+    The way to the other relays on the same database.
+
+    @param group: names the processes of this relay; empty: it is one process.
+    @raise SystemExit: with what is wrong.
+    """
+    nodes = load_or_exit(program, lambda: open_nodes(config.store), StoreError)
+    # Relays on two machines may have the same names for theirs.
+    own = f"{socket.gethostname()} {group}" if group else fresh_name()
+    name = hashlib.sha256(own.encode()).hexdigest()[:12]
+    thread = CallThread(reactor, "bus", nodes.abort)
+    return SharedBus(nodes, thread, reactor, name)
+
+
+def check_store(program: str, config: RelayConfig) -> None:
+    """
+    See whether the store can be used, and make its tables: for a process whose workers
+    will use it.
+
+    @raise SystemExit: with what is wrong.
+    """
+
+    def check() -> None:
+        store = open_store(config.store)
+        store.load()
+        store.close()
+
+    load_or_exit(program, check, StoreError, VaultError)
+
+
+def management_endpoint(config: RelayConfig, reactor: Any) -> IStreamServerEndpoint:
+    """Where the management API is served."""
+    settings = config.management
+    assert settings.port is not None
+    kind = TCP6ServerEndpoint if ":" in settings.interface else TCP4ServerEndpoint
+    endpoint: IStreamServerEndpoint = kind(
+        reactor, settings.port, interface=settings.interface
+    )
+    return endpoint
 
 
 def manage(
@@ -59,17 +100,17 @@ def manage(
     config: RelayConfig,
     reactor: Any,
     book: ResourceBook,
+    endpoint: IStreamServerEndpoint,
     audit: IAudit,
 ) -> None:
     """
     Have C{relay} serve the management API too.
 
+    @param endpoint: there.
     @param audit: is told of every call.
     @raise SystemExit: with what is wrong.
     """
     settings = config.management
-    port = settings.port
-    assert port is not None
     server = Server(
         subscriptions=settings.subscriptions,
         suffix=settings.suffix,
@@ -91,11 +132,11 @@ def manage(
     service = ManagementService(book, server, callers, audit, reactor)
     own = settings.certificate
     files = config.listen.certificates if own is None else (own,)
-    kind = TCP6ServerEndpoint if ":" in settings.interface else TCP4ServerEndpoint
+    shown = f"{settings.interface} port {settings.port}"
     service.listen_on(
-        kind(reactor, port, interface=settings.interface),
+        endpoint,
         load_or_exit(program, lambda: CertificateStore(files)),
-        failed=exit_for_port(program, f"{settings.interface} port {port}"),
+        failed=exit_for_port(program, shown),
     )
     service.setServiceParent(relay)
 

@@ -37,7 +37,7 @@ class Applied:
 
 
 def apply_namespaces(
-    registry: Registry,
+    draft: Draft,
     namespaces: tuple[Namespace, ...],
     subscription: str,
     now: float,
@@ -46,18 +46,18 @@ def apply_namespaces(
     """
     Have what a file says.  Doing it twice changes nothing the second time.
 
+    @param draft: of what there is.
     @param namespaces: of the file.
     @param subscription: of namespaces that are new.
     @param now: seconds since 1970-01-01 UTC.
     @param prune: remove what the file does not have: namespaces, and hybrid
         connections and rules of those that it has.
     """
-    draft = registry.draft()
     for namespace in namespaces:
         _put_namespace(draft, namespace, subscription, now, prune)
     if prune:
         wanted = {fold(namespace.name) for namespace in namespaces}
-        for one in tuple(registry.every(NamespaceResource)):
+        for one in tuple(draft.every(NamespaceResource)):
             if one.key[0] not in wanted:
                 _delete(draft, one)
     changes = draft.changes

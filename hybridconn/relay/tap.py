@@ -22,6 +22,7 @@ from hybridconn.config.mistakes import ConfigError
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.config.secrets import open_mistake
 from hybridconn.interfaces import IAudit, IClusterBus, IEntityStore
+from hybridconn.memory import settle
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
@@ -61,15 +62,26 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
     warn_if_insecure(PROGRAM, config.listen.insecure)
     listen = config.listen
     if workers > 1:
-        certificates_of(config)  # what is wrong is said once, not by every worker
+        # What is wrong is said once, not by every worker.
+        certificates_of(config)
+        if config.store.place:
+            from hybridconn.management.tap import check_store
+
+            check_store(PROGRAM, config)
+        management = config.management
         return Supervisor(
             os.path.abspath(file),
-            listen.interface,
-            listen.port,
+            (listen.interface, listen.port),
             _own_ports(config, workers),
             reactor,
             lambda port: exit_for_port(PROGRAM, port),
+            management=(
+                None
+                if management.port is None
+                else (management.interface, management.port)
+            ),
         )
+    reactor.callWhenRunning(settle)
     relay = make_relay(config, reactor)
     shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
     relay.listen_on(
@@ -85,27 +97,45 @@ def make_relay(
     reactor: Any,
     own_port: int | None = None,
     bus: IClusterBus | None = None,
+    management: IStreamServerEndpoint | None = None,
+    group: str = "",
 ) -> RelayService:
     """
-    A relay as configured, that listens nowhere yet.
+    A relay as configured, that does not listen on the public port yet.
 
     @param own_port: where listeners reach this process, if not on the public port.
     @param bus: the way to the other processes.
+    @param management: where the management API is served; without it that is as
+        configured, unless there is a C{bus}: then another process serves it.
+    @param group: names the processes of this relay, if there are several.
     @raise SystemExit: with what is wrong.
     """
     audit = load_or_exit(PROGRAM, lambda: _audit(config))
-    if not config.store.path:
+    if not config.store.place:
         entities = load_toml_store(config)
         return _relay(config, reactor, entities, own_port, bus, audit)
     # A database's library is large, and most relays have no database.
-    from hybridconn.management.tap import manage, open_book
+    from hybridconn.cluster.shared_bus import BothBuses
+    from hybridconn.management.tap import (
+        manage,
+        management_endpoint,
+        open_book,
+        open_bus,
+    )
 
-    book, thread = open_book(PROGRAM, config, reactor)
-    relay = _relay(config, reactor, book.entities, own_port, bus, audit)
-    # Stopped last: what was begun is still written.
-    thread.setServiceParent(relay)
-    if config.management.port is not None:
-        manage(PROGRAM, relay, config, reactor, book, audit)
+    store = open_book(PROGRAM, config, reactor)
+    several, shared = bus, None
+    if config.store.share_listeners:
+        shared = open_bus(PROGRAM, config, reactor, group)
+        several = shared if bus is None else BothBuses(bus, shared)
+    relay = _relay(config, reactor, store.book.entities, own_port, several, audit)
+    store.setServiceParent(relay)
+    if shared is not None:
+        shared.setServiceParent(relay)
+    if management is None and bus is None and config.management.port is not None:
+        management = management_endpoint(config, reactor)
+    if management is not None:
+        manage(PROGRAM, relay, config, reactor, store.book, management, audit)
     return relay
 
 

@@ -93,7 +93,7 @@ class SenderCarrier(Carrier):
         self._opening = opening
         stream = self.begin()
         self._timer = self.socket.clock.callLater(timeout, self._dead)
-        self.send(Open(tracking_id))
+        self.send_soon(Open(tracking_id))
         return stream, opening
 
     def begin(self) -> Stream:

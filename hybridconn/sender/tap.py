@@ -8,6 +8,7 @@ from twisted.python import usage
 
 from hybridconn.config.sender import SenderConfig, load_sender, sender_from_options
 from hybridconn.dialer import ReactorDialer
+from hybridconn.memory import settle
 from hybridconn.sender.service import SenderService
 from hybridconn.startup import (
     check_alone,
@@ -51,6 +52,7 @@ def makeService(options: Options, reactor: Any = None) -> SenderService:
             reactor, config.ca_files, config.timings.connect_timeout, config.tls
         ),
     )
+    reactor.callWhenRunning(settle)
     return SenderService(
         config, dialer, reactor, lambda port: exit_for_port(_PROGRAM, port)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -86,12 +87,45 @@ TABLES: Mapping[type[Resource], Table] = {
     ),
 }
 
+#: One row: how often something was changed, and the name of the key that seals.
+STATE = Table(
+    "store_state",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    _text("sealed_with"),
+)
+#: What each revision changed, as JSON: kind and key of each resource.
+LOG = Table(
+    "change_log",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    _text("places"),
+)
+#: The relays that share their listeners, until when in seconds since 1970-01-01 UTC.
+NODES = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _number("alive_until"),
+)
+#: The columns that hold secrets.
+SEALED: Mapping[type[Resource], tuple[str, ...]] = {
+    RuleResource: ("primary_key", "secondary_key"),
+    AttachmentResource: ("send_key",),
+}
+
 BY_KIND = {kind.kind: kind for kind in KINDS}
 
 
 def key_text(key: Key) -> str:
     """A key as it stands in its column."""
     return _BETWEEN.join(key)
+
+
+def key_of(text: str) -> Key:
+    """The same read back."""
+    return tuple(text.split(_BETWEEN))
 
 
 def to_row(resource: Resource, vault: Vault) -> dict[str, Any]:

@@ -1,181 +1,264 @@
 """
-Resources in a database, through SQLAlchemy: what was acknowledged outlives a crash.
+Resources in a database, through SQLAlchemy: what was acknowledged outlives a crash,
+and several nodes may share it.
 
-The database is read once, when it is opened; after that it only takes changes, one
-transaction for each.  Its calls block, so they are made in a thread of their own.
+The database is read once.  Each change is one transaction that first locks the only
+row of a table, so that there is one writer at a time among all nodes.  The row holds a
+revision, and a log has what each revision changed: a node that is behind reads those
+resources again, and only then changes something itself.
+
+The calls block, so they are made in a thread of their own.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, Any, TypeVar
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-import alembic.command
-import alembic.config
-from sqlalchemy import Engine, create_engine, delete, event, select
+from sqlalchemy import (
+    Connection,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
-from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from hybridconn.core.resources import Resource
+from hybridconn.core.resources import Key, Resource
 from hybridconn.interfaces import IResourceStore
-from hybridconn.management.registry import Changes
-from hybridconn.stores.schema import BY_KIND, TABLES, from_row, key_text, to_row
+from hybridconn.management.registry import Changes, News
+from hybridconn.stores.database import Database, failing, words
+from hybridconn.stores.doorbell import Doorbell
+from hybridconn.stores.errors import ChangeInDoubt, StoreError
+from hybridconn.stores.schema import (
+    BY_KIND,
+    LOG,
+    SEALED,
+    STATE,
+    TABLES,
+    from_row,
+    key_of,
+    key_text,
+    to_row,
+)
 from hybridconn.stores.vault import Vault
 
-_T = TypeVar("_T")
-#: Runs a blocking call somewhere else.
-Run = Callable[[Callable[[], Any]], "Deferred[Any]"]
-
-
-class StoreError(Exception):
-    """The database cannot be used; the text says why, without a secret."""
+#: A node that is further behind reads everything again.
+KEPT_REVISIONS = 10_000
+#: One for each database; what is said is the new revision.
+_CHANNEL = "hybridconn_changes"
+#: Keys in one statement.
+_MANY = 500
 
 
 @implementer(IResourceStore)
 class SqlResourceStore:
     """
-    @param url: SQLAlchemy's, such as C{sqlite:///relay.db}.
     @param vault: for the keys in it.
-    @param run: makes the blocking calls of L{save} elsewhere.
-    @raise StoreError: the database cannot be opened or brought up to date.
     """
 
-    def __init__(self, url: str, vault: Vault, run: Run) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
         self._vault = vault
-        self._run = run
-        self._lock: IO[str] | None = None
-        try:
-            self._engine = _engine(url)
-            self._lock = _lock(self._engine)
-            self._migrate()
-        except (SQLAlchemyError, OSError) as error:
-            if self._lock is not None:
-                self._lock.close()
-            raise StoreError(f"the store cannot be opened: {_words(error)}") from None
+        self._held: tuple[Connection, Row[Any]] | None = None
+        self.revision = 0
+        self.rings = database.postgres
 
-    def load(self) -> Iterator[Resource]:
-        """
-        Everything that is in it.
+    # --- IResourceStore ---
 
-        @raise VaultError: it was written with other keys.
-        """
-        with self._engine.connect() as connection:
-            for kind, table in TABLES.items():
-                for row in connection.execute(select(table)).mappings():
-                    found: dict[str, Any] = dict(row)
-                    yield from_row(kind, found, self._vault)
+    def load(self) -> News:
+        with failing("cannot be read"), self._database.reading() as connection:
+            state = connection.execute(select(STATE)).one()
+            # Said now, not at the first change.
+            self._sealing(state)
+            news = News(tuple(self._everything(connection)), whole=True)
+        self.revision = state.revision
+        # What comes next may be another thread, or another process after a fork.
+        self._database.engine.dispose()
+        return news
 
-    def save(self, changes: Changes) -> Deferred[None]:
-        """
-        Keep a change, all of it or nothing.
+    def news(self) -> News:
+        with failing("cannot be read"), self._database.reading() as connection:
+            state = connection.execute(select(STATE)).one()
+            news = self._since(connection, state.revision)
+        self.revision = state.revision
+        return news
 
-        @return: fires when it is on the disk; fails with L{StoreError}.
-        """
-        done: Deferred[None] = self._run(lambda: self.write(changes))
-        return done
+    def lock(self) -> News:
+        with failing("cannot be changed now"):
+            connection = self._database.begin()
+            try:
+                state = connection.execute(select(STATE).with_for_update()).one()
+                news = self._since(connection, state.revision)
+            except BaseException:
+                connection.close()
+                raise
+        self._held = connection, state
+        self.revision = state.revision
+        return news
 
-    def write(self, changes: Changes) -> None:
-        """
-        As L{save}, blocking.
+    def keep(self, changes: Changes) -> None:
+        connection, state = self._taken()
+        with connection:
+            with failing("did not keep a change"):
+                vault = self._sealing(state)
+                _write(connection, changes, vault)
+                self._count_up(connection, state.revision + 1, changes, vault)
+            try:
+                connection.commit()
+            except SQLAlchemyError as error:
+                raise ChangeInDoubt(
+                    f"the store may have kept a change, or not: {words(error)}"
+                ) from None
+        self.revision = state.revision + 1
 
-        @raise StoreError: nothing was kept.
-        """
-        try:
-            with self._engine.begin() as connection:
-                for kind, key in changes.deletes:
-                    table = TABLES[BY_KIND[kind]]
-                    gone = delete(table).where(table.c.key == key_text(key))
-                    connection.execute(gone)
-                for resource in changes.puts:
-                    table = TABLES[type(resource)]
-                    row = to_row(resource, self._vault)
-                    old = delete(table).where(table.c.key == row["key"])
-                    connection.execute(old)
-                    connection.execute(table.insert().values(row))
-        except SQLAlchemyError as error:
-            raise StoreError(f"a change was not kept: {_words(error)}") from None
+    def release(self) -> None:
+        connection, _ = self._taken()
+        # It is given back to the pool, which rolls back what it had begun.
+        with failing("was lost"):
+            connection.close()
 
-    def backup(self, path: str) -> None:
-        """
-        Write a copy of a SQLite database while it is used.
+    def listen(self, ring: Callable[[int], None], lost: Callable[[], None]) -> Doorbell:
+        def heard(said: str) -> None:
+            if said.isdigit():
+                ring(int(said))
 
-        @raise StoreError: it cannot be written, or it is another database.
-        """
-        if self._engine.dialect.name != "sqlite":
-            raise StoreError("only a SQLite store is copied so; use pg_dump")
-        try:
-            Path(path).touch(mode=0o600)
-            os.chmod(path, 0o600)
-            with self._engine.connect() as connection:
-                there = create_engine(f"sqlite:///{path}").raw_connection()
-                source: Any = connection.connection.driver_connection
-                target: Any = there.driver_connection
-                source.backup(target)
-                there.close()
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreError(f"no copy was made: {_words(error)}") from None
+        return Doorbell(self._database.engine, [_CHANNEL], heard, lost)
+
+    def abort(self) -> None:
+        self._database.abort()
 
     def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.close()
+        if self._held is not None:
+            self.release()
+        self._database.engine.dispose()
 
-    def _migrate(self) -> None:
-        config = alembic.config.Config()
-        config.set_main_option("script_location", "hybridconn.stores:migrations")
-        with self._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+    # --- the key that seals ---
+
+    def rekey(self) -> int:
+        """
+        Encrypt everything with the newest key, and have all nodes use it from now on.
+
+        @return: how many keys it was.
+        @raise VaultError: some were encrypted with a key that is not there; then
+            nothing was changed.
+        """
+        count = 0
+        with failing("was not changed"), self._database.writing() as connection:
+            connection.execute(select(STATE).with_for_update())
+            for kind, columns in SEALED.items():
+                for column in columns:
+                    count += self._rotate(connection, TABLES[kind], column)
+            connection.execute(update(STATE).values(sealed_with=self._vault.newest))
+        return count
+
+    # --- ours ---
+
+    def _taken(self) -> tuple[Connection, Row[Any]]:
+        held, self._held = self._held, None
+        assert held is not None, "it was not locked"
+        return held
+
+    def _sealing(self, state: Row[Any]) -> Vault:
+        # All nodes seal with the same key, until one that all have takes its place.
+        return self._vault.sealing_with(state.sealed_with or self._vault.newest)
+
+    def _rotate(self, connection: Connection, table: Table, name: str) -> int:
+        column = table.c[name]
+        some = select(table.c.key, column).where(column.is_not(None))
+        rows = [
+            {"its_key": key, "fresh": self._vault.rotate(sealed)}
+            for key, sealed in connection.execute(some)
+        ]
+        if rows:
+            here = update(table).where(table.c.key == bindparam("its_key"))
+            connection.execute(here.values({name: bindparam("fresh")}), rows)
+        return len(rows)
+
+    def _since(self, connection: Connection, revision: int) -> News:
+        behind = revision - self.revision
+        if not behind:
+            return News()
+        if behind < 0:
+            # Perhaps an old copy was put in its place.  What was deleted since then
+            # must not come back unasked.
+            raise StoreError(
+                f"the store went back from revision {self.revision} to {revision}; if "
+                "that is meant, start this relay again"
+            )
+        newer = select(LOG.c.places).where(LOG.c.revision > self.revision)
+        told = connection.execute(newer).scalars().all()
+        if len(told) < behind:
+            return News(tuple(self._everything(connection)), whole=True)
+        keys: defaultdict[str, set[str]] = defaultdict(set)
+        for places in told:
+            for kind, key in json.loads(places):
+                keys[kind].add(key)
+        found: list[Resource] = []
+        gone: list[tuple[str, Key]] = []
+        for kind, wanted in keys.items():
+            here = list(self._these(connection, kind, sorted(wanted)))
+            found += here
+            left = wanted.difference(key_text(one.key) for one in here)
+            gone += [(kind, key_of(key)) for key in left]
+        return News(tuple(found), tuple(gone))
+
+    def _these(
+        self, connection: Connection, kind: str, keys: list[str]
+    ) -> Iterator[Resource]:
+        table = TABLES[BY_KIND[kind]]
+        for at in range(0, len(keys), _MANY):
+            some = select(table).where(table.c.key.in_(keys[at : at + _MANY]))
+            for row in connection.execute(some).mappings():
+                yield from_row(BY_KIND[kind], dict(row), self._vault)
+
+    def _everything(self, connection: Connection) -> Iterator[Resource]:
+        for kind, table in TABLES.items():
+            for row in connection.execute(select(table)).mappings():
+                yield from_row(kind, dict(row), self._vault)
+
+    def _count_up(
+        self, connection: Connection, revision: int, changes: Changes, vault: Vault
+    ) -> None:
+        places = [(one.kind, key_text(one.key)) for one in changes.puts]
+        places += [(kind, key_text(key)) for kind, key in changes.deletes]
+        connection.execute(
+            insert(LOG).values(revision=revision, places=json.dumps(places))
+        )
+        old = delete(LOG).where(LOG.c.revision <= revision - KEPT_REVISIONS)
+        connection.execute(old)
+        state = {"revision": revision, "sealed_with": vault.newest}
+        connection.execute(update(STATE).values(state))
+        if self.rings:
+            connection.execute(
+                text("SELECT pg_notify(:channel, :revision)"),
+                {"channel": _CHANNEL, "revision": str(revision)},
+            )
 
 
-def _engine(url: str) -> Engine:
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def configure(connection: Any, _: object) -> None:
-            cursor = connection.cursor()
-            # An acknowledged write is on the disk, whatever happens next.
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute("PRAGMA busy_timeout=10000")
-            cursor.close()
-
-        path = engine.url.database
-        if path and not os.path.exists(path):
-            # Keys are in it, encrypted; still it is nobody else's.
-            Path(path).touch(mode=0o600)
-    return engine
+def _write(connection: Connection, changes: Changes, vault: Vault) -> None:
+    gone: defaultdict[type[Resource], list[str]] = defaultdict(list)
+    rows: defaultdict[type[Resource], list[dict[str, Any]]] = defaultdict(list)
+    for name, key in changes.deletes:
+        gone[BY_KIND[name]].append(key_text(key))
+    for resource in changes.puts:
+        kind = type(resource)
+        gone[kind].append(key_text(resource.key))
+        rows[kind].append(to_row(resource, vault))
+    for kind, keys in gone.items():
+        _delete(connection, kind, keys)
+    for kind, new in rows.items():
+        connection.execute(insert(TABLES[kind]), new)
 
 
-def _lock(engine: Engine) -> IO[str] | None:
-    """
-    Keep others away from a SQLite file: each holds all of it in memory.
-
-    @raise StoreError: it is in use.
-    """
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or not path:
-        return None
-    handle = os.open(f"{path}.lock", os.O_CREAT | os.O_WRONLY, 0o600)
-    lock = os.fdopen(handle, "w", encoding="ascii")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreError(
-            f"the store {path} is used by another process; stop that one first"
-        ) from None
-    return lock
-
-
-def _words(error: Exception) -> str:
-    # SQLAlchemy repeats the statement with its values behind the first line.
-    original = getattr(error, "orig", None) or error
-    return str(original).splitlines()[0] if str(original) else type(error).__name__
+def _delete(connection: Connection, kind: type[Resource], keys: Iterable[str]) -> None:
+    table = TABLES[kind]
+    this = delete(table).where(table.c.key == bindparam("its_key"))
+    connection.execute(this, [{"its_key": key} for key in keys])

@@ -8,8 +8,9 @@ L{hybridconn.core.frames} when its opening handshake is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
 from twisted.logger import Logger
@@ -49,6 +50,76 @@ _OPTIONS = frozenset(
 
 #: Autobahn counts frames and bytes in it; nobody looks.
 _NOBODYS_STATISTICS = TrafficStats()
+
+#: What Autobahn sets on every connection and most never change, and what only the
+#: opening handshake needs.  It is the class's instead, once that is done.
+_AT_REST: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(
+        (
+            "triggered",
+            "wasMaxFramePayloadSizeExceeded",
+            "wasMaxMessagePayloadSizeExceeded",
+            "closedByMe",
+            "failedByMe",
+            "droppedByMe",
+            "wasClean",
+            "wasServerConnectionDropTimeout",
+            "wasOpenHandshakeTimeout",
+            "wasCloseHandshakeTimeout",
+            "wasServingFlashSocketPolicyFile",
+        ),
+        False,
+    ),
+    **dict.fromkeys(
+        (
+            "wasNotCleanReason",
+            "localCloseCode",
+            "localCloseReason",
+            "remoteCloseCode",
+            "remoteCloseReason",
+            "serverConnectionDropTimeoutCall",
+            "openHandshakeTimeoutCall",
+            "closeHandshakeTimeoutCall",
+            "autoPingTimeoutCall",
+            "autoPingPending",
+            "autoPingPendingCall",
+            "autoPingPendingSent",
+            "trackedTimings",
+            "utf8validator",
+            "_perMessageCompress",
+        ),
+        None,
+    ),
+    "trafficStats": _NOBODYS_STATISTICS,
+}
+_OF_THE_HANDSHAKE: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("http_request_data", "http_response_data"), b""),
+    **dict.fromkeys(
+        (
+            "http_status_line",
+            "http_request_uri",
+            "http_request_path",
+            "http_request_host",
+            "websocket_origin",
+            "websocket_key",
+            "_wskey",
+        ),
+        "",
+    ),
+    **dict.fromkeys(("http_headers", "http_request_params"), MappingProxyType({})),
+    **dict.fromkeys(
+        (
+            "websocket_protocols",
+            "websocket_extensions",
+            "websocket_extensions_in_use",
+            # Of txaio's events and Autobahn's trickling, which are not used.
+            "send_queue",
+            "_results",
+            "_valid_events",
+        ),
+        (),
+    ),
+}
 
 
 class _AutobahnLog:
@@ -104,11 +175,15 @@ class AutobahnFrames(WebSocketProtocol):  # type: ignore[misc]  # untyped
 
     def _forget_handshake(self) -> None:
         """Let go of what only the opening handshake needed; tunnels are many."""
-        self.http_request_data = self.http_response_data = b""
-        self.http_status_line = self._wskey = ""
-        self.http_headers: dict[str, str] = {}
         self.utf8validator = None
         self.trafficStats = _NOBODYS_STATISTICS
+        # A new dictionary, since one never shrinks: 0.8 KiB instead of 1.6.
+        self.__dict__ = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in _OF_THE_HANDSHAKE
+            and (name not in _AT_REST or value is not _AT_REST[name])
+        }
 
     # --- for the class above ---
 
@@ -169,3 +244,7 @@ class AutobahnFrames(WebSocketProtocol):  # type: ignore[misc]  # untyped
 
     def onMessageEnd(self) -> None:
         """Nothing was gathered, nothing is to be handed over."""
+
+
+for _name, _value in {**_AT_REST, **_OF_THE_HANDSHAKE}.items():
+    setattr(AutobahnFrames, _name, _value)

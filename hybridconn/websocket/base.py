@@ -88,6 +88,7 @@ class StreamingWebSocket(AutobahnFrames):
 
     @ivar clock: for the closing time-outs, the factory's reactor.
     @ivar read_sizes: how much is read at once, from the factory.
+    @ivar tunnel: what it is a part of, the same for both legs; L{None}: itself.
     @ivar bytes_received: bytes that came over the wire, of any kind: liveness.
     @ivar close_sent: our Close is written; nothing of ours may follow.
     @ivar close_received: the peer's Close is here.
@@ -100,6 +101,7 @@ class StreamingWebSocket(AutobahnFrames):
     read_sizes: ReadSizes
     max_gathered_bytes = 16 * 1024 * 1024
     bytes_received = 0
+    tunnel: Any = None
     close_sent = False
     close_received = False
     paused = False
@@ -142,9 +144,7 @@ class StreamingWebSocket(AutobahnFrames):
 
     def dataReceived(self, data: bytes) -> None:
         """Parse what came over the wire."""
-        self.bytes_received += len(data)
-        if len(data) >= BULK and self._tcp is not None:
-            self.read_sizes.busy(self._tcp)
+        self._count(len(data))
         if self._input is _Input.IGNORED:
             return
         if self._parser is None:
@@ -161,9 +161,7 @@ class StreamingWebSocket(AutobahnFrames):
         if self._parser is None or self._input is _Input.IGNORED:
             self.dataReceived(bytes(view))
             return
-        self.bytes_received += len(view)
-        if len(view) >= BULK and self._tcp is not None:
-            self.read_sizes.busy(self._tcp)
+        self._count(len(view))
         self._parse(self._parser, view)
 
     def connectionLost(self, reason: Failure) -> None:
@@ -337,6 +335,11 @@ class StreamingWebSocket(AutobahnFrames):
 
     # --- ours ---
 
+    def _count(self, size: int) -> None:
+        self.bytes_received += size
+        if size >= BULK and self._tcp is not None:
+            self.read_sizes.busy(self._tcp, self.tunnel or self)
+
     def _use_slim_frames(self) -> None:
         self._forget_handshake()
         self._tcp = tcp_below(self.transport)
@@ -354,6 +357,8 @@ class StreamingWebSocket(AutobahnFrames):
     def _parse(self, parser: FrameParser, data: bytes | memoryview) -> None:
         pieces = parser.feed(data)
         if pieces:
+            if len(data) < BULK and self.read_sizes.bulk:
+                self.read_sizes.small(self.tunnel or self)
             self._pieces(pieces)
         for opcode, payload in parser.controls:
             if self._input is _Input.IGNORED:

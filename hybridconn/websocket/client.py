@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -111,6 +111,7 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
 
     def onOpen(self) -> None:
         """The relay answered 101 (Autobahn)."""
+        self.factory.forget_request()
         super().onOpen()
         handshake, self.handshake = self.handshake, None
         if handshake is not None:
@@ -154,6 +155,15 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
             handshake.errback(why)
 
 
+#: What a factory holds for the one request that its connection begins with.
+_OF_THE_REQUEST: Final = frozenset(
+    (
+        *("url", "host", "port", "resource", "path", "params", "origin", "useragent"),
+        *("protocols", "headers", "target", "_sink"),
+    )
+)
+
+
 class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # untyped
     """
     Makes the protocol for one dialled address.
@@ -188,6 +198,17 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         self._data_path = data_path
         self.read_sizes = read_sizes or ReadSizes(clock, limits.read_bytes)
         self.setProtocolOptions(serverConnectionDropTimeout=0, **COMMON_OPTIONS)
+
+    def forget_request(self) -> None:
+        """
+        The connection is open: let go of what only its request needed, with the
+        token in it.
+        """
+        self.__dict__ = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in _OF_THE_REQUEST
+        }
 
     def buildProtocol(self, addr: object) -> Any:
         """Make the protocol (Twisted)."""

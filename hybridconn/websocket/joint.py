@@ -189,8 +189,12 @@ class Joint(Protocol):
         """One read becomes one message."""
         self.bytes_out += len(data)
         if self._tunnel is not None:
-            if len(data) >= BULK and self._tcp is not None:
-                self._tunnel.read_sizes.busy(self._tcp)
+            sizes = self._tunnel.read_sizes
+            if len(data) >= BULK:
+                if self._tcp is not None:
+                    sizes.busy(self._tcp, self._tunnel.tunnel or self._tunnel)
+            elif sizes.bulk:
+                sizes.small(self._tunnel.tunnel or self._tunnel)
             self._tunnel.send_piece(data, True, True)
             return
         self._early.append(data)

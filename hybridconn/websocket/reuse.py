@@ -10,9 +10,10 @@ its own.  What goes over the wire is in L{hybridconn.core.reuse}.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -30,6 +31,9 @@ from hybridconn.websocket.base import StreamingWebSocket
 from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.messages import Gatherer, TooBig
 
+#: Seconds for which a message waits for the bytes that go out with it.
+HOLD: Final = 0.001
+
 
 @implementer(ITunnel)
 class Stream:
@@ -46,6 +50,7 @@ class Stream:
         socket = carrier.socket
         self.limits, self.clock = socket.limits, socket.clock
         self.read_sizes = socket.read_sizes
+        self.tunnel = socket
         self.over = False
         self._carrier = carrier
         self._socket = socket
@@ -72,7 +77,7 @@ class Stream:
 
     def send_piece(self, data: bytes, binary: bool, final: bool) -> None:
         if not self.over and not self._end_sent:
-            self._socket.send_pieces(((data, True, final),))
+            self._carrier.send_data((data, True, final))
 
     def send_pieces(self, pieces: Sequence[Piece]) -> None:
         for data, binary, final in pieces:
@@ -186,6 +191,8 @@ class Carrier:
         self._gone = gone
         self._gatherer = Gatherer(MAX_MESSAGE)
         self._retired: tuple[int, bytes] | None = None
+        self._held: Piece | None = None
+        self._flush_later: IDelayedCall | None = None
 
     def begin(self) -> Stream:
         """The next connection is on it from now on."""
@@ -194,7 +201,20 @@ class Carrier:
 
     def send(self, message: Message) -> None:
         """Send one of our own messages."""
-        self.socket.send_piece(encode(message), False, True)
+        self._send((encode(message), False, True))
+
+    def send_soon(self, message: Message) -> None:
+        """
+        Send one of our own messages in one write with what follows it, which is
+        most often close behind; by itself after L{HOLD}.
+        """
+        self._flush()
+        self._held = (encode(message), False, True)
+        self._flush_later = self.socket.clock.callLater(HOLD, self._flush)
+
+    def send_data(self, piece: Piece) -> None:
+        """Send bytes of the connection that is on it."""
+        self._send(piece)
 
     def release(self, stream: Stream) -> None:
         """C{stream} is over, and the tunnel free for the next one."""
@@ -216,6 +236,19 @@ class Carrier:
     def break_off(self, reason: str) -> None:
         """The peer broke a rule: the tunnel ends."""
         self.socket.finish(PROTOCOL_ERROR, reason.encode("ascii"))
+
+    def _send(self, *pieces: Piece) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            pieces = (held, *pieces)
+            later, self._flush_later = self._flush_later, None
+            if later is not None and later.active():
+                later.cancel()
+        if pieces:
+            self.socket.send_pieces(pieces)
+
+    def _flush(self) -> None:
+        self._send()
 
     # --- to be extended ---
 
@@ -260,6 +293,7 @@ class Carrier:
             self.stream.close_came(code, reason)
 
     def tunnel_lost(self, reason: Failure) -> None:
+        self._flush()  # which sends nothing any more
         stream, self.stream = self.stream, None
         self._gone(self)
         if stream is not None:

@@ -122,6 +122,7 @@ class Splice:
         self._down = _Half("listener", listener, sender, self)
         self._stalled: dict[_Half, tuple[int, float]] = {}
         self._half_open: tuple[int, float] | None = None
+        sender.tunnel = listener
         sender.attach(self._up)
         listener.attach(self._down)
 

@@ -87,6 +87,32 @@ class RelayTests(CheckTestCase):
             ],
         )
 
+    def test_store(self) -> None:
+        """Where what is managed is kept, without its keys and passwords."""
+        self.certify()
+        key = Vault.new_key()
+        self.write("store.key", key)
+        self.write("password", "hunter2")
+        start = '[listen]\npublic_url = "wss://a.example:1"\n'
+        store = '[store]\nkey_file = "store.key"\n'
+        said = self.relay(start + store + 'path = "relay.db"\n')
+        self.assertIn(f"keep what is managed in {self.folder}/relay.db", said)
+        said = self.relay(
+            start
+            + store
+            + 'url = "postgresql://relay@db/hc"\npassword_file = "password"\n'
+            + "share_listeners = true\n"
+        )
+        self.assertEqual(
+            said[-2:],
+            [
+                "keep what is managed in postgresql://relay@db/hc",
+                "  share listeners with the other relays there",
+            ],
+        )
+        self.assertNotIn("hunter2", "".join(said))
+        self.assertNotIn(key, "".join(said))
+
     def test_certificates_end(self) -> None:
         """A certificate that ends soon, or has ended, is said so."""
         self.certify()

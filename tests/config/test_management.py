@@ -103,7 +103,6 @@ class ManagementTests(ManagedCase):
             (LISTEN + NAMESPACE + '[store]\nkey_file = "a"\n', "key_file", "path"),
             (LISTEN + NAMESPACE + api + TOKEN, "port", "add [store]"),
             (LISTEN + STORE + api, "token", "add a [[management.token]]"),
-            (LISTEN + STORE + "[relay]\nworkers = 2\n", "workers", "use 1"),
             (LISTEN + STORE + api + TOKEN + TOKEN, "name", '"ops"'),
             (LISTEN + STORE + api + TOKEN.replace(SHA256, "x"), "sha256", "SHA-256"),
             (LISTEN + STORE + api + TOKEN + 'role = "god"\n', "role", "reader"),
@@ -114,6 +113,69 @@ class ManagementTests(ManagedCase):
             self.one(text, *words)
         self.write("store.key", self.key, 0o644)
         self.one(LISTEN + STORE, "key_file", "chmod 600")
+
+    def test_postgresql(self) -> None:
+        """An address without a password, which stands elsewhere and is not shown."""
+        url = "postgresql://relay@db.example:5433/hc?sslmode=verify-full"
+        text = f'{LISTEN}[store]\nurl = "{url}"\nkey_file = "store.key"\n'
+        store = self.load(text).store
+        self.assertEqual((store.url, store.place, store.path), (url, url, ""))
+        self.assertIsNone(store.password)
+        self.write("pg.password", "hunter2 \n")
+        self.environ["PG"] = "hunter3"
+        for setting, password in (
+            ('password_file = "pg.password"', "hunter2 "),
+            ('password_env = "PG"', "hunter3"),
+        ):
+            config = self.load(f"{text}{setting}\n")
+            assert config.store.password is not None
+            self.assertEqual(config.store.password.reveal(), password)
+            self.assertNotIn("hunter", repr(config))
+        for local in ("postgres:///hc?host=/run/postgresql", "postgresql://h/hc"):
+            self.assertEqual(self.load(text.replace(url, local)).store.url, local)
+
+    def test_share_listeners(self) -> None:
+        """It needs a database that can be shared, and an address of its own."""
+        public = 'public_url = "wss://r1.example:443"\n'
+        text = (
+            '[store]\nurl = "postgresql://db/hc"\nkey_file = "store.key"\n'
+            "share_listeners = true\n"
+        )
+        self.assertFalse(self.load(LISTEN + STORE).store.share_listeners)
+        self.assertTrue(self.load(LISTEN + public + text).store.share_listeners)
+        self.one(LISTEN + text, "[listen] public_url", "is missing")
+        file = STORE + "share_listeners = true\n"
+        self.one(LISTEN + public + file, "share_listeners", "only with url")
+
+    def test_postgresql_mistakes(self) -> None:
+        """Each says what to do, and never shows what may hold a password."""
+        start = f'{LISTEN}[store]\nkey_file = "store.key"\n'
+        url = 'url = "postgresql://db/hc"\n'
+        self.write("empty", "\n")
+        self.write("open", "hunter2", 0o644)
+        for text, *words in (
+            ('url = "postgresql://u:hunter2@db/hc"', "url", "password_file"),
+            ('url = "postgresql://db/hc?Password=hunter2"', "url", "password_file"),
+            ('url = "postgresql://u:hunter2/x@db/hc"', "url", "no address"),
+            ('url = "postgresql://u:[hunter2@db/hc"', "url", "no address"),
+            ('url = "mysql://db/hc"', "url", "postgresql://relay@"),
+            ('url = "postgresql://db"', "url", "no address"),
+            (url + 'path = "relay.db"', "url", "one too many beside path"),
+            (url + 'password_file = "empty"', "password_file", "holds no password"),
+            (url + 'password_env = "NONE"', "password_env", "holds no password"),
+            (url + 'password_file = "open"', "password_file", "chmod 600"),
+            (
+                url + 'password_file = "a"\npassword_env = "B"',
+                *("password_env", "one too many beside password_file"),
+            ),
+            (
+                'path = "relay.db"\npassword_env = "B"',
+                *("password_env", "only with url"),
+            ),
+        ):
+            for line in self.mistakes(load_relay, start + text + "\n"):
+                self.assertNotIn("hunter", line)
+            self.one(start + text + "\n", *words)
 
 
 class OidcTests(ManagedCase):

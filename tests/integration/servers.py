@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import glob
 import os
 import pwd
 import shutil
+import signal
 import tempfile
+from functools import cache
 from pathlib import Path
+
+import psutil
+import psycopg
 
 from tests.integration.case import need
 from tests.integration.programs import Program, output_of
@@ -40,8 +46,11 @@ def _servant() -> str | None:
 class PostgreSQL:
     """
     A database server on C{port} with one user, C{tester}, and one database of
-    the same name; no password.
+    the same name; no password.  There is a second user, C{guarded}, who needs
+    C{password}.
     """
+
+    password = "hunter2-'s secret"
 
     def __init__(self) -> None:
         folder = _postgresql_folder()
@@ -66,6 +75,9 @@ class PostgreSQL:
             user=user,
         )
         assert status == 0, said
+        access = self.folder / "data" / "pg_hba.conf"
+        guarded = "host all guarded 127.0.0.1/32 scram-sha-256\n"
+        access.write_text(guarded + access.read_text())
         self.program = Program(
             "postgres",
             [
@@ -86,12 +98,60 @@ class PostgreSQL:
             user=user,
         ).start()
         self.program.wait_log("ready to accept connections", 30)
+        self._made = 0
+        self._frozen: list[psutil.Process] = []
+
+    def start(self) -> None:
+        """Start it again after it was stopped."""
+        mark = self.program.mark()
+        self.program.start().wait_log("ready to accept connections", 30, mark)
+
+    def stop(self) -> None:
+        """End the server, and every connection with it."""
+        self.program.child.send_signal(signal.SIGINT)
+        self.program.child.wait(20)
+
+    def freeze(self) -> None:
+        """Have all its processes stand still; connections stay open."""
+        self._frozen = psutil.Process(self.program.pid).children()
+        for process in (psutil.Process(self.program.pid), *self._frozen):
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Have them go on."""
+        for process in (*self._frozen, psutil.Process(self.program.pid)):
+            process.resume()
+
+    def new_database(self, owner: str = "tester") -> str:
+        """The URL of an empty database of its own."""
+        self._made += 1
+        name = f"store{self._made}"
+        if owner == "guarded":
+            quoted = self.password.replace("'", "''")
+            self.execute(f"CREATE ROLE guarded LOGIN PASSWORD '{quoted}'")
+        self.execute(f"CREATE DATABASE {name} OWNER {owner}")
+        return f"postgresql://{owner}@127.0.0.1:{self.port}/{name}"
+
+    def execute(self, statement: str) -> None:
+        """Do something as the one who may do everything."""
+        at = f"host=127.0.0.1 port={self.port} user=tester dbname=postgres"
+        with psycopg.connect(at, autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def close(self) -> None:
         """End the server and remove its files."""
-        # Not killed: its children and shared memory would outlive it.
-        self.program.stop()
+        if self.program.running:
+            # Not killed: its children and shared memory would outlive it.
+            self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def shared_postgresql() -> PostgreSQL:
+    """A server for several tests, until this process ends."""
+    made = PostgreSQL()
+    atexit.register(made.close)
+    return made
 
 
 class Sshd:

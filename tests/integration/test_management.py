@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import threading
 from typing import Any
@@ -17,12 +16,16 @@ from azure.core.exceptions import (
 from cryptography.fernet import Fernet
 
 from tests.integration.case import IntegrationTestCase
-from tests.integration.management_stage import GROUP, SUBSCRIPTION, ManagementStage
-from tests.integration.programs import output_of, twistd
-
-NS = "contoso-relay"
-ENDPOINT = json.dumps([{"key": "endpoint", "value": "db.corp.example:1433"}])
-BASE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Relay"
+from tests.integration.management_stage import (
+    BASE,
+    ENDPOINT,
+    GROUP,
+    NS,
+    SUBSCRIPTION,
+    ManagementStage,
+)
+from tests.integration.programs import command, output_of
+from tests.integration.servers import shared_postgresql
 
 
 class ManagementCase(IntegrationTestCase):
@@ -30,7 +33,7 @@ class ManagementCase(IntegrationTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        stage = ManagementStage()
+        stage = self.make_stage()
         self.use(stage)
         self.stage = stage
         stage.start()
@@ -41,6 +44,10 @@ class ManagementCase(IntegrationTestCase):
             GROUP, NS, {"location": "West Europe", "tags": {"team": "edge"}}
         )
         self.made = made.result()
+
+    def make_stage(self) -> ManagementStage:
+        """With a SQLite file."""
+        return ManagementStage()
 
     def put(self, name: str, **properties: Any) -> Any:
         return self.connections.create_or_update(
@@ -175,13 +182,7 @@ class ConnectionTests(ManagementCase):
     def test_live(self) -> None:
         """Keys open at once, counts are true, what is deleted is closed."""
         self.put("db", userMetadata=ENDPOINT)
-        keys = self.connections.list_keys(GROUP, NS, "db", "defaultListener")
-        text = keys.primary_connection_string.replace(f"{NS}.localhost", "localhost")
-        self.stage.write("listen.cs", text)
-        options = ("--connection-string-file", "listen.cs", "--target", "127.0.0.1:9")
-        argv = twistd("hclistener", *options, "--ca-file", str(self.stage.ca_file))
-        listener = self.stage.program("listener", argv).start()
-        self.stage.wait_online(listener)
+        listener = self.stage.listen_for("db", 9)
 
         def count() -> int:
             number: int = self.connections.get(
@@ -299,7 +300,7 @@ class AccessTests(ManagementCase):
         self.assertEqual((status, value["error"]["code"]), (400, "NotSupported"))
 
 
-class DurabilityTests(ManagementCase):
+class KillTests(ManagementCase):
     """Nothing that was acknowledged is lost."""
 
     def test_kill(self) -> None:
@@ -326,6 +327,64 @@ class DurabilityTests(ManagementCase):
         self.assertEqual(set(acknowledged) - names, set())
         self.assertLessEqual(len(names), len(acknowledged) + 1)
 
+
+class KillWithPostgreSQLTests(KillTests):
+    """The same with PostgreSQL."""
+
+    def make_stage(self) -> ManagementStage:
+        return ManagementStage({"url": shared_postgresql().new_database()})
+
+
+class FileTests(ManagementCase):
+    """What lies on the disk."""
+
+    def run_command(self, *arguments: str, status: int = 0) -> str:
+        argv = command(*arguments, "--config", "relay.toml")
+        found, said = output_of(argv, folder=self.stage.folder)
+        self.assertEqual(found, status, said)
+        self.assertNotIn("Traceback", said)
+        return said
+
+    def test_backup(self) -> None:
+        """A copy while it is written to, from which a relay starts again."""
+        folder = self.stage.folder
+        stop = threading.Event()
+        written: list[str] = []
+
+        def write() -> None:
+            while not stop.is_set():
+                name = f"hc{len(written)}"
+                self.stage.call(
+                    "PUT", f"{BASE}/namespaces/{NS}/hybridConnections/{name}", {}
+                )
+                written.append(name)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        self.addCleanup(stop.set)
+        self.wait_until("some writes", lambda: len(written) > 20)
+        before = set(written)
+        self.run_command("store-backup", "copy.db")
+        self.assertIn("already", self.run_command("store-backup", "copy.db", status=1))
+        stop.set()
+        writer.join(20)
+        self.assertEqual((folder / "copy.db").stat().st_mode & 0o777, 0o600)
+        self.stage.relay.stop()
+        for file in folder.glob("relay.db*"):
+            file.unlink()
+        (folder / "copy.db").rename(folder / "relay.db")
+        self.stage.start()
+        names = {one.name for one in self.connections.list_by_namespace(GROUP, NS)}
+        self.assertEqual(before - names, set())
+        self.assertEqual(names - set(written), set())
+
+    def test_apply(self) -> None:
+        """The command works on a store whose relay runs."""
+        self.stage.write("more.toml", '[[namespace]]\nname = "fabrikam"\n')
+        self.assertIn("+ namespace fabrikam", self.run_command("apply", "more.toml"))
+        found = lambda: {one.name for one in self.namespaces.list()}  # noqa: E731
+        self.wait_until("it to be seen", lambda: found() == {NS, "fabrikam"}, 1.0)
+
     def test_keys_at_rest(self) -> None:
         """No key stands in the store's files; another key does not open it."""
         keys = self.namespaces.list_keys(GROUP, NS, "RootManageSharedAccessKey")
@@ -343,5 +402,5 @@ class DurabilityTests(ManagementCase):
         self.stage.write("store.key", Fernet.generate_key().decode())
         status, said = output_of(self.stage.relay.argv, 30, folder=folder)
         self.assertEqual(status, 1)
-        self.assertIn("were encrypted with another key", said)
+        self.assertIn("encrypted with another key", said)
         self.assertNotIn("Traceback", said)

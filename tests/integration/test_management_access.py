@@ -12,10 +12,13 @@ import trustme
 
 from tests.integration.case import IntegrationTestCase
 from tests.integration.identity import IdentityProvider
-from tests.integration.management_stage import ManagementStage
+from tests.integration.management_stage import (
+    BASE,
+    ENDPOINT,
+    ManagementStage,
+)
 from tests.integration.programs import twistd
 from tests.integration.stage import HOST, SEND, Stage, table
-from tests.integration.test_management import BASE, ENDPOINT
 from tests.integration.test_workers import free_pair
 from tests.integration.tokens import traces_of
 from tests.integration.waiting import free_port
@@ -53,7 +56,7 @@ class OidcTests(IntegrationTestCase):
             "ca_file": "ca.pem",
             "unknown_key_interval": 0.5,
         }
-        self.stage = ManagementStage(table("[management.oidc]", values))
+        self.stage = ManagementStage(more=table("[management.oidc]", values))
         self.use(self.stage)
 
     def provider(self, keys: bytes) -> IdentityProvider:
@@ -127,7 +130,7 @@ class FileTests(IntegrationTestCase):
     def test_file(self) -> None:
         """It stands for a provider that cannot be reached."""
         values = {"issuer": ISSUER, "jwks_file": "key.pem"}
-        stage = ManagementStage(table("[management.oidc]", values))
+        stage = ManagementStage(more=table("[management.oidc]", values))
         self.use(stage)
         stage.write("key.pem", pem_of(EC_KEY).decode())
         stage.start()
@@ -146,7 +149,7 @@ class AuditTests(IntegrationTestCase):
     def setUp(self) -> None:
         super().setUp()
         values = {"file": "audit.jsonl", "data_plane": True}
-        self.stage = ManagementStage(table("[audit]", values))
+        self.stage = ManagementStage(more=table("[audit]", values))
         self.use(self.stage)
         self.stage.start()
         self.file = self.stage.folder / "audit.jsonl"

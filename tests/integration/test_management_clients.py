@@ -14,8 +14,11 @@ from tests.integration.management_clients import (
     PythonClient,
     Refused,
 )
-from tests.integration.management_stage import GROUP, ManagementStage
-from tests.integration.test_management import ENDPOINT
+from tests.integration.management_stage import (
+    ENDPOINT,
+    GROUP,
+    ManagementStage,
+)
 
 NS, HC, RULE, PLAN, APP, SLOT = (
     "contoso-relay",

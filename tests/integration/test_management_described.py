@@ -9,10 +9,15 @@ import sys
 from typing import Any
 
 from tests.integration.case import IntegrationTestCase
-from tests.integration.management_stage import GROUP, SUBSCRIPTION, ManagementStage
+from tests.integration.management_stage import (
+    BASE,
+    ENDPOINT,
+    GROUP,
+    SUBSCRIPTION,
+    ManagementStage,
+)
 from tests.integration.programs import output_of
 from tests.integration.stage import table
-from tests.integration.test_management import BASE, ENDPOINT
 
 #: Seconds for one run, and calls at random for each operation.
 SECONDS, EXAMPLES = 30, 4

@@ -6,8 +6,8 @@ from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.integration.management_stage import GROUP
-from tests.integration.test_management import ENDPOINT, NS, ManagementCase
+from tests.integration.management_stage import ENDPOINT, GROUP, NS
+from tests.integration.test_management import ManagementCase
 
 PLAN, APP = "plan1", "app1"
 

@@ -10,8 +10,12 @@ import re
 import signal
 import socket
 
+from cryptography.fernet import Fernet
+
 from tests.integration.case import IntegrationTestCase
+from tests.integration.management_stage import BASE, ENDPOINT, NS, ManagementStage
 from tests.integration.programs import output_of, twistd
+from tests.integration.servers import shared_postgresql
 from tests.integration.stage import HOST, PLAIN, SEND, Stage
 from tests.integration.targets import echo
 from tests.integration.waiting import free_port
@@ -30,7 +34,31 @@ def free_pair() -> int:
             return first
 
 
-class WorkersTests(IntegrationTestCase):
+class WorkersCase(IntegrationTestCase):
+    """
+    @ivar stage: whose relay has several workers.
+    """
+
+    stage: Stage
+
+    def worker(self, number: str) -> int:
+        """The process of a worker."""
+        found = -1
+        for entry in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    argv = file.read().split(b"\0")
+            except OSError:
+                continue
+            config = str(self.stage.folder / "relay.toml").encode()
+            if b"hybridconn.cluster" in argv and config in argv:
+                node = argv[argv.index(b"--node") + 1].decode()
+                if node.startswith(f"{number}."):
+                    found = int(entry)
+        return found
+
+
+class WorkersTests(WorkersCase):
     """Two workers, one listener at one of them, many senders."""
 
     def setUp(self) -> None:
@@ -116,22 +144,6 @@ class WorkersTests(IntegrationTestCase):
         except OSError:
             return False
 
-    def worker(self, number: str) -> int:
-        """The process of a worker."""
-        found = -1
-        for entry in os.listdir("/proc"):
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    argv = file.read().split(b"\0")
-            except OSError:
-                continue
-            config = str(self.stage.folder / "relay.toml").encode()
-            if b"hybridconn.cluster" in argv and config in argv:
-                node = argv[argv.index(b"--node") + 1].decode()
-                if node.startswith(f"{number}."):
-                    found = int(entry)
-        return found
-
     def test_stop(self) -> None:
         """On SIGTERM listeners get 1001, and no process is left."""
         listener = self.stage.start_listener({"echo": self.echo.port})
@@ -159,3 +171,67 @@ class WorkersTests(IntegrationTestCase):
         self.assertEqual(status, 1)
         self.assertIn("Address already in use", said)
         self.assertNotIn("Traceback", said)
+
+
+class StoreTests(WorkersCase):
+    """Two workers on one SQLite file."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        relay = {"worker_port": free_pair(), "workers": 2}
+        self.managed = ManagementStage(self.store(), relay=relay)
+        self.stage = self.use(self.managed)
+        self.managed.start()
+        self.stage.relay.wait_log(rf"(?s)(?:{STARTED}.*?){{5}}")
+        self.put(f"{BASE}/namespaces/{NS}", {"location": "here"})
+
+    def store(self) -> dict[str, object]:
+        """Where they keep it."""
+        return {"path": "relay.db"}
+
+    def put(self, path: str, body: object) -> None:
+        status, value, _ = self.managed.call("PUT", path, body)
+        self.assertEqual(status, 200, value)
+
+    def test_managed(self) -> None:
+        """All workers see what is made, changed and deleted by way of the one."""
+        path = f"{BASE}/namespaces/{NS}/hybridConnections/db"
+        self.put(path, {"properties": {"userMetadata": ENDPOINT}})
+        # Some at each worker; nobody chooses which.
+        listeners = [self.managed.listen_for("db", 9, f"l{n}") for n in range(6)]
+
+        def count() -> int:
+            number: int = self.managed.call("GET", path)[1]["properties"][
+                "listenerCount"
+            ]
+            return number
+
+        self.wait_until("all to be counted", lambda: count() == 6)
+        self.assertEqual(self.managed.call("DELETE", path)[0], 200)
+        for listener in listeners:
+            listener.wait_log("offline: closed by the relay: 1001")
+
+    def test_worker_dies(self) -> None:
+        """Who serves the API comes again, with all that was kept."""
+        path = f"{BASE}/namespaces/{NS}/hybridConnections/db"
+        self.put(path, {})
+        os.kill(self.worker("1"), signal.SIGKILL)
+        # The port stays open meanwhile, so this only waits.
+        self.assertEqual(self.managed.call("GET", path)[0], 200)
+        self.put(path + "2", {})
+
+    def test_store_mistake(self) -> None:
+        """A store that cannot be used is said once, before a worker is started."""
+        self.stage.relay.stop()
+        self.stage.write("store.key", Fernet.generate_key().decode())
+        status, said = output_of(self.stage.relay.argv, 30, folder=self.stage.folder)
+        self.assertEqual(status, 1)
+        self.assertEqual(said.count("encrypted with another key"), 1)
+        self.assertNotIn("Traceback", said)
+
+
+class StoreWithPostgreSQLTests(StoreTests):
+    """The same with PostgreSQL."""
+
+    def store(self) -> dict[str, object]:
+        return {"url": shared_postgresql().new_database()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import ANY
 
 import jsonschema_rs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -18,7 +19,7 @@ from hybridconn.interfaces import IAudit, IResourceStore
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.openapi import describe
-from hybridconn.management.registry import Changes
+from hybridconn.management.registry import Changes, News
 from hybridconn.management.routing import Router
 from hybridconn.management.server import Server
 from hybridconn.management.service import all_routes
@@ -29,6 +30,7 @@ from hybridconn.management.tokens import (
     StaticTokens,
     digest,
 )
+from hybridconn.stores.errors import StoreError
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 
 SUB = "6f1a1a3e-6f1b-4b41-9c9c-0d3b8a2f5a11"
@@ -65,29 +67,97 @@ def error_of(answer: Any) -> tuple[int, str]:
     return answer.status, value["error"]["code"]
 
 
+class FakeBell:
+    """What a store gives to who listens; C{closed} by it afterwards."""
+
+    def __init__(self, ring: Callable[[int], None], lost: Callable[[], None]) -> None:
+        self.ring = ring
+        self.lost = lost
+        self.closed = False
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        self.closed = True
+
+
 @implementer(IResourceStore)
 class FakeStore:
     """
     Keeps what it is told in memory.
 
     @ivar saved: every change.
-    @ivar slow: the next save waits for it.
+    @ivar slow: what is kept next waits for it.
+    @ivar others: what another node changed since the last look.
+    @ivar calls: what was called, in order.
+    @ivar broken: what the calls fail with, by their names.
+    @ivar bells: those that were asked for.
     """
+
+    rings = False
+    revision = 7
 
     def __init__(self, resources: tuple[Resource, ...] = ()) -> None:
         self.resources = resources
         self.saved: list[Changes] = []
         self.slow: Deferred[None] | None = None
+        self.others = News()
+        self.calls: list[str] = []
+        self.broken: dict[str, Exception] = {}
+        self.bells: list[FakeBell] = []
 
-    def load(self) -> Any:
+    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
+        """Make a call, at once unless it is slow."""
+        slow = None
+        kept = len(self.saved)
+        done = maybeDeferred(call)
+        if len(self.saved) > kept:
+            slow, self.slow = self.slow, None
+        return done if slow is None else slow
+
+    def load(self) -> News:
         """What it was made with."""
-        return iter(self.resources)
+        return News(self.resources, whole=True)
 
-    def save(self, changes: Changes) -> Deferred[None]:
+    def news(self) -> News:
+        """What others changed."""
+        self._call("news")
+        told, self.others = self.others, News()
+        return told
+
+    def lock(self) -> News:
+        """The same."""
+        self._call("lock")
+        told, self.others = self.others, News()
+        return told
+
+    def keep(self, changes: Changes) -> None:
         """Remember it."""
+        self._call("keep")
         self.saved.append(changes)
-        slow, self.slow = self.slow, None
-        return succeed(None) if slow is None else slow
+
+    def release(self) -> None:
+        """Nothing was locked."""
+        self._call("release")
+
+    def listen(self, ring: Callable[[int], None], lost: Callable[[], None]) -> FakeBell:
+        """A bell for the test to ring."""
+        self._call("listen")
+        self.bells.append(FakeBell(ring, lost))
+        return self.bells[-1]
+
+    def abort(self) -> None:
+        """What is slow fails."""
+        if self.slow is not None:
+            self.slow.errback(StoreError("aborted"))
+
+    def close(self) -> None:
+        """Nothing was open."""
+        self._call("close")
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.broken:
+            raise self.broken[name]
 
 
 @implementer(IAudit)
@@ -116,7 +186,7 @@ class ApiCase(SynchronousTestCase):
         self.random = 0
         self.store = FakeStore()
         self.audit = FakeAudit()
-        self.book = ResourceBook(self.store)
+        self.book = ResourceBook(self.store, self.store.run)
         self.server = make_server(
             now=lambda: self.now,
             random_bytes=self.random_bytes,

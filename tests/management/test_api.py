@@ -162,6 +162,8 @@ class CallTests(ApiCase):
         self.assertIn(("Allow", "DELETE, GET, PATCH, PUT"), answer.headers)
         for path in ("/", "//", NS + "/", f"{BASE}/namespaces//hybridConnections"):
             self.assertEqual(self.request("GET", path).outcome.status, 404, path)  # type: ignore[union-attr]
+        for escaped in ("%00", "%1f", "%7F"):
+            self.refused(404, "ResourceNotFound", "GET", f"{NS}{escaped}")
 
     def test_others_lists(self) -> None:
         """What this server has none of is an empty list."""

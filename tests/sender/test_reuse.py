@@ -15,6 +15,7 @@ from hybridconn.core.commands import Accept
 from hybridconn.listener import ForwardConnector, HybridConnectionListener, Reject
 from hybridconn.sender import LocalForward
 from hybridconn.testing import MemoryRelay, one_protocol
+from hybridconn.websocket.reuse import HOLD
 from tests.listener.scene import LogTestCase
 from tests.sender.test_whole_way import End
 
@@ -169,6 +170,7 @@ class ReuseTests(ReuseTestCase):
         """The app gets a greeting without having said anything."""
         self.talk()
         app = self.dial()
+        self.network.advance(HOLD)
         self.targets[-1].wire.write(b"220 hello")
         self.network.flush()
         self.assertEqual(app.received, b"220 hello")
@@ -207,6 +209,7 @@ class ReuseTests(ReuseTestCase):
         self.port.stopListening()
         for data in (b"", b"question"):
             app = self.dial(data)
+            self.network.advance(HOLD)
             assert app.lost is not None
             self.assertTrue(app.lost.check(ConnectionLost))
             self.assertLogged(

@@ -1,131 +1,68 @@
-"""Tests of L{hybridconn.stores.sql} and L{hybridconn.stores.vault}."""
+"""Tests of L{hybridconn.stores.sql} with SQLite, and of what is SQLite's alone."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
-from twisted.internet.defer import execute
+from sqlalchemy import event
 from twisted.trial.unittest import SynchronousTestCase
 
-from hybridconn.core.entities import Claim, Secret
-from hybridconn.core.resources import (
-    AttachmentResource,
-    ConnectionResource,
-    NamespaceResource,
-    PlanResource,
-    Resource,
-    RuleResource,
-    SiteResource,
-)
-from hybridconn.management.registry import Changes, Registry
-from hybridconn.stores.sql import SqlResourceStore, StoreError
-from hybridconn.stores.vault import Vault, VaultError
-
-KEY = "c2VjcmV0LWtleS10aGF0LW11c3Qtbm90LWJlLXNlZW4="
-ALL: tuple[Resource, ...] = (
-    NamespaceResource(
-        name="Contoso",
-        subscription="s",
-        group="g",
-        tags={"a": "ä"},
-        host_names=("a", "b"),
-        created=1.25,
-        updated=2.5,
-    ),
-    ConnectionResource(
-        namespace="Contoso", path="a/B", user_metadata="ü\n", created=1, updated=2
-    ),
-    RuleResource(
-        namespace="Contoso",
-        path="a/B",
-        name="R",
-        rights={Claim.SEND, Claim.LISTEN},
-        primary_key=Secret(KEY),
-    ),
-    PlanResource(
-        subscription="s", group="g", name="p", location="l", tier="Basic", sku="B1"
-    ),
-    SiteResource(
-        subscription="s", group="g", name="w", location="l", plan=("s", "g", "p")
-    ),
-    AttachmentResource(
-        site="w",
-        slot="",
-        namespace="Contoso",
-        path="a/B",
-        relay_id="/x",
-        hostname="db",
-        port=1,
-        send_key_name="k",
-        send_key=Secret(KEY),
-        set_at=3.5,
-    ),
+from hybridconn.core.resources import ConnectionResource
+from hybridconn.management.registry import Changes, News, Registry
+from hybridconn.stores.backup import copy_sqlite
+from hybridconn.stores.database import Database
+from hybridconn.stores.errors import StoreError
+from hybridconn.stores.sql import SqlResourceStore
+from tests.stores.store_case import (
+    ALL,
+    DB,
+    KEY,
+    StoreMixin,
+    StoreTestsMixin,
+    rule,
+    write,
 )
 
 
-class StoreTests(SynchronousTestCase):
-    """SQLite."""
+class SQLiteCase(StoreMixin, SynchronousTestCase):
+    """A file that is not there yet."""
 
     def setUp(self) -> None:
+        super().setUp()
         folder = Path(self.mktemp()).absolute()
         folder.mkdir(parents=True)
         self.path = folder / "relay.db"
-        self.key = Vault.new_key()
 
-    def open(self, *keys: str) -> SqlResourceStore:
-        vault = Vault(keys or (self.key,))
-        store = SqlResourceStore(f"sqlite:///{self.path}", vault, execute)
-        self.addCleanup(store.close)
-        return store
+    def database(self) -> Database:
+        return Database(path=str(self.path))
 
-    def test_there_and_back(self) -> None:
-        """Every kind of resource is read as it was written."""
-        store = self.open()
-        self.successResultOf(store.save(Changes(ALL)))
-        store.close()
-        found = list(self.open().load())
-        self.assertEqual(len(found), len(ALL))
-        for resource in ALL:
-            self.assertIn(resource, found)
+    def impatient(self, store: SqlResourceStore) -> None:
+        def configure(connection: sqlite3.Connection, _: object) -> None:
+            connection.execute("PRAGMA busy_timeout=0")
 
-    def test_changes(self) -> None:
-        """One takes the place of another, and what is deleted is gone."""
-        store = self.open()
-        store.write(Changes(ALL))
-        changed = ConnectionResource(
-            namespace="CONTOSO", path="A/b", created=1, updated=9
-        )
-        gone = tuple((one.kind, one.key) for one in ALL if one is not ALL[1])
-        store.write(Changes((changed,), gone))
-        store.close()
-        self.assertEqual(list(self.open().load()), [changed])
+        event.listen(store._database.engine, "connect", configure)
 
-    def test_whole_or_not_at_all(self) -> None:
-        """A change that fails in the middle leaves nothing behind."""
-        store = self.open()
-        with self.assertRaises(KeyError):
-            store.write(Changes((ALL[0],), (("nothing", ("x",)),)))
-        store.close()
-        self.assertEqual(list(self.open().load()), [])
 
-    def test_secrets(self) -> None:
-        """No key is in the file; only the right keys open it; they can rotate."""
-        store = self.open()
-        store.write(Changes(ALL))
-        store.close()
-        for file in self.path.parent.iterdir():
+class SQLiteTests(StoreTestsMixin, SQLiteCase):
+    """SQLite."""
+
+    def test_settings(self) -> None:
+        """A write is on the disk when it is acknowledged, and readers never wait."""
+        with self.database().reading() as connection:
+            for pragma, value in (("journal_mode", "wal"), ("synchronous", 2)):
+                asked = connection.exec_driver_sql(f"PRAGMA {pragma}")
+                self.assertEqual(asked.scalar(), value)
+
+    def test_files(self) -> None:
+        """No key stands in them, and nobody else may read them."""
+        write(self.node(), *ALL)
+        files = list(self.path.parent.iterdir())
+        self.assertIn(self.path, files)
+        for file in files:
             self.assertNotIn(KEY.encode(), file.read_bytes())
             self.assertEqual(file.stat().st_mode & 0o077, 0)
-        other = Vault.new_key()
-        wrong_store = self.open(other)
-        with self.assertRaises(VaultError) as caught:
-            list(wrong_store.load())
-        wrong_store.close()
-        self.assertNotIn(KEY, str(caught.exception))
-        self.assertEqual(len(list(self.open(other, self.key).load())), len(ALL))
-        for wrong in ((), ("nonsense",)):
-            self.assertRaises(VaultError, Vault, wrong)
 
     def test_cannot_open(self) -> None:
         """A folder, or a file that is no database, is said in a line."""
@@ -138,27 +75,57 @@ class StoreTests(SynchronousTestCase):
         with self.assertRaises(StoreError) as caught:
             self.open()
         self.assertNotIn("\n", str(caught.exception))
-
-    def test_alone(self) -> None:
-        """Nobody else opens it meanwhile."""
-        store = self.open()
+        self.path = self.path / "in" / "no" / "folder"
         with self.assertRaises(StoreError) as caught:
             self.open()
-        self.assertIn("is used by another process", str(caught.exception))
-        store.close()
-        self.open()
+        self.assertIn("cannot be opened", str(caught.exception))
+
+
+class BackupTests(SQLiteCase):
+    """Copies, which are stores like any other."""
 
     def test_backup(self) -> None:
-        """A copy is made while it is used."""
-        store = self.open()
-        store.write(Changes(ALL))
-        copy = str(self.path) + ".copy"
-        store.backup(copy)
-        store.write(Changes((), ((ALL[0].kind, ALL[0].key),)))
+        """What was there at that moment, for nobody else, while it is used."""
+        store = self.node()
+        write(store, *ALL)
+        store.lock()
+        copy = self.path.with_name("copy.db")
+        copy_sqlite(str(self.path), str(copy))
+        store.keep(Changes((), ((DB.kind, DB.key),)))
         self.assertEqual(os.stat(copy).st_mode & 0o077, 0)
-        self.path = Path(copy)
-        self.assertEqual(len(list(self.open().load())), len(ALL))
-        self.assertRaises(StoreError, store.backup, "/nowhere/at/all")
+        self.path = copy
+        self.assertEqual(len(self.in_it()), len(ALL))
+        write(self.node(), rule(1))
+
+    def test_left_behind(self) -> None:
+        """What a killed process left in the log is in the copy."""
+        write(self.node(), *ALL)
+        there = self.path.with_name("there")
+        there.mkdir()
+        for file in list(self.path.parent.glob("relay.db*")):
+            (there / file.name).write_bytes(file.read_bytes())
+        self.path = there / "copy.db"
+        copy_sqlite(str(there / "relay.db"), str(self.path))
+        self.assertEqual(len(self.in_it()), len(ALL))
+
+    def test_not_made(self) -> None:
+        """Nothing is overwritten, and nothing half made is left."""
+        write(self.node(), *ALL)
+        folder = self.path.with_name("copies")
+        folder.mkdir()
+        taken = folder / "taken"
+        taken.write_text("mine")
+        for source, target, words in (
+            (self.path, taken, "is there already"),
+            (self.path, folder / "no" / "where", "cannot be written: No such"),
+            (folder / "nothing", folder / "x", "cannot be copied"),
+            (taken, folder / "x", "cannot be copied"),
+        ):
+            with self.assertRaises(StoreError) as caught:
+                copy_sqlite(str(source), str(target))
+            self.assertIn(words, str(caught.exception))
+        self.assertEqual(taken.read_text(), "mine")
+        self.assertEqual(list(folder.iterdir()), [taken])
 
 
 class RegistryTests(SynchronousTestCase):
@@ -182,3 +149,17 @@ class RegistryTests(SynchronousTestCase):
         registry.apply(changes)
         self.assertEqual(registry.keys(ConnectionResource, ("contoso",)), [second.key])
         self.assertFalse(registry.draft().changes)
+
+    def test_take(self) -> None:
+        """News are taken over; only what is different is a change."""
+        registry = Registry()
+        self.assertEqual(registry.take(News(ALL, whole=True)).puts, ALL)
+        self.assertFalse(registry.take(News(ALL, whole=True)))
+        gone = (DB.kind, DB.key)
+        changes = registry.take(News((ALL[0], rule(1)), (gone, ("rule", ("x",) * 3))))
+        self.assertEqual(changes.puts, (rule(1),))
+        self.assertEqual(changes.before, {gone: DB})
+        self.assertEqual(changes.deletes, (gone,))
+        changes = registry.take(News((ALL[0],), whole=True))
+        self.assertEqual(len(changes.deletes), len(ALL) - 1)
+        self.assertEqual(registry.keys(ConnectionResource, ("contoso",)), [])

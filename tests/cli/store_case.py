@@ -1,6 +1,9 @@
-"""Tests of L{hybridconn.cli.apply}."""
+"""A relay's configuration with a store, and what its commands do in any database."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
@@ -32,32 +35,68 @@ user_metadata = "ä \\u007f \\" text"
 """
 
 
-class ApplyTests(ConfigTestCase):
-    """Into a store, out of it, and again."""
+class StoreCommandCase(ConfigTestCase):
+    """
+    @ivar file: namespaces.
+    @ivar config: a relay's configuration.
+    """
 
     def setUp(self) -> None:
         super().setUp()
         self.certify()
         self.write("store.key", Vault.new_key())
         config = '[listen]\ncertificate = "relay.pem"\nkey = "relay.key"\n'
-        store = '[store]\npath = "relay.db"\nkey_file = "store.key"\n'
+        store = f'[store]\n{self.store()}\nkey_file = "store.key"\n'
         self.config = str(self.write("relay.toml", config + store))
         self.plain = str(self.write("plain.toml", config + FILE))
         self.file = self.write("namespaces.toml", FILE)
 
+    def store(self) -> str:
+        """Where the store is."""
+        return 'path = "relay.db"'
+
     def run_command(self, *arguments: str, status: int = 0) -> str:
+        """What a command says, which must end so."""
         result = CliRunner().invoke(main, [*arguments, "--config", self.config])
         self.assertEqual(result.exit_code, status, result.output)
         return result.output
 
     def apply(self, *more: str) -> list[str]:
+        """Take C{file} over."""
         return self.run_command("apply", str(self.file), *more).splitlines()
 
     def export(self, name: str) -> str:
-        path = self.folder / name
+        """Write everything out."""
+        path: Path = self.folder / name
         self.run_command("export", str(path))
         self.assertEqual(path.stat().st_mode & 0o077, 0)
         return path.read_text()
+
+
+if TYPE_CHECKING:
+    _TestCase = StoreCommandCase
+else:
+    # Trial would run it here too.
+    _TestCase = object
+
+
+class StoreCommandsMixin(_TestCase):
+    """Into a store, out of it, and again; and its key."""
+
+    def test_rekey(self) -> None:
+        """Everything with the newest key, after which the old one can go."""
+        self.apply()
+        before = self.export("before.toml")
+        old = (self.folder / "store.key").read_text()
+        new = Vault.new_key()
+        self.write("store.key", f"{new}\n{old}\n")
+        self.assertIn("Encrypted 3 keys", self.run_command("store-rekey"))
+        self.write("store.key", new)
+        self.assertEqual(self.export("after.toml"), before)
+        self.write("store.key", old)
+        for arguments in (("store-rekey",), ("export", str(self.folder / "x"))):
+            said = self.run_command(*arguments, status=1)
+            self.assertIn("encrypted with another key", said)
 
     def test_there_and_back(self) -> None:
         """What was taken over is written out the same; a second time nothing is new."""
