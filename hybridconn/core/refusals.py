@@ -11,7 +11,8 @@ Every "no" of the relay: which status it has and what it says.
       NotFound 404               EndpointNotFound NoListeners ListenersExcluded
                                  AcceptTimedOut
       MethodNotAllowed 405, RequestTimedOut 408, RejectionTaken 410, TargetTooLong 414,
-      VersionNotSupported 426, HeadersTooLarge 431, InternalError 500
+      MisdirectedRequest 421, VersionNotSupported 426, HeadersTooLarge 431,
+      InternalError 500
       NotImplementedHere 501, a listener's
       BadGateway 502             NobodyListens ListenerFailed
       GatewayTimeout 504         ResponseTimedOut RendezvousTimedOut TargetTimedOut
@@ -271,6 +272,19 @@ class TargetTooLong(Refusal):
 
     _status = 414
     _sentence = "The request target is too long"
+
+
+@frozen
+class MisdirectedRequest(Refusal):
+    """
+    A sender's HTTP port was asked by a name that is not its own: a web page may have
+    made that name lead here, to read what only this machine may (reliability-security
+    T21).
+    """
+
+    _status = 421
+    _sentence = "This port is not called '{0.name}'; if it is, say so in its host_names"
+    name: str
 
 
 @frozen

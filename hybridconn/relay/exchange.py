@@ -300,6 +300,14 @@ class Exchange:
 
     # --- the response, on the control channel ---
 
+    def response_goes_on(self) -> None:
+        """
+        Its head is here, or a part of its body: what counts from now on is the time
+        between two parts (section 7.4).
+        """
+        if self._state in (_State.OFFERED, _State.OPEN):
+            self._timer.start(self._limits.body_idle_timeout, self._is_late)
+
     def answer(self, response: Response, body: bytes) -> None:
         """
         The whole response came over the control channel.
@@ -334,10 +342,14 @@ class Exchange:
             return
         self._timer.start(self._limits.body_idle_timeout, self._is_late)
         if self._bodiless(response):
-            self._state = _State.DRAINING
+            if response.body:
+                self._state = _State.DRAINING
+            else:
+                self._settle(NORMAL, "Normal Closure")
             self._begin_answer(response, headers).finish()
         elif not response.body:
-            self._state = _State.DRAINING
+            # First of all, as above.
+            self._settle(NORMAL, "Normal Closure")
             self._request.answer(response.status, response.reason, headers)
         else:
             self._state = _State.ANSWERING
@@ -349,8 +361,8 @@ class Exchange:
 
     def body_part_received(self, data: bytes) -> None:
         self.sent += len(data)
-        self._timer.touch()
-        if self._answer is not None:
+        if self._answer is not None:  # nobody waits for what is thrown away
+            self._timer.touch()
             self._answer.write(data)
 
     def response_ended(self) -> None:

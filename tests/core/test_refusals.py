@@ -46,6 +46,7 @@ STATUSES: dict[int, list[Refusal]] = {
     408: [refusals.RequestTimedOut()],
     410: [refusals.RejectionTaken()],
     414: [refusals.TargetTooLong()],
+    421: [refusals.MisdirectedRequest("evil.test")],
     426: [VersionNotSupported()],
     429: [TooManyRequests(2.0)],
     431: [refusals.HeadersTooLarge()],
