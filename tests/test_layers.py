@@ -29,6 +29,7 @@ LAYERS = (
         "nap",
         "socket_options",
         "tls",
+        "wayout",
         "web",
         "websocket",
     },

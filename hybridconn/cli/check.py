@@ -22,6 +22,7 @@ from hybridconn.core.entities import AuthorizationRule, HybridConnection
 from hybridconn.core.limits import Limits
 from hybridconn.core.names import is_usual_entity_path
 from hybridconn.core.relay_url import http_url
+from hybridconn.wayout.way import WayOut
 
 _SOON = timedelta(days=30)
 
@@ -159,11 +160,29 @@ def describe_sender(config: SenderConfig) -> Iterator[str]:
 
 
 def _trust(config: ListenerConfig | SenderConfig) -> Iterator[str]:
+    yield from _way_out(config.way_out, not config.insecure)
     if config.insecure:
         yield "use no TLS: anyone on the way can read"
     else:
         more = f" and those in {config.ca_file}" if config.ca_file else ""
         yield f"trust the system's certificate authorities{more}"
+
+
+def _way_out(way: WayOut, secure: bool) -> Iterator[str]:
+    proxy = way.proxy if secure else way.plain_proxy
+    if proxy is not None:
+        kind = {"http": "HTTP", "https": "HTTPS", "socks5": "SOCKS5"}[proxy.scheme]
+        who = proxy.credentials
+        as_whom = f" as {who.user} ({who.scheme})" if who else ""
+        yield f"go out through the {kind} proxy {proxy}{as_whom}"
+        if proxy.named_by != "[way_out]":
+            yield f"  which {proxy.named_by} names; local addresses directly"
+        if who is not None and who.scheme == "basic" and proxy.scheme != "https":
+            yield "  the password can be read on the way to the proxy"
+    if way.bind_address:
+        yield f"dial from {way.bind_address}"
+    if way.client_certificate is not None:
+        yield f"show the certificate {way.client_certificate.certificate}"
 
 
 def _connection(connection: ConnectionString) -> str:

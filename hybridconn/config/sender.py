@@ -36,7 +36,9 @@ from hybridconn.config.roles import (
     option_values,
 )
 from hybridconn.config.secrets import Source, connection_string
+from hybridconn.config.wayout import WAY_OUT
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.wayout.way import WayOut
 
 
 def _bind(value: str, source: Source) -> HostPort:
@@ -204,6 +206,7 @@ class SenderConfig:
     timings: SenderTimings = field(
         factory=SenderTimings, metadata={"help": "", "table": True}
     )
+    way_out: WayOut = field(factory=WayOut, metadata={"help": "", "table": True})
     spare_tunnels: SpareTunnels = field(
         factory=SpareTunnels, metadata={"help": "", "table": True}
     )
@@ -289,4 +292,7 @@ def _build(table: ForwardTable, source: Source) -> Forward:
     return Forward(connection_string(given, source), table.bind, table.http)
 
 
-BUILDERS: Mapping[type, tuple[type, Any]] = {Forward: (ForwardTable, _build)}
+BUILDERS: Mapping[type, tuple[type, Any]] = {
+    Forward: (ForwardTable, _build),
+    **WAY_OUT,
+}

@@ -48,7 +48,11 @@ def makeService(options: Options, reactor: Any = None) -> ListenerService:
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(
-            reactor, config.ca_files, config.timings.connect_timeout, config.tls
+            reactor,
+            config.ca_files,
+            config.timings.connect_timeout,
+            config.tls,
+            way_out=config.way_out,
         ),
     )
     reactor.callWhenRunning(settle)

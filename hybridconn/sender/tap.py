@@ -49,7 +49,11 @@ def makeService(options: Options, reactor: Any = None) -> SenderService:
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(
-            reactor, config.ca_files, config.timings.connect_timeout, config.tls
+            reactor,
+            config.ca_files,
+            config.timings.connect_timeout,
+            config.tls,
+            way_out=config.way_out,
         ),
     )
     reactor.callWhenRunning(settle)
