@@ -113,7 +113,8 @@ class WayOutTable:
         default=(),
         metadata={
             "help": "Reached without the proxy: a host and all below it, "
-            "`.corp.example`, `10.0.0.0/8`, or `*`; all but networks may end in `:port`. "
+            "`.corp.example`, `10.0.0.0/8`, or `*`; a name, an address or `*` may end "
+            "in `:port`. "
             "Addresses are compared with hosts that are addresses."
         },
     )
@@ -157,7 +158,9 @@ class WayOutTable:
             try:
                 from_environment(source.environ)
             except ValueError as error:
-                yield Mistake(f'{error}; set it anew, or write proxy = "none".')
+                yield Mistake(
+                    f'{error}; set it anew, or write proxy = "none".', "proxy"
+                )
 
 
 def _check_password(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:

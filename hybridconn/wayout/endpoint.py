@@ -135,11 +135,12 @@ class _Factory(Factory):
         """No more (Twisted)."""
         self._inner.doStop()
 
-    def buildProtocol(self, addr: IAddress) -> _Bridge:
+    def buildProtocol(self, addr: IAddress | None) -> _Bridge:
         """Make what speaks to the proxy first (Twisted)."""
+        inner: Any = self._inner
         return _Bridge(
             lambda: start_handshake(self._proxy, *self._place),
-            lambda: self._inner.buildProtocol(addr),
+            lambda: inner.buildProtocol(addr),
         )
 
 

@@ -56,7 +56,12 @@ class ProxyTests(SynchronousTestCase):
 class EnvironmentTests(SynchronousTestCase):
     """What the environment says."""
 
-    def proxy(self, secure: bool = True, host: str = RELAY, **environ: str) -> str:
+    def proxy(self, **environ: str) -> str:
+        return self.way(environ)
+
+    def way(
+        self, environ: dict[str, str], secure: bool = True, host: str = RELAY
+    ) -> str:
         found = from_environment(environ).proxy_for(host, 443, secure)
         return "direct" if found is None else f"{found.scheme} {found}"
 
@@ -64,9 +69,9 @@ class EnvironmentTests(SynchronousTestCase):
         """Each kind of connection has its variable; C{all_proxy} is for both."""
         both = {"https_proxy": "a", "http_proxy": "b", "all_proxy": "socks5://c"}
         self.assertEqual(self.proxy(**both), "http a:8080")
-        self.assertEqual(self.proxy(secure=False, **both), "http b:8080")
+        self.assertEqual(self.way(both, secure=False), "http b:8080")
         self.assertEqual(self.proxy(all_proxy="socks5://c"), "socks5 c:1080")
-        self.assertEqual(self.proxy(secure=False, ALL_PROXY="c"), "http c:8080")
+        self.assertEqual(self.way({"ALL_PROXY": "c"}, secure=False), "http c:8080")
         self.assertEqual(self.proxy(http_proxy="b"), "direct")
         self.assertEqual(self.proxy(), "direct")
 
@@ -84,8 +89,8 @@ class EnvironmentTests(SynchronousTestCase):
 
     def test_this_machine(self) -> None:
         """This machine is never reached by it."""
-        self.assertEqual(self.proxy(host="localhost", https_proxy="a"), "direct")
-        self.assertEqual(self.proxy(host="127.0.0.1", https_proxy="a"), "direct")
+        self.assertEqual(self.way({"https_proxy": "a"}, host="localhost"), "direct")
+        self.assertEqual(self.way({"https_proxy": "a"}, host="127.0.0.1"), "direct")
 
     def test_bad(self) -> None:
         """A variable that cannot be used is named, without its password."""
