@@ -12,6 +12,7 @@ from zope.interface import implementer
 from hybridconn.interfaces import IDialer
 from hybridconn.tls import ClientTrust, TLSEndpoint, TLSPath
 from hybridconn.wayout.endpoint import ProxyEndpoint
+from hybridconn.wayout.local import FromAddress
 from hybridconn.wayout.proxy import Proxy
 from hybridconn.wayout.way import WayOut
 
@@ -93,11 +94,12 @@ class ReactorDialer:
         return TLSEndpoint(options, plain, self._reactor, self._tls)
 
     def _plain(self, host: str, port: int) -> IStreamClientEndpoint:
+        address = self._way_out.bind_address
         endpoint: IStreamClientEndpoint = HostnameEndpoint(
             self._reactor,
             host,
             port,
             timeout=self._connect_timeout,
-            bindAddress=self._way_out.bind_address or None,
+            bindAddress=address or None,
         )
-        return endpoint
+        return FromAddress(endpoint, address) if address else endpoint

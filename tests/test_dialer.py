@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectBindError
 from twisted.internet.interfaces import (
     IAddress,
     IHostResolution,
@@ -17,6 +19,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, SynchronousResolver
 from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 from twisted.test.iosim import ConnectionCompleter
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -32,10 +35,11 @@ from hybridconn.tls import (
     tls_factory,
 )
 from hybridconn.wayout.bypass import Bypass, parse_rule
-from hybridconn.wayout.errors import ProxyError
+from hybridconn.wayout.errors import LocalAddressError, ProxyError
 from hybridconn.wayout.proxy import Proxy
 from hybridconn.wayout.way import WayOut
 from hybridconn.web.takeover import replace_protocol
+from hybridconn.websocket.words import explain
 from tests.web.tls_wire import Authority, End, serve
 
 
@@ -280,6 +284,27 @@ class ProxiedDialerTests(SynchronousTestCase):
             dialer.endpoint("relay", 443, secure).connect(Factory.forProtocol(End))
         binds = [client[4] for client in self.reactor.tcpClients]
         self.assertEqual(binds, [("192.0.2.9", 0)] * 2)
+
+    def test_bad_local_address(self) -> None:
+        """One that cannot be used is named."""
+        way_out = WayOut(bind_address="192.0.2.9")
+        for number, words in (
+            (errno.EADDRNOTAVAIL, "it is no address of this machine"),
+            (errno.EAFNOSUPPORT, "it does not fit the address that is dialled"),
+        ):
+            self.reactor = MemoryReactorClock()
+            self.reactor.installNameResolver(Names())
+            dialer = ReactorDialer(self.reactor, way_out=way_out)
+            dialled = dialer.endpoint("relay", 443, False).connect(
+                Factory.forProtocol(End)
+            )
+            factory: Any = self.reactor.tcpClients[0][2]
+            factory.clientConnectionFailed(None, Failure(ConnectBindError(number)))
+            self.reactor.advance(1)
+            failure = self.failureResultOf(dialled, LocalAddressError)
+            self.assertEqual(
+                explain(failure), f"cannot dial from bind_address 192.0.2.9: {words}"
+            )
 
 
 class ClientCertificateTests(SynchronousTestCase):

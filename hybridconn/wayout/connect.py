@@ -109,6 +109,9 @@ class ConnectHandshake:
             words = f"{status} {reason or standard_phrase(status)}".rstrip()
             advice = _ADVICE.get(status)
             more = f" ({advice})" if advice else ""
+            if status == 401 and self._who is not None:
+                # Some say so of a password that is there, but wrong.
+                raise Refused(self._not_accepted(words))
             raise Refused(f"refused CONNECT {self._place}: {words}{more}")
 
     def _challenged(self, response: h11.Response) -> str:
@@ -139,11 +142,13 @@ class ConnectHandshake:
         if self._rounds < _MOST_ROUNDS:
             answer = self._who.next(challenge)
         if answer is None:
-            raise Refused(
-                f"does not accept the user or password (407, {kinds}); mend"
-                f" {self._proxy.mend}"
-            )
+            raise Refused(self._not_accepted(f"407, {kinds}"))
         return answer
+
+    def _not_accepted(self, words: str) -> str:
+        return (
+            f"does not accept the user or password ({words}); mend {self._proxy.mend}"
+        )
 
     def _next_round(self) -> bytes:
         answer, self._again = self._again, None

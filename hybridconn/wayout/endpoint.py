@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import (
@@ -17,43 +17,16 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory, connectionDone
-from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hybridconn.tls import CertificateRejected
-from hybridconn.wayout.connect import ConnectHandshake
 from hybridconn.wayout.errors import ProxyError, Refused
+from hybridconn.wayout.handshake import IHandshake, start_handshake
 from hybridconn.wayout.proxy import Proxy
-from hybridconn.wayout.socks5 import Socks5Handshake
 from hybridconn.web.takeover import replace_protocol
 from hybridconn.websocket.words import explain, is_surprise
-
-
-class IHandshake(Protocol):
-    """What is said to a proxy before the connection is ours."""
-
-    done: bool
-    rest: bytes
-
-    def begin(self) -> bytes:
-        """What to say first."""
-
-    def receive(self, data: bytes) -> bytes:
-        """
-        Take what the proxy said; empty: it closed.
-
-        @raise Refused: there will be no connection.
-        """
-
-
-def start_handshake(proxy: Proxy, host: str, port: int) -> IHandshake:
-    """
-    @raise Refused: C{proxy} cannot be asked for that.
-    """
-    kind = Socks5Handshake if proxy.scheme == "socks5" else ConnectHandshake
-    return kind(proxy, host, port)
 
 
 @implementer(IStreamClientEndpoint)
@@ -144,7 +117,7 @@ class _Factory(Factory):
         )
 
 
-class _Bridge(TwistedProtocol):
+class _Bridge(Protocol):
     """
     Speaks to the proxy, then gives the connection away.
 

@@ -16,14 +16,17 @@ from hybridconn.wayout.proxy import Proxy, parse_proxy
 from hybridconn.wayout.way import WayOut
 
 
+class BadEnvironment(ValueError):
+    """A variable cannot be used; the text names it, and shows no password."""
+
+
 def from_environment(environ: Mapping[str, str], base: WayOut | None = None) -> WayOut:
     """
     Take proxies and exceptions from the environment.  This machine itself is never
     reached by such a proxy.
 
     @param base: everything else.
-    @raise ValueError: a variable cannot be used; the text names it, and shows no
-        password.
+    @raise BadEnvironment: a variable cannot be used.
     """
     _, exceptions = _value(environ, "no_proxy")
     return attrs.evolve(
@@ -43,7 +46,7 @@ def _proxy(environ: Mapping[str, str], *names: str) -> Proxy | None:
             try:
                 return parse_proxy(text, variable)
             except ValueError as error:
-                raise ValueError(f"{variable} is no proxy: {error}") from None
+                raise BadEnvironment(f"{variable} is no proxy: {error}") from None
     return None
 
 

@@ -1,4 +1,4 @@
-"""Why there is no way through a proxy."""
+"""Why there is no way out."""
 
 from __future__ import annotations
 
@@ -20,6 +20,22 @@ class ProxyError(ConnectError):
 
     def __str__(self) -> str:
         return f"proxy {self.proxy} {self.problem}"
+
+
+class LocalAddressError(ConnectError):
+    """
+    There is no dialling from the local address that was asked for.
+
+    @ivar address: that one.
+    """
+
+    def __init__(self, address: str, problem: str) -> None:
+        self.address = address
+        self.problem = problem
+        super().__init__()
+
+    def __str__(self) -> str:
+        return f"cannot dial from bind_address {self.address}: {self.problem}"
 
 
 class Refused(Exception):

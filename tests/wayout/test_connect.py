@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.internet.error import NoProtocol
 
 from hybridconn.wayout.connect import ConnectHandshake
-from hybridconn.wayout.endpoint import start_handshake
 from hybridconn.wayout.errors import PasswordUnreadable, ProxyError, Refused
+from hybridconn.wayout.handshake import start_handshake
 from hybridconn.wayout.proxy import Proxy, make_credentials
 from tests.wayout.scene import PASSWORD, ProxyTestCase
 
@@ -203,6 +203,14 @@ class BasicTests(ProxyTestCase):
             self.trouble(self.proxy("jo")),
         )
         self.assertEqual(self.peers[0].received.count(b"CONNECT"), 1)
+
+    def test_wrong_as_401(self) -> None:
+        """Some proxies have another status for it."""
+        self.serve(lambda _: b"HTTP/1.0 401 Unauthorized\r\n\r\n")
+        self.assertIn(
+            "does not accept the user or password (401 Unauthorized)",
+            self.trouble(self.proxy("jo")),
+        )
 
     def test_other_scheme(self) -> None:
         """A proxy that wants it otherwise is told so; odd offers are not repeated."""
