@@ -7,10 +7,17 @@ port that is taken with a traceback, or not at all.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from twisted.application.service import Service
+import attrs
+from twisted.application.service import (
+    IService,
+    IServiceCollection,
+    MultiService,
+    Service,
+)
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -22,7 +29,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.config.mistakes import ConfigError
+from hybridconn.dialer import ReactorDialer
+from hybridconn.operation.notify import under_manager
+from hybridconn.operation.updates import UpdateNotice, UpdateSettings
 from hybridconn.tls import TLSConfigError
+from hybridconn.wayout.environment import BadEnvironment, from_environment
+from hybridconn.wayout.way import WayOut
 
 _T = TypeVar("_T")
 
@@ -89,6 +101,48 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
 def _raise(failure: Failure) -> NoReturn:
     failure.raiseException()
     raise AssertionError("unreachable")
+
+
+def as_unit(
+    service: IService,
+    reactor: Any,
+    updates: UpdateSettings,
+    way_out: WayOut | None = None,
+) -> IService:
+    """
+    What C{twistd} is to run in place of C{service}: the service manager is told of it,
+    and newer versions are looked for, where either is wanted.
+
+    @param way_out: the way to the place that knows of them; by default what the
+        environment says.
+    @raise ConfigError: the environment names a proxy that is none.
+    @raise TLSConfigError: a file cannot be used.
+    """
+    whole = service
+    if updates.url:
+        if way_out is None:
+            try:
+                way_out = from_environment(os.environ)
+            except BadEnvironment as error:
+                raise ConfigError("environment", [f"environment: {error}."]) from None
+        # Our own certificate is for relays.
+        way_out = attrs.evolve(way_out, client_certificate=None)
+        dialer = ReactorDialer(reactor, updates.ca_files, way_out=way_out)
+        both = MultiService()
+        service.setServiceParent(IServiceCollection(both))
+        UpdateNotice(updates, dialer, reactor).setServiceParent(both)
+        whole = both
+    return under_manager(whole, lambda: ports_open(service), reactor)
+
+
+def ports_open(service: Any) -> bool:
+    """Whether C{service} runs and each L{PortService} below it has its port."""
+    if isinstance(service, PortService) and service.port is None:
+        return False
+    below = list(service) if IServiceCollection.providedBy(service) else []
+    return bool(service.running) and all(
+        ports_open(one) for one in below if one.running
+    )
 
 
 class PortService(Service):

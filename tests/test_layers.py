@@ -27,6 +27,7 @@ LAYERS = (
         "idle",
         "memory",
         "nap",
+        "operation",
         "socket_options",
         "tls",
         "wayout",

@@ -36,8 +36,10 @@ from hybridconn.config.roles import (
     option_values,
 )
 from hybridconn.config.secrets import Source, connection_string
+from hybridconn.config.update import UPDATE_NOTICE
 from hybridconn.config.wayout import WAY_OUT
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.operation.updates import UpdateSettings
 from hybridconn.wayout.way import WayOut
 
 
@@ -207,6 +209,9 @@ class SenderConfig:
         factory=SenderTimings, metadata={"help": "", "table": True}
     )
     way_out: WayOut = field(factory=WayOut, metadata={"help": "", "table": True})
+    update_notice: UpdateSettings = field(
+        factory=UpdateSettings, metadata={"help": "", "table": True}
+    )
     spare_tunnels: SpareTunnels = field(
         factory=SpareTunnels, metadata={"help": "", "table": True}
     )
@@ -295,4 +300,5 @@ def _build(table: ForwardTable, source: Source) -> Forward:
 BUILDERS: Mapping[type, tuple[type, Any]] = {
     Forward: (ForwardTable, _build),
     **WAY_OUT,
+    **UPDATE_NOTICE,
 }

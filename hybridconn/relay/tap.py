@@ -6,6 +6,7 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+from twisted.application.service import IService
 from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
@@ -18,9 +19,11 @@ from hybridconn.cluster.supervisor import Supervisor
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.interfaces import IClusterBus, IEntityStore
 from hybridconn.memory import settle
+from hybridconn.operation.logs import OPTION, choose_log
+from hybridconn.operation.notify import reload_on_hangup
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.service import RelayService
-from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
+from hybridconn.startup import as_unit, exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
 from hybridconn.tls import CertificateStore
 
@@ -42,10 +45,15 @@ class Options(usage.Options):
     optParameters = [  # noqa: RUF012  # Twisted's convention
         ["config", "c", None, "The configuration, see docs/options.md."],
         ["workers", "w", None, "Processes that share the work; else as configured."],
+        OPTION,
     ]
 
+    def postOptions(self) -> None:
+        """Choose how the log is written (Twisted)."""
+        choose_log(self, PROGRAM)
 
-def makeService(options: Options, reactor: Any = None) -> RelayService | Supervisor:
+
+def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the relay; nothing is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
@@ -64,7 +72,9 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
 
             check_store(PROGRAM, config)
         management = config.management
-        return Supervisor(
+        # They look for changed certificates themselves.
+        reactor.callWhenRunning(reload_on_hangup, lambda: None, reactor)
+        supervisor = Supervisor(
             os.path.abspath(file),
             (listen.interface, listen.port),
             _own_ports(config, workers),
@@ -75,16 +85,25 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
                 if management.port is None
                 else (management.interface, management.port)
             ),
+            log_format=options["log-format"],
+        )
+        return load_or_exit(
+            PROGRAM, lambda: as_unit(supervisor, reactor, config.update_notice)
         )
     reactor.callWhenRunning(settle)
     relay = make_relay(config, reactor)
     shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
+    certificates = certificates_of(config)
     relay.listen_on(
-        _endpoint(reactor, listen),
-        certificates_of(config),
-        exit_for_port(PROGRAM, shown),
+        _endpoint(reactor, listen), certificates, exit_for_port(PROGRAM, shown)
     )
-    return relay
+
+    def again() -> None:
+        if certificates is not None:
+            certificates.reload()
+
+    reactor.callWhenRunning(reload_on_hangup, again, reactor)
+    return load_or_exit(PROGRAM, lambda: as_unit(relay, reactor, config.update_notice))
 
 
 def make_relay(
