@@ -13,7 +13,6 @@ import string
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import IO, Any, Final
 
 from twisted.logger import (
@@ -86,30 +85,45 @@ def read_record(line: str) -> dict[str, Any] | None:
     return value if good else None
 
 
+class _Chosen:
+    """
+    What is to be written in place of C{twistd}'s own log.
+
+    @ivar twistd: its options.
+    """
+
+    twistd: Mapping[str, Any] = {}  # it is not changed
+
+    def observer(self) -> ILogObserver:
+        """Make the observer."""
+        name = self.twistd.get("logfile")
+        if not name and not self.twistd.get("nodaemon"):
+            name = "twistd.log"
+        if not name or name == "-":
+            return json_observer(sys.stdout)
+        return json_observer(open(name, "a", encoding="utf-8", buffering=1))
+
+
+#: Found by its name.
+chosen = _Chosen()
+
+
 def choose_log(options: usage.Options, program: str) -> None:
     """
     Have C{twistd} write its log as L{OPTION} says.
 
     @raise SystemExit: there is no such format.
     """
-    chosen = options["log-format"]
-    if chosen not in _FORMATS:
+    wanted = options["log-format"]
+    if wanted not in _FORMATS:
         raise SystemExit(
-            f"{program}: command line: --log-format: {chosen!r} is not known; use text"
+            f"{program}: command line: --log-format: {wanted!r} is not known; use text"
             " or json."
         )
-    if chosen == "json" and options.parent is not None:
-        # Where --logger puts its choice.
-        options.parent["logger"] = partial(_observer_for, options.parent)
-
-
-def _observer_for(twistd: Mapping[str, Any]) -> ILogObserver:
-    name = twistd.get("logfile")
-    if not name and not twistd.get("nodaemon"):
-        name = "twistd.log"
-    if not name or name == "-":
-        return json_observer(sys.stdout)
-    return json_observer(open(name, "a", encoding="utf-8", buffering=1))
+    if wanted == "json" and options.parent is not None:
+        # As --logger does: by the name of what makes the observer.
+        options.parent["logger"] = f"{__name__}.chosen.observer"
+        chosen.twistd = options.parent
 
 
 def _fields(event: LogEvent) -> dict[str, object]:

@@ -12,6 +12,7 @@ from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher
 from twisted.python import log as old_log
 from twisted.python import usage
 from twisted.python.failure import Failure
+from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -143,11 +144,11 @@ class OptionTests(SynchronousTestCase):
         out = io.StringIO()
         self.patch(sys, "stdout", out)
         parent = self.choose("--log-format", "json", nodaemon=True, logfile=None)
-        Logger("x", observer=parent["logger"]()).info("hello")
+        Logger("x", observer=namedAny(parent["logger"])()).info("hello")
         self.assertEqual(json.loads(out.getvalue())["text"], "hello")
         file = self.mktemp()
         parent = self.choose("--log-format=json", nodaemon=False, logfile=file)
-        observer = parent["logger"]()
+        observer = namedAny(parent["logger"])()
         Logger("x", observer=observer).info("in a file")
         observer._outFile.close()
         with open(file) as opened:
