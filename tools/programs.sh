@@ -25,6 +25,7 @@ need npm npm
 need chromium chromium
 need tinyproxy tinyproxy-bin
 need microsocks microsocks
+need systemd-analyze systemd
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
