@@ -81,7 +81,7 @@ class WayOutTable:
         metadata={
             "help": "The proxy to the relay: `http://host:port`, `https://host:port` "
             "(TLS to the proxy itself) or `socks5://host:port`; `environment` for what "
-            "`https_proxy`, `all_proxy` and `no_proxy` say; `none` for none."
+            "`HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say; `none` for none."
         },
     )
     proxy_user: str | None = field(
