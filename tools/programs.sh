@@ -26,6 +26,7 @@ need chromium chromium
 need tinyproxy tinyproxy-bin
 need microsocks microsocks
 need systemd-analyze systemd
+need squid squid-openssl
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -160,9 +160,12 @@ def reloading(
 
 
 def reload_on_hangup(work: Callable[[], object], reactor: Any) -> None:
-    """Do C{work} at each C{SIGHUP}, instead of dying of it."""
+    """Do C{work} at each C{SIGHUP}, where there is one, instead of dying of it."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None:
+        return
 
     def hear(*_: object) -> None:
         reactor.callFromThread(reloading, work)
 
-    signal.signal(signal.SIGHUP, hear)
+    signal.signal(hangup, hear)

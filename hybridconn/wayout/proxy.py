@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
 from hybridconn.core.entities import Secret
-from hybridconn.core.http import join_authority, split_authority
+from hybridconn.core.http import bare_host, join_authority
 
 #: What is spoken with a proxy: HTTP, HTTP inside TLS, or SOCKS.
 Scheme = Literal["http", "https", "socks5"]
@@ -90,7 +89,10 @@ def parse_proxy(text: str, named_by: str = "[way_out]") -> Proxy:
     bare = parts.path in ("", "/") and not parts.query and not parts.fragment
     if not bare or not text.isprintable() or " " in text:
         raise ValueError("write it like http://proxy.example.net:3128")
-    host = _host(parts.hostname or "")
+    try:
+        host = bare_host(parts.hostname or "")
+    except ValueError:
+        raise ValueError("it names no host") from None
     if port == 0:
         raise ValueError("its port is no number from 1 to 65535")
     credentials = None
@@ -111,19 +113,3 @@ def make_credentials(
     if scheme == "basic" and ":" in user:
         raise ValueError("its user's name has a colon, which no proxy would understand")
     return Credentials(user, password, scheme)
-
-
-def _host(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        pass
-    try:
-        host, port = split_authority(text)
-    except ValueError:
-        host, port = "", None
-    if not host or port is not None:
-        raise ValueError(
-            "it names no host; write it like http://proxy.example.net:3128"
-        )
-    return host

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.integration.case import need
 from tests.integration.programs import Program
 from tests.integration.servers import find
@@ -78,3 +80,46 @@ class Microsocks(Proxy):
             *(["-u", USER, "-P", PASSWORD] if login else []),
         ]
         super().__init__(stage, stage.program("microsocks", argv, ours=False), port)
+
+
+class Squid(Proxy):
+    """
+    An HTTP proxy that wants NTLM, and believes whatever is said in it.
+
+    @ivar tls_port: where it is reached by TLS, as C{localhost}.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        found = find("squid")
+        helper = "/usr/lib/squid/ntlm_fake_auth"
+        need(
+            found and os.path.exists(helper),
+            "no squid with TLS here (Debian: apt install squid-openssl)",
+        )
+        port, self.tls_port = free_port(), free_port()
+        leaf = stage.ca.issue_cert("localhost")
+        chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems).decode()
+        files = (
+            stage.write("squid.pem", chain),
+            stage.write("squid.key", leaf.private_key_pem.bytes().decode()),
+        )
+        lines = [
+            f"http_port 127.0.0.1:{port}",
+            f"https_port 127.0.0.1:{self.tls_port} tls-cert={files[0]} "
+            f"tls-key={files[1]}",
+            f"auth_param ntlm program {helper}",
+            "auth_param ntlm children 2",
+            "acl known proxy_auth REQUIRED",
+            "http_access allow known",
+            "http_access deny all",
+            f"tcp_outgoing_address {PROXY_ADDRESS}",
+            "cache deny all",
+            "cache_effective_user proxy",
+            "pid_filename none",
+            "access_log none",
+            "cache_log /dev/null",
+            "shutdown_lifetime 1 second",
+        ]
+        path = stage.write("squid.conf", "\n".join(lines) + "\n")
+        argv = [str(found), "-N", "-f", str(path)]
+        super().__init__(stage, stage.program("squid", argv, ours=False), port)

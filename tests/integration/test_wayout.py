@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import re
 import socket
 import threading
+import urllib.request
 from collections.abc import Mapping
 
 import psutil
@@ -18,6 +20,7 @@ from tests.integration.proxies import (
     USER,
     Microsocks,
     Proxy,
+    Squid,
     Tinyproxy,
 )
 from tests.integration.stage import HOST, Stage, table
@@ -167,6 +170,89 @@ class HttpProxyTests(WayOutTestCase):
         no_proxy = [f"{HOST}:{self.stage.port}"]
         self.both({"proxy": proxy.url, "no_proxy": no_proxy})
         self.go_through()
+
+
+class NtlmProxyTests(WayOutTestCase):
+    """squid, which wants NTLM."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stage.start_relay()
+        self.squid = Squid(self.stage)
+        self.login = {
+            **self.password_file(PASSWORD),
+            "proxy_user": rf"CORP\{USER}",
+            "proxy_authentication": "ntlm",
+        }
+
+    def test_all_connections(self) -> None:
+        """Control channel and tunnels log in and get through."""
+        self.both({"proxy": self.squid.url, **self.login})
+        self.go_through()
+        self.assertEqual(self.callers(), {PROXY_ADDRESS})
+
+    def test_tls(self) -> None:
+        """So they do inside TLS with the proxy."""
+        url = f"https://{HOST}:{self.squid.tls_port}"
+        listener, _ = self.both({"proxy": url, **self.login})
+        self.go_through()
+        self.assertEqual(self.callers(), {PROXY_ADDRESS})
+        self.assertIn(self.squid.tls_port, remote_ports(listener))
+
+    def test_basic(self) -> None:
+        """Who has chosen Basic is told what the proxy takes."""
+        login = {**self.login, "proxy_user": USER, "proxy_authentication": "basic"}
+        listener = self.program("hclistener", {"proxy": self.squid.url, **login})
+        listener.wait_log(
+            r"does not take Basic \(407, NTLM\); choose another proxy_authentication"
+        )
+
+
+class HttpRequestTests(WayOutTestCase):
+    """HTTP, and the metadata that a listener reads."""
+
+    def test_requests(self) -> None:
+        """What is read of the relay, and HTTP requests, go by the proxy too."""
+        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        self.addCleanup(web.server_close)
+        self.addCleanup(web.shutdown)
+        endpoint = f"127.0.0.1:{self.echo.port}"
+        stage = self.stage = self.use(
+            Stage(["web", {"path": "echo", "endpoint": endpoint}])
+        )
+        stage.start_relay()
+        proxy = Tinyproxy(stage)
+        way_out = table("[way_out]", {"proxy": proxy.url})
+        # The target of "echo" is in its metadata, so it must be read first.
+        path = stage.listener_config(
+            {"web": f"http://127.0.0.1:{web.server_port}", "echo": None}
+        )
+        path.write_text(path.read_text() + way_out)
+        listener = stage.program("l", twistd("hclistener", "--config", str(path)))
+        listener.start().wait_log(f"the target is {endpoint}, from its metadata")
+        stage.wait_online(listener, 2)
+        self.program("hcsender", {"proxy": proxy.url}).wait_port(self.local)
+        self.go_through()
+        port = free_port()
+        path = stage.sender_config({"web": port}, "http", http=True)
+        path.write_text(path.read_text() + way_out)
+        sender = stage.program("s", twistd("hcsender", "--config", str(path))).start()
+        sender.wait_port(port)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/page", timeout=20) as got:
+            self.assertEqual(got.read(), b"a page")
+            self.assertEqual(self.callers(), {PROXY_ADDRESS})
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"a page")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 class SocksProxyTests(WayOutTestCase):
