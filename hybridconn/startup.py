@@ -66,6 +66,24 @@ def warn_if_insecure(program: str, insecure: bool) -> None:
         )
 
 
+def say_way_out(program: str, way_out: WayOut, secure: bool) -> None:
+    """
+    Say in the log by which proxy relays are dialled: it may be the environment's.
+
+    @param secure: whether relays are dialled with TLS.
+    """
+    proxy = way_out.proxy if secure else way_out.plain_proxy
+    if proxy is not None:
+        _log.info(
+            "{program}: dialling through the {scheme} proxy {proxy}, which {source}"
+            " names",
+            program=program,
+            scheme=proxy.scheme,
+            proxy=str(proxy),
+            source=proxy.named_by,
+        )
+
+
 def check_alone(options: Mapping[str, Any], *others: str) -> None:
     """
     C{--config} says everything; what else is given would be ignored unseen.

@@ -16,7 +16,13 @@ from hybridconn.dialer import ReactorDialer
 from hybridconn.listener.service import ListenerService
 from hybridconn.memory import settle
 from hybridconn.operation.logs import OPTION, choose_log
-from hybridconn.startup import as_unit, check_alone, load_or_exit, warn_if_insecure
+from hybridconn.startup import (
+    as_unit,
+    check_alone,
+    load_or_exit,
+    say_way_out,
+    warn_if_insecure,
+)
 
 _PROGRAM = "hclistener"
 
@@ -52,6 +58,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         from twisted.internet import reactor
     config = load_or_exit(_PROGRAM, lambda: _config(options))
     warn_if_insecure(_PROGRAM, config.insecure)
+    say_way_out(_PROGRAM, config.way_out, not config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(

@@ -17,6 +17,7 @@ from hybridconn.startup import (
     check_alone,
     exit_for_port,
     load_or_exit,
+    say_way_out,
     warn_if_insecure,
 )
 
@@ -54,6 +55,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         from twisted.internet import reactor
     config = load_or_exit(_PROGRAM, lambda: _config(options))
     warn_if_insecure(_PROGRAM, config.insecure)
+    say_way_out(_PROGRAM, config.way_out, not config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(

@@ -297,6 +297,10 @@ class EnvironmentTests(WayOutTestCase):
             "NO_PROXY": "localhost,10.0.0.0/8,.example.org",
         }
         listener, sender = self.both({}, env)
+        listener.wait_log(
+            rf"hclistener: dialling through the http proxy 127\.0\.0\.1:{proxy.port}, "
+            "which HTTPS_PROXY names"
+        )
         self.go_through()
         for program in (listener, sender):
             self.assertNotIn(PASSWORD, program.log())
