@@ -22,8 +22,9 @@ class ProxyTests(SynchronousTestCase):
             error = self.assertRaises(
                 click.ClickException, remote.call, "GET", "/subscriptions"
             )
-        self.assertNotIn("hunter2", error.message)
-        return error.message
+        message: str = error.message
+        self.assertNotIn("hunter2", message)
+        return message
 
     def test_not_there(self) -> None:
         """One that is not there is named."""
