@@ -8,7 +8,10 @@ port that is taken with a traceback, or not at all.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import attrs
@@ -30,7 +33,7 @@ from twisted.python.failure import Failure
 
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.dialer import ReactorDialer
-from hybridconn.operation.notify import under_manager
+from hybridconn.operation.notify import reloading, under_manager
 from hybridconn.operation.updates import UpdateNotice, UpdateSettings
 from hybridconn.tls import TLSConfigError
 from hybridconn.wayout.environment import BadEnvironment, from_environment
@@ -114,6 +117,37 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
         )
 
     return fail
+
+
+class HangupService(Service):
+    """
+    While it runs, SIGHUP calls C{call} in the reactor's thread; the service manager is
+    told.
+
+    @param reactor: the reactor.
+    """
+
+    def __init__(self, reactor: Any, call: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._call = call
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Listen to the signal, if that is possible here (Twisted)."""
+        super().startService()
+        # Python gives signals to the main thread alone.
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGHUP, self._received)
+
+    def stopService(self) -> None:
+        """Leave it to whoever had it (Twisted)."""
+        super().stopService()
+        before, self._before = self._before, None
+        if before is not None:
+            signal.signal(signal.SIGHUP, before)
+
+    def _received(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(partial(reloading, self._call))
 
 
 def _raise(failure: Failure) -> NoReturn:

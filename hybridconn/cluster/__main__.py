@@ -57,6 +57,7 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
     relay = make_relay(
         config,
         reactor,
+        given.config,
         own_port=given.port,
         bus=bus,
         management=_adopted(MANAGEMENT_FD, reactor) if given.management else None,

@@ -30,7 +30,8 @@ from twisted.python.failure import Failure
 from hybridconn.cluster.bus import Hub
 from hybridconn.core.backoff import Backoff
 from hybridconn.operation.logs import RECORD, read_record
-from hybridconn.startup import PortService
+from hybridconn.operation.notify import unmanaged
+from hybridconn.startup import HangupService, PortService
 
 #: Descriptors of a worker: the public port, its own, and that of the management API.
 PUBLIC_FD, OWN_FD, MANAGEMENT_FD = 3, 4, 5
@@ -93,7 +94,7 @@ class Worker(ProcessProtocol):
             self,
             argv[0],
             argv,
-            env=os.environ,
+            env=unmanaged(os.environ),
             childFDs={0: "w", 1: "r", 2: "r", **ports},
         )
 
@@ -118,6 +119,10 @@ class Worker(ProcessProtocol):
                 killer.cancel()
 
         return ended.addCallback(over)
+
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self._signal("HUP")
 
     # --- called by Twisted ---
 
@@ -194,6 +199,7 @@ class Supervisor(Service):
         self._sockets: list[socket.socket] = []
         self._folder: Path | None = None
         self._hub: PortService | None = None
+        self._hangup = HangupService(reactor, self._reload)
         self.workers: list[Worker] = []
 
     def privilegedStartService(self) -> None:
@@ -230,10 +236,16 @@ class Supervisor(Service):
             )
             self.workers.append(worker)
             worker.start()
+        self._hangup.startService()
+
+    def _reload(self) -> None:
+        for worker in self.workers:
+            worker.reload()
 
     def stopService(self) -> Deferred[Any]:
         """End the workers, each as a relay ends, and close the ports (Twisted)."""
         super().stopService()
+        self._hangup.stopService()
         workers, self.workers = self.workers, []
         for one in self._sockets:
             one.close()

@@ -37,7 +37,7 @@ from hybridconn.core.entities import (
     Namespace,
     endpoint_metadata,
 )
-from hybridconn.core.limits import Limits
+from hybridconn.core.limits import Limits, PlanLimits
 from hybridconn.core.names import fold
 from hybridconn.operation.updates import UpdateSettings
 from hybridconn.tls import CertificateFiles
@@ -73,6 +73,9 @@ class RelayConfig:
         factory=RelaySettings, metadata={"help": "", "table": True}
     )
     limits: Limits = field(factory=Limits, metadata={"help": "", "table": True})
+    plan_limits: PlanLimits = field(
+        factory=PlanLimits, metadata={"help": "", "table": True}
+    )
     store: StoreSettings = field(
         factory=StoreSettings, metadata={"help": "", "table": True}
     )

@@ -107,7 +107,7 @@ class ManagementApi:
                 "SubscriptionNotFound",
                 f"The subscription '{subscription[:64]}' was not found.",
             )
-        if token.role is not Role.ADMIN and route.method != "GET" and route.changes:
+        if token.role is not Role.ADMIN and route.method != "GET":
             raise ApiError(
                 403,
                 "AuthorizationFailed",

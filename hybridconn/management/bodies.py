@@ -52,7 +52,8 @@ class Body:
     def _place(self, name: str) -> str:
         return f"{self._where}.{name}" if self._where else name
 
-    def _wrong(self, name: str, words: str) -> ApiError:
+    def wrong(self, name: str, words: str) -> ApiError:
+        """What to say of a member that cannot be used."""
         return bad_request(f"'{self._place(name)}' is wrong: {words}.")
 
     def object(self, name: str) -> Body:
@@ -61,7 +62,7 @@ class Body:
         if value is None:
             return Body({}, self._place(name))
         if not isinstance(value, dict):
-            raise self._wrong(name, "use an object")
+            raise self.wrong(name, "use an object")
         return Body(value, self._place(name))
 
     def text(self, name: str, default: str | None = None) -> str | None:
@@ -70,7 +71,7 @@ class Body:
         if value is None:
             return default
         if not isinstance(value, str):
-            raise self._wrong(name, "use a string")
+            raise self.wrong(name, "use a string")
         return value
 
     def boolean(self, name: str, default: bool) -> bool:
@@ -79,7 +80,7 @@ class Body:
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise self._wrong(name, "use true or false")
+            raise self.wrong(name, "use true or false")
         return value
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
@@ -88,7 +89,7 @@ class Body:
         for word in allowed:
             if value is not None and word.lower() == value.lower():
                 return word
-        raise self._wrong(name, "use " + ", ".join(allowed[:-1]) + " or " + allowed[-1])
+        raise self.wrong(name, "use " + ", ".join(allowed[:-1]) + " or " + allowed[-1])
 
     def number(self, name: str, least: int, most: int) -> int | None:
         """A whole number, which may come as a string."""
@@ -98,7 +99,7 @@ class Body:
         if isinstance(value, str) and value.isascii() and value.isdigit():
             value = int(value[:9])
         if type(value) is not int or not least <= value <= most:
-            raise self._wrong(name, f"use a number from {least} to {most}")
+            raise self.wrong(name, f"use a number from {least} to {most}")
         return value
 
     def texts(self, name: str) -> list[str]:
@@ -107,8 +108,18 @@ class Body:
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise self._wrong(name, "use a list of strings")
+            raise self.wrong(name, "use a list of strings")
         return list(value)
+
+    def objects(self, name: str) -> list[Body]:
+        """A list of objects; an empty one if it is absent."""
+        value = self._members.get(name.lower())
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+            raise self.wrong(name, "use a list of objects")
+        place = self._place(name)
+        return [Body(one, f"{place}[{number}]") for number, one in enumerate(value)]
 
     def tags(self, before: Mapping[str, str]) -> dict[str, str]:
         """The C{tags}; C{before} if they are absent."""
@@ -118,7 +129,7 @@ class Body:
         if not isinstance(value, dict) or not all(
             isinstance(one, str) for one in value.values()
         ):
-            raise self._wrong("tags", "use an object of strings")
+            raise self.wrong("tags", "use an object of strings")
         return dict(value)
 
 

@@ -22,7 +22,7 @@ def page_of(keys: Sequence[Key], marker: str | None) -> tuple[Sequence[Key], str
     @return: the marker is empty behind the last page.
     @raise ApiError: 400, it is no marker of ours.
     """
-    start = 0 if marker is None else bisect.bisect_right(keys, _decode(marker))
+    start = 0 if marker is None else bisect.bisect_right(keys, decode(marker))
     page = keys[start : start + PAGE]
     more = start + PAGE < len(keys)
     return page, _encode(page[-1]) if more else ""
@@ -33,7 +33,12 @@ def _encode(key: Key) -> str:
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii")
 
 
-def _decode(marker: str) -> Key:
+def decode(marker: str) -> Key:
+    """
+    The last key of the page before that of a marker.
+
+    @raise ApiError: 400, it is no marker of ours.
+    """
     try:
         padded = marker + "=" * (-len(marker) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("utf-8")

@@ -30,12 +30,12 @@ from hybridconn.management.errors import (
     not_found,
     quota,
 )
+from hybridconn.management.network_rules import public_access
 from hybridconn.management.registry import Draft
 from hybridconn.management.server import Server, is_key, time_text
 
 MOST_RULES = 12
 MOST_METADATA = 1024
-MOST_CONNECTIONS = 10_000
 
 _ORDER = (Claim.LISTEN, Claim.MANAGE, Claim.SEND)
 Json = dict[str, Any]
@@ -47,6 +47,11 @@ def namespace_id(one: NamespaceResource) -> str:
         f"/subscriptions/{one.subscription}/resourceGroups/{one.group}"
         f"/providers/Microsoft.Relay/namespaces/{one.name}"
     )
+
+
+def connection_id(one: NamespaceResource, it: ConnectionResource) -> str:
+    """The resource id of a hybrid connection."""
+    return f"{namespace_id(one)}/hybridConnections/{_escaped(it.path)}"
 
 
 class RelayOperations:
@@ -143,11 +148,7 @@ class RelayOperations:
         properties = body.object("properties")
         return evolve(
             one,
-            public_network_access=properties.choice(
-                "publicNetworkAccess",
-                ("Enabled", "Disabled", "SecuredByPerimeter"),
-                one.public_network_access,
-            ),
+            public_network_access=public_access(properties, one),
             minimum_tls_version=properties.choice(
                 "minimumTlsVersion", ("1.2", "1.3"), one.minimum_tls_version
             ),
@@ -168,7 +169,7 @@ class RelayOperations:
                 "createdAt": time_text(one.created),
                 "updatedAt": time_text(one.updated),
                 "serviceBusEndpoint": (
-                    f"https://{self._host(one)}:{self._server.port}/"
+                    f"https://{self.host(one)}:{self._server.port}/"
                 ),
                 "metricId": f"{one.subscription}:{one.name}",
                 "publicNetworkAccess": one.public_network_access,
@@ -221,8 +222,9 @@ class RelayOperations:
         before = self._draft.get(ConnectionResource, (*one.key, fold(path)))
         if before is None:
             count = self._draft.count(ConnectionResource, one.key)
-            if count >= MOST_CONNECTIONS:
-                raise quota(f"A namespace may have {MOST_CONNECTIONS} connections.")
+            most = self._server.quotas.entities_per_namespace
+            if count >= most:
+                raise quota(f"A namespace may have {most} hybrid connections.")
         now = self._server.now()
         made = ConnectionResource(
             namespace=one.name,
@@ -231,6 +233,12 @@ class RelayOperations:
                 "requiresClientAuthorization", True
             ),
             user_metadata=metadata,
+            # No word of Azure's: its clients leave it out when they write back.
+            status=properties.choice(
+                "status",
+                ("Active", "Disabled"),
+                "Active" if before is None else before.status,
+            ),
             created=now if before is None else before.created,
             updated=now if before is None else max(now, before.updated),
         )
@@ -247,7 +255,7 @@ class RelayOperations:
     def show_connection(self, one: NamespaceResource, it: ConnectionResource) -> Json:
         """A hybrid connection as it is answered."""
         return {
-            "id": f"{namespace_id(one)}/hybridConnections/{_escaped(it.path)}",
+            "id": connection_id(one, it),
             "name": it.path,
             "type": "Microsoft.Relay/Namespaces/HybridConnections",
             "properties": {
@@ -256,6 +264,7 @@ class RelayOperations:
                 "listenerCount": self._server.listener_count(it.namespace, it.path),
                 "requiresClientAuthorization": it.requires_client_authorization,
                 "userMetadata": it.user_metadata,
+                "status": it.status,
             },
         }
 
@@ -360,11 +369,12 @@ class RelayOperations:
         port = "" if self._server.port == 443 else f":{self._server.port}"
         entity = f";EntityPath={rule.path}" if rule.path else ""
         return (
-            f"Endpoint=sb://{self._host(one)}{port}/;SharedAccessKeyName={rule.name};"
+            f"Endpoint=sb://{self.host(one)}{port}/;SharedAccessKeyName={rule.name};"
             f"SharedAccessKey={key}{entity}"
         )
 
-    def _host(self, one: NamespaceResource) -> str:
+    def host(self, one: NamespaceResource) -> str:
+        """The name by which clients reach it."""
         return one.host_names[0] if one.host_names else self._server.host(one.name)
 
     def _new_rule(

@@ -13,6 +13,7 @@ from hybridconn.core.resources import (
 )
 from hybridconn.management.calls import Call, Json, Result
 from hybridconn.management.errors import ApiError, bad_request, not_found
+from hybridconn.management.network_rules import put_rules
 from hybridconn.management.relay_operations import RelayOperations, namespace_id
 from hybridconn.management.routing import Route, route
 from hybridconn.management.server import Server
@@ -49,7 +50,7 @@ class RelayRoutes:
         yield route("DELETE", _NS, self._delete_namespace)
         rules = _NS + "/networkRuleSets/default"
         yield route("GET", rules, self._network_rules)
-        yield route("PUT", rules, self._put_network_rules, changes=False)
+        yield route("PUT", rules, self._put_network_rules)
         yield route("GET", _NS + "/hybridConnections", self._connections)
         yield route("GET", _HC, self._get_connection)
         yield route("PUT", _HC, self._put_connection)
@@ -118,14 +119,9 @@ class RelayRoutes:
 
     def _put_network_rules(self, call: Call) -> Result:
         _, one = self._at(call)
-        properties = call.body.object("properties")
-        action = properties.choice("defaultAction", ("Allow", "Deny"), "Allow")
-        if action == "Deny" or "ipRules" in properties:
-            raise bad_request(
-                "This relay does not look at network rules; use a firewall.",
-                "NotSupported",
-            )
-        return Result(200, _rule_set(one))
+        changed = put_rules(one, call.body, self._server.now())
+        call.draft.put(changed)
+        return Result(200, _rule_set(changed))
 
     # --- hybrid connections ---
 
@@ -245,9 +241,9 @@ def _rule_set(one: NamespaceResource) -> Json:
         "name": "default",
         "type": "Microsoft.Relay/Namespaces/NetworkRuleSets",
         "properties": {
-            "defaultAction": "Allow",
+            "defaultAction": one.default_action,
             "publicNetworkAccess": one.public_network_access,
             "trustedServiceAccessEnabled": False,
-            "ipRules": [],
+            "ipRules": [{"ipMask": mask, "action": "Allow"} for mask in one.ip_rules],
         },
     }

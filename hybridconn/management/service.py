@@ -14,6 +14,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.management.account_routes import AccountRoutes
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
+from hybridconn.management.live_routes import LiveRoutes
 from hybridconn.management.relay_routes import RelayRoutes
 from hybridconn.management.routing import Route
 from hybridconn.management.server import Server
@@ -31,6 +32,7 @@ _LIMITS = Limits()
 def all_routes(server: Server) -> Iterator[Route]:
     """Everything that the API answers."""
     yield from RelayRoutes(server).routes()
+    yield from LiveRoutes(server).routes()
     yield from WebRoutes(server).routes()
     yield from AccountRoutes(server).routes()
 

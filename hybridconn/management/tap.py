@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -16,7 +17,7 @@ from hybridconn.cluster.shared_bus import SharedBus, fresh_name
 from hybridconn.config.relay import RelayConfig
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.keeping import StoreService
-from hybridconn.management.server import Server
+from hybridconn.management.server import Quotas, Server
 from hybridconn.management.service import ManagementService
 from hybridconn.management.tokens import Role, StaticToken
 from hybridconn.relay.desk import entity_key
@@ -92,14 +93,22 @@ def manage(
     reactor: Any,
     book: ResourceBook,
     endpoint: IStreamServerEndpoint,
-) -> None:
+) -> Callable[[RelayConfig], None]:
     """
     Have C{relay} serve the management API too.
 
     @param endpoint: there.
+    @return: takes changed numbers over.
     @raise SystemExit: with what is wrong.
     """
     settings = config.management
+    quotas = Quotas()
+
+    def adjust(changed: RelayConfig) -> None:
+        quotas.entities_per_namespace = changed.limits.entities_per_namespace
+        quotas.plans = changed.plan_limits
+
+    adjust(config)
     server = Server(
         subscriptions=settings.subscriptions,
         suffix=settings.suffix,
@@ -107,6 +116,8 @@ def manage(
         now=time.time,
         random_bytes=os.urandom,
         listener_count=lambda name, path: relay.desk.listeners(entity_key(name, path)),
+        live=relay.live,
+        quotas=quotas,
     )
     tokens = [StaticToken(t.name, Role(t.role), t.sha256) for t in settings.tokens]
     service = ManagementService(book, server, tokens, reactor)
@@ -119,3 +130,4 @@ def manage(
         failed=exit_for_port(program, shown),
     )
     service.setServiceParent(relay)
+    return adjust

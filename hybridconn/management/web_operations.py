@@ -56,16 +56,6 @@ _TIERS: Mapping[str, str] = {
     "P": "Premium",
     "I": "Isolated",
 }
-#: Hybrid connections that the apps of one plan may use.
-LIMITS: Mapping[str, int] = {
-    "free": 0,
-    "shared": 0,
-    "dynamic": 0,
-    "basic": 5,
-    "standard": 25,
-    "premium": 200,
-    "isolated": 200,
-}
 
 
 def web_id(subscription: str, group: str) -> str:
@@ -123,7 +113,7 @@ class WebOperations:
         before = self._draft.get(PlanResource, key)
         size = sku.text("name", before.sku if before else "B1") or "B1"
         tier = sku.text("tier") or _TIERS.get(size[:1].upper(), "")
-        if limit_of(tier) is None:
+        if self._server.quotas.plans.of(tier) is None:
             raise bad_request(f"'sku' is wrong: there is no tier for '{size[:20]}'.")
         made = PlanResource(
             subscription=subscription,
@@ -384,7 +374,7 @@ class WebOperations:
             "type": "Microsoft.Web/serverfarms/hybridConnectionPlanLimits",
             "properties": {
                 "current": len(self.used_in(plan)),
-                "maximum": limit_of(plan.tier),
+                "maximum": self._server.quotas.plans.of(plan.tier),
             },
         }
 
@@ -408,7 +398,7 @@ class WebOperations:
 
     def _check_limit(self, plan: PlanResource, more: Iterable[Key]) -> None:
         used = set(self.used_in(plan)) | set(more)
-        limit = limit_of(plan.tier) or 0
+        limit = self._server.quotas.plans.of(plan.tier) or 0
         if len(used) > limit and (not more or set(more) - set(self.used_in(plan))):
             raise quota(
                 f"The plan '{plan.name}' ({plan.tier}) may use {limit} hybrid "
@@ -437,17 +427,6 @@ class WebOperations:
         if one is None:
             raise not_found(f"The namespace '{namespace}'")
         return one, self._relay.connection(one, path)
-
-
-def limit_of(tier: str) -> int | None:
-    """
-    Hybrid connections that a plan of this tier may use; L{None} for no tier.
-    """
-    folded = fold(tier)
-    for name, limit in LIMITS.items():
-        if folded.startswith(name):
-            return limit
-    return None
 
 
 def _endpoint(it: ConnectionResource) -> tuple[str, int]:

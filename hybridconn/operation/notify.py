@@ -7,7 +7,6 @@ no such variable, nothing is told.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -159,13 +158,7 @@ def reloading(
             manager.tell("READY=1")
 
 
-def reload_on_hangup(work: Callable[[], object], reactor: Any) -> None:
-    """Do C{work} at each C{SIGHUP}, where there is one, instead of dying of it."""
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is None:
-        return
-
-    def hear(*_: object) -> None:
-        reactor.callFromThread(reloading, work)
-
-    signal.signal(hangup, hear)
+def unmanaged(environ: Mapping[str, str]) -> dict[str, str]:
+    """C{environ} for processes of ours that are not the manager's business."""
+    ours = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+    return {name: value for name, value in environ.items() if name not in ours}

@@ -20,8 +20,8 @@ from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.interfaces import IClusterBus, IEntityStore
 from hybridconn.memory import settle
 from hybridconn.operation.logs import OPTION, choose_log
-from hybridconn.operation.notify import reload_on_hangup
 from hybridconn.relay.connecting import PublicUrl
+from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import as_unit, exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
@@ -72,8 +72,6 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
             check_store(PROGRAM, config)
         management = config.management
-        # They look for changed certificates themselves.
-        reactor.callWhenRunning(reload_on_hangup, lambda: None, reactor)
         supervisor = Supervisor(
             os.path.abspath(file),
             (listen.interface, listen.port),
@@ -91,24 +89,20 @@ def makeService(options: Options, reactor: Any = None) -> IService:
             PROGRAM, lambda: as_unit(supervisor, reactor, config.update_notice)
         )
     reactor.callWhenRunning(settle)
-    relay = make_relay(config, reactor)
+    relay = make_relay(config, reactor, file)
     shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
-    certificates = certificates_of(config)
     relay.listen_on(
-        _endpoint(reactor, listen), certificates, exit_for_port(PROGRAM, shown)
+        _endpoint(reactor, listen),
+        certificates_of(config),
+        exit_for_port(PROGRAM, shown),
     )
-
-    def again() -> None:
-        if certificates is not None:
-            certificates.reload()
-
-    reactor.callWhenRunning(reload_on_hangup, again, reactor)
     return load_or_exit(PROGRAM, lambda: as_unit(relay, reactor, config.update_notice))
 
 
 def make_relay(
     config: RelayConfig,
     reactor: Any,
+    file: str,
     own_port: int | None = None,
     bus: IClusterBus | None = None,
     management: IStreamServerEndpoint | None = None,
@@ -117,6 +111,7 @@ def make_relay(
     """
     A relay as configured, that does not listen on the public port yet.
 
+    @param file: is read again on SIGHUP.
     @param own_port: where listeners reach this process, if not on the public port.
     @param bus: the way to the other processes.
     @param management: where the management API is served; without it that is as
@@ -124,8 +119,11 @@ def make_relay(
     @param group: names the processes of this relay, if there are several.
     @raise SystemExit: with what is wrong.
     """
+    reloading = Reloading(lambda: load_relay(file), config, reactor)
     if not config.store.place:
-        return _relay(config, reactor, load_toml_store(config), own_port, bus)
+        relay = _relay(config, reactor, load_toml_store(config), own_port, bus)
+        _attach(reloading, relay)
+        return relay
     # A database's library is large, and most relays have no database.
     from hybridconn.cluster.shared_bus import BothBuses
     from hybridconn.management.tap import (
@@ -144,11 +142,20 @@ def make_relay(
     store.setServiceParent(relay)
     if shared is not None:
         shared.setServiceParent(relay)
+    _attach(reloading, relay)
     if management is None and bus is None and config.management.port is not None:
         management = management_endpoint(config, reactor)
     if management is not None:
-        manage(PROGRAM, relay, config, reactor, store.book, management)
+        reloading.adjust.append(
+            manage(PROGRAM, relay, config, reactor, store.book, management)
+        )
     return relay
+
+
+def _attach(reloading: Reloading, relay: RelayService) -> None:
+    reloading.adjust.append(lambda config: relay.desk.adjust(config.limits))
+    reloading.adjust.append(lambda _: relay.reload_certificates())
+    reloading.setServiceParent(relay)
 
 
 def _relay(

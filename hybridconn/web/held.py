@@ -20,6 +20,10 @@ from hybridconn.web.handshake import opening_handshake
 class Connection(Protocol):
     """What a request needs of the connection that it came over."""
 
+    @property
+    def tls_version(self) -> str:
+        """Such as C{TLSv1.3}; empty for plain TCP."""
+
     def respond(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
         """Write the answer and go on to the next request."""
 
@@ -93,6 +97,11 @@ class HeldRequest:
         self._gone = False
         self._begun = False
         self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def tls_version(self) -> str:
+        """Such as C{TLSv1.3}; empty for plain TCP, and once it is answered."""
+        return "" if self._connection is None else self._connection.tls_version
 
     def on_gone(self, callback: Callable[[], None]) -> None:
         """

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from hybridconn.core.http import RequestHead
+from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.core.resources import Resource
-from hybridconn.interfaces import IResourceStore
+from hybridconn.interfaces import ILiveRelay, IResourceStore
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.registry import Changes, News
-from hybridconn.management.server import Server
+from hybridconn.management.server import Quotas, Server
 from hybridconn.management.service import all_routes
 from hybridconn.management.tokens import Role, StaticToken, StaticTokens, digest
 from hybridconn.stores.errors import StoreError
@@ -122,15 +123,76 @@ class FakeStore:
             raise self.broken[name]
 
 
+@implementer(ILiveRelay)
+class FakeLive:
+    """
+    A relay where goes on what a test says.
+
+    @ivar at: what, by hybrid connection.
+    @ivar closed: ids that were ended.
+    """
+
+    since = 1_800_000_000.0
+
+    def __init__(self) -> None:
+        self.at: dict[tuple[str, ...], Counts] = {}
+        self.who: dict[tuple[str, ...], list[LiveListener]] = {}
+        self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
+        self.closed: list[str] = []
+
+    def counts(self, keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
+        """What the test says."""
+        return succeed([self.at.get(key, Counts()) for key in keys])
+
+    def sums(self) -> Deferred[Mapping[str, Counts]]:
+        """The sums of that."""
+        sums: dict[str, Counts] = {}
+        for key, counts in self.at.items():
+            sums[key[0]] = sums.get(key[0], Counts()) + counts
+        return succeed(sums)
+
+    def listeners(self, key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
+        """What the test says."""
+        return succeed(self.who.get(key, []))
+
+    def tunnels(
+        self, key: tuple[str, ...], after: str, most: int
+    ) -> Deferred[Sequence[LiveTunnel]]:
+        """What the test says."""
+        found = sorted(self.open.get(key, ()), key=lambda one: order(one.id))
+        return succeed([one for one in found if order(one.id) > after][:most])
+
+    def tunnel(self, key: tuple[str, ...], id: str) -> Deferred[LiveTunnel | None]:
+        """What the test says."""
+        found = [one for one in self.open.get(key, ()) if one.id == id]
+        return succeed(found[0] if found else None)
+
+    def close_listener(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
+        """Remember it."""
+        return self._close([one.id for one in self.who.get(key, ())], id)
+
+    def close_tunnel(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
+        """Remember it."""
+        return self._close([one.id for one in self.open.get(key, ())], id)
+
+    def _close(self, known: Sequence[str], id: str) -> Deferred[bool]:
+        self.closed += [id] if id in known else []
+        return succeed(id in known)
+
+
 class ApiCase(SynchronousTestCase):
     """
     @ivar now: the time.
+    @ivar live: what goes on at the relay.
+    @ivar quotas: how many there may be.
     @ivar listeners: how many listen, by namespace and path.
     """
 
     def setUp(self) -> None:
         self.now = 1_900_000_000.0
         self.listeners: dict[tuple[str, str], int] = {}
+        self.live = FakeLive()
+        self.quotas = Quotas()
         self.random = 0
         self.store = FakeStore()
         self.book = ResourceBook(self.store, self.store.run)
@@ -141,6 +203,8 @@ class ApiCase(SynchronousTestCase):
             now=lambda: self.now,
             random_bytes=self.random_bytes,
             listener_count=lambda name, path: self.listeners.get((name, path), 0),
+            live=self.live,
+            quotas=self.quotas,
         )
         tokens = [StaticToken(role.value, role, digest(role.value)) for role in Role]
         self.api = ManagementApi(

@@ -52,12 +52,16 @@ class CallTests(ApiCase):
             self.assertNotIn(secret, "".join(audit))
 
     def test_roles(self) -> None:
-        """A reader changes nothing and sees no keys, but may check a name."""
+        """A reader has GET alone: he changes nothing and sees no keys."""
         self.namespace()
         rule = f"{NS}/authorizationRules/RootManageSharedAccessKey"
         self.good("GET", rule, role="reader")
+        check = BASE.replace("/resourceGroups/rg1", "") + "/checkNameAvailability"
         for method, path in (
             ("PUT", NS),
+            ("PUT", NS + "/networkRuleSets/default"),
+            ("PUT", NS + "/wcfRelays/a"),
+            ("POST", check),
             ("PATCH", NS),
             ("DELETE", NS),
             ("POST", rule + "/listKeys"),
@@ -67,8 +71,7 @@ class CallTests(ApiCase):
             self.assertEqual(
                 (status, value["error"]["code"]), (403, "AuthorizationFailed")
             )
-        check = BASE.replace("/resourceGroups/rg1", "") + "/checkNameAvailability"
-        self.good("POST", check, {"name": "free-name"}, role="reader")
+        self.good("POST", check, {"name": "free-name"})
 
     def test_versions(self) -> None:
         """Every well-formed one is taken."""

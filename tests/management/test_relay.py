@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 
 from hybridconn.core.entities import Claim
 from hybridconn.core.resources import ROOT_RULE
-from hybridconn.management import relay_operations
 from hybridconn.testing.fakes import Answer
 from tests.management.case import BASE, ENDPOINT, NS, SUB, ApiCase
 
@@ -142,6 +141,7 @@ class ConnectionTests(ApiCase):
                     "listenerCount": 3,
                     "requiresClientAuthorization": True,
                     "userMetadata": ENDPOINT,
+                    "status": "Active",
                 },
             },
         )
@@ -240,7 +240,7 @@ class ConnectionTests(ApiCase):
 
     def test_full(self) -> None:
         """No more than a namespace may have; an update is no new one."""
-        self.patch(relay_operations, "MOST_CONNECTIONS", 2)
+        self.quotas.entities_per_namespace = 2
         for name in ("a", "b", "a"):
             self.good("PUT", f"{NS}/hybridConnections/{name}")
         self.refused(403, "QuotaExceeded", "PUT", f"{NS}/hybridConnections/c")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hybridconn.core.limits import PlanLimits
 from tests.management.case import ENDPOINT, NS, SUB, ApiCase
 
 WEB = f"/subscriptions/{SUB}/resourceGroups/rg2/providers/Microsoft.Web"
@@ -44,6 +45,21 @@ class WebCase(ApiCase):
 
 class PlanTests(WebCase):
     """Plans and apps."""
+
+    def test_lowered(self) -> None:
+        """A lowered limit: what is used stays, nothing new is taken; and up again."""
+        for name in ("db", "b", "c"):
+            self.connection(name)
+        self.attach("db")
+        self.attach("b")
+        self.quotas.plans = PlanLimits(basic=1)
+        self.assertEqual(self.limit, (2, 1))
+        self.attach("b", hostname="other.corp")
+        new = f"{WEB}/sites/app1/{RELAY}/c"
+        self.refused(403, "QuotaExceeded", "PUT", new, {})
+        self.quotas.plans = PlanLimits(basic=3)
+        self.attach("c")
+        self.assertEqual(self.limit, (3, 3))
 
     def test_shapes(self) -> None:
         """As section 8.1 says."""

@@ -8,6 +8,7 @@ import socket
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -19,11 +20,11 @@ from zope.interface import implementer
 
 from hybridconn.operation.notify import (
     Manager,
-    reload_on_hangup,
     reloading,
     under_manager,
+    unmanaged,
 )
-from hybridconn.startup import PortService, ports_open
+from hybridconn.startup import HangupService, PortService, ports_open
 from hybridconn.testing.network import MemoryNetwork
 
 
@@ -181,16 +182,22 @@ class ManagerTests(NotifyTestCase):
         self.assertEqual(heard[1:], ["done"])
 
     def test_hangup(self) -> None:
-        """At the signal the work is done, in the reactor's turn."""
-        before = signal.getsignal(signal.SIGHUP)
-        self.addCleanup(signal.signal, signal.SIGHUP, before)
-        self.patch(os, "environ", dict(os.environ))
+        """At the signal of a service manager the work is done between the two."""
         done: list[str] = []
 
         class Reactor:
             def callFromThread(self, call: Any, *arguments: Any) -> None:
                 call(*arguments)
 
-        reload_on_hangup(lambda: done.append("again"), Reactor())
-        os.kill(os.getpid(), signal.SIGHUP)
-        self.assertEqual(done, ["again"])
+        hangup = HangupService(Reactor(), lambda: done.extend(self.told()))
+        hangup.startService()
+        self.addCleanup(hangup.stopService)
+        with patch.dict(os.environ, self.environ):
+            os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual([one.split("\n")[0] for one in done], ["RELOADING=1"])
+        self.assertEqual(self.told(), ["READY=1"])
+
+    def test_unmanaged(self) -> None:
+        """Other processes are not told of the manager."""
+        environ = {**self.environ, "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "A": "b"}
+        self.assertEqual(unmanaged(environ), {"A": "b"})
