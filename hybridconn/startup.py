@@ -8,12 +8,20 @@ port that is taken with a traceback, or not at all.
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
-from twisted.application.service import Service
+import attrs
+from twisted.application.service import (
+    IService,
+    IServiceCollection,
+    MultiService,
+    Service,
+)
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -25,7 +33,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.config.mistakes import ConfigError
+from hybridconn.dialer import ReactorDialer
+from hybridconn.operation.notify import reloading, under_manager
+from hybridconn.operation.updates import UpdateNotice, UpdateSettings
 from hybridconn.tls import TLSConfigError
+from hybridconn.wayout.environment import BadEnvironment, from_environment
+from hybridconn.wayout.way import WayOut
 
 _T = TypeVar("_T")
 
@@ -54,6 +67,24 @@ def warn_if_insecure(program: str, insecure: bool) -> None:
             "{program}: insecure: plain ws://, so tokens and data can be read on the"
             " way",
             program=program,
+        )
+
+
+def say_way_out(program: str, way_out: WayOut, secure: bool) -> None:
+    """
+    Say in the log by which proxy relays are dialled: it may be the environment's.
+
+    @param secure: whether relays are dialled with TLS.
+    """
+    proxy = way_out.proxy if secure else way_out.plain_proxy
+    if proxy is not None:
+        _log.info(
+            "{program}: dialling through the {scheme} proxy {proxy}, which {source}"
+            " names",
+            program=program,
+            scheme=proxy.scheme,
+            proxy=str(proxy),
+            source=proxy.named_by,
         )
 
 
@@ -101,7 +132,8 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
 
 class HangupService(Service):
     """
-    While it runs, SIGHUP calls C{call} in the reactor's thread.
+    While it runs, SIGHUP calls C{call} in the reactor's thread; the service manager is
+    told.
 
     @param reactor: the reactor.
     """
@@ -126,12 +158,54 @@ class HangupService(Service):
             signal.signal(signal.SIGHUP, before)
 
     def _received(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self._call)
+        self._reactor.callFromThread(partial(reloading, self._call))
 
 
 def _raise(failure: Failure) -> NoReturn:
     failure.raiseException()
     raise AssertionError("unreachable")
+
+
+def as_unit(
+    service: IService,
+    reactor: Any,
+    updates: UpdateSettings,
+    way_out: WayOut | None = None,
+) -> IService:
+    """
+    What C{twistd} is to run in place of C{service}: the service manager is told of it,
+    and newer versions are looked for, where either is wanted.
+
+    @param way_out: the way to the place that knows of them; by default what the
+        environment says.
+    @raise ConfigError: the environment names a proxy that is none.
+    @raise TLSConfigError: a file cannot be used.
+    """
+    whole = service
+    if updates.url:
+        if way_out is None:
+            try:
+                way_out = from_environment(os.environ)
+            except BadEnvironment as error:
+                raise ConfigError("environment", [f"environment: {error}."]) from None
+        # Our own certificate is for relays.
+        way_out = attrs.evolve(way_out, client_certificate=None)
+        dialer = ReactorDialer(reactor, updates.ca_files, way_out=way_out)
+        both = MultiService()
+        service.setServiceParent(IServiceCollection(both))
+        UpdateNotice(updates, dialer, reactor).setServiceParent(both)
+        whole = both
+    return under_manager(whole, lambda: ports_open(service), reactor)
+
+
+def ports_open(service: Any) -> bool:
+    """Whether C{service} runs and each L{PortService} below it has its port."""
+    if isinstance(service, PortService) and service.port is None:
+        return False
+    below = list(service) if IServiceCollection.providedBy(service) else []
+    return bool(service.running) and all(
+        ports_open(one) for one in below if one.running
+    )
 
 
 class PortService(Service):

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.task import Clock
 from twisted.plugin import getPlugins
 
-from hybridconn.core.http import split_authority
+from hybridconn.core.http import bare_host
 from hybridconn.core.http_url import HttpUrl
 
 _HOST_PORT = re.compile(
@@ -89,18 +89,12 @@ def parse_host_name(text: str) -> str:
     @return: in lower case, without brackets.
     @raise ValueError: with a sentence on what is wrong.
     """
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return str(ipaddress.ip_address(bare))
+        return bare_host(text)
     except ValueError:
-        pass
-    try:
-        host, port = split_authority(text)
-    except ValueError:
-        host, port = "", None
-    if bare != text or not host or port is not None:
-        raise ValueError("write it without scheme and port, like relay.example.net")
-    return host
+        raise ValueError(
+            "write it without scheme and port, like relay.example.net"
+        ) from None
 
 
 def parse_host_port(text: str, lowest_port: int = 1) -> HostPort:

@@ -37,9 +37,13 @@ from hybridconn.config.roles import (
     option_values,
 )
 from hybridconn.config.secrets import Source, connection_string
+from hybridconn.config.update import UPDATE_NOTICE
+from hybridconn.config.wayout import WAY_OUT
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http import split_authority
 from hybridconn.core.names import fold
+from hybridconn.operation.updates import UpdateSettings
+from hybridconn.wayout.way import WayOut
 
 
 def _target(value: str, source: Source) -> Target:
@@ -268,6 +272,10 @@ class ListenerConfig:
     timings: ListenerTimings = field(
         factory=ListenerTimings, metadata={"help": "", "table": True}
     )
+    way_out: WayOut = field(factory=WayOut, metadata={"help": "", "table": True})
+    update_notice: UpdateSettings = field(
+        factory=UpdateSettings, metadata={"help": "", "table": True}
+    )
     hybrid_connections: tuple[HybridConnectionTarget, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "hybrid_connection"}
     )
@@ -365,5 +373,7 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
 
 
 BUILDERS: Mapping[type, tuple[type, Any]] = {
-    HybridConnectionTarget: (HybridConnectionTable, _build)
+    HybridConnectionTarget: (HybridConnectionTable, _build),
+    **WAY_OUT,
+    **UPDATE_NOTICE,
 }

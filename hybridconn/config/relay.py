@@ -32,6 +32,7 @@ from hybridconn.config.relay_tables import (
 )
 from hybridconn.config.secrets import Source
 from hybridconn.config.store import StoreSettings, StoreTable, build_store
+from hybridconn.config.update import UPDATE_NOTICE
 from hybridconn.core.entities import (
     AuthorizationRule,
     HybridConnection,
@@ -41,6 +42,7 @@ from hybridconn.core.entities import (
 from hybridconn.core.limits import Limits
 from hybridconn.core.names import fold
 from hybridconn.core.plan_limits import PlanLimits
+from hybridconn.operation.updates import UpdateSettings
 from hybridconn.tls import CertificateFiles
 
 
@@ -85,6 +87,9 @@ class RelayConfig:
     )
     audit: AuditSettings = field(
         factory=AuditSettings, metadata={"help": "", "table": True}
+    )
+    update_notice: UpdateSettings = field(
+        factory=UpdateSettings, metadata={"help": "", "table": True}
     )
     namespaces: tuple[Namespace, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "namespace"}
@@ -233,6 +238,7 @@ BUILDERS: Mapping[type, tuple[type, Any]] = {
     AuthorizationRule: (RuleTable, _build_rule),
     HybridConnection: (HybridConnectionTable, _build_entity),
     Namespace: (NamespaceTable, _build_namespace),
+    **UPDATE_NOTICE,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.application.service import IService
 from twisted.python import usage
 
 from hybridconn.config.listener import (
@@ -14,7 +15,14 @@ from hybridconn.config.listener import (
 from hybridconn.dialer import ReactorDialer
 from hybridconn.listener.service import ListenerService
 from hybridconn.memory import settle
-from hybridconn.startup import check_alone, load_or_exit, warn_if_insecure
+from hybridconn.operation.logs import OPTION, choose_log
+from hybridconn.startup import (
+    as_unit,
+    check_alone,
+    load_or_exit,
+    say_way_out,
+    warn_if_insecure,
+)
 
 _PROGRAM = "hclistener"
 
@@ -33,26 +41,40 @@ class Options(usage.Options):
         ["connection-string-file", "f", None, "A file with one connection string."],
         ["target", "t", None, "host:port of the target; else from the metadata."],
         ["ca-file", None, None, "PEM file with further authorities to trust."],
+        OPTION,
     ]
     optFlags = [  # noqa: RUF012  # Twisted's convention
         ["insecure", None, "Plain ws://, without TLS, for tests."],
     ]
 
+    def postOptions(self) -> None:
+        """Choose how the log is written (Twisted)."""
+        choose_log(self, _PROGRAM)
 
-def makeService(options: Options, reactor: Any = None) -> ListenerService:
+
+def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the listener; nothing is dialled before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
     config = load_or_exit(_PROGRAM, lambda: _config(options))
     warn_if_insecure(_PROGRAM, config.insecure)
+    say_way_out(_PROGRAM, config.way_out, not config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(
-            reactor, config.ca_files, config.timings.connect_timeout, config.tls
+            reactor,
+            config.ca_files,
+            config.timings.connect_timeout,
+            config.tls,
+            way_out=config.way_out,
         ),
     )
     reactor.callWhenRunning(settle)
-    return ListenerService(config, dialer, reactor)
+    listener = ListenerService(config, dialer, reactor)
+    return load_or_exit(
+        _PROGRAM,
+        lambda: as_unit(listener, reactor, config.update_notice, config.way_out),
+    )
 
 
 def _config(options: Options) -> ListenerConfig:

@@ -145,6 +145,7 @@ class RelayService(MultiService):
         self.front_door = FrontDoor(
             self.handler, limits, clock, admission, wall, new_guid
         )
+        self._certificates: list[CertificateStore] = []
         store.watch(self._changed)
 
     def listen_on(
@@ -163,12 +164,18 @@ class RelayService(MultiService):
         factory: IProtocolFactory = self.front_door
         if certificates is not None:
             factory = tls_factory(certificates, factory, self._clock, self._tls)
+            self._certificates.append(certificates)
             watch = TimerService(_CERTIFICATE_POLL, certificates.reload)
             watch.clock = self._clock
             watch.setServiceParent(self)
         port = PortService(endpoint, factory, *([failed] if failed else []))
         port.setServiceParent(self)
         return port
+
+    def reload_certificates(self) -> None:
+        """Take changed files over now."""
+        for certificates in self._certificates:
+            certificates.reload()
 
     def startService(self) -> None:
         """Let listeners and senders in (Twisted)."""

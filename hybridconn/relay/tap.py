@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from twisted.application.service import IService
 from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
@@ -23,10 +24,11 @@ from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
 from hybridconn.config.secrets import open_mistake
 from hybridconn.interfaces import IAudit, IClusterBus, IEntityStore
 from hybridconn.memory import settle
+from hybridconn.operation.logs import OPTION, choose_log
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
-from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
+from hybridconn.startup import as_unit, exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
 from hybridconn.tls import CertificateStore
 
@@ -48,10 +50,15 @@ class Options(usage.Options):
     optParameters = [  # noqa: RUF012  # Twisted's convention
         ["config", "c", None, "The configuration, see docs/options.md."],
         ["workers", "w", None, "Processes that share the work; else as configured."],
+        OPTION,
     ]
 
+    def postOptions(self) -> None:
+        """Choose how the log is written (Twisted)."""
+        choose_log(self, PROGRAM)
 
-def makeService(options: Options, reactor: Any = None) -> RelayService | Supervisor:
+
+def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the relay; nothing is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
@@ -70,7 +77,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
 
             check_store(PROGRAM, config)
         management = config.management
-        return Supervisor(
+        supervisor = Supervisor(
             os.path.abspath(file),
             (listen.interface, listen.port),
             _own_ports(config, workers),
@@ -81,6 +88,10 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
                 if management.port is None
                 else (management.interface, management.port)
             ),
+            log_format=options["log-format"],
+        )
+        return load_or_exit(
+            PROGRAM, lambda: as_unit(supervisor, reactor, config.update_notice)
         )
     reactor.callWhenRunning(settle)
     relay = make_relay(config, reactor, file)
@@ -90,7 +101,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
         certificates_of(config),
         exit_for_port(PROGRAM, shown),
     )
-    return relay
+    return load_or_exit(PROGRAM, lambda: as_unit(relay, reactor, config.update_notice))
 
 
 def make_relay(
@@ -150,6 +161,7 @@ def make_relay(
 
 def _attach(reloading: Reloading, relay: RelayService) -> None:
     reloading.adjust.append(lambda config: relay.desk.adjust(config.limits))
+    reloading.adjust.append(lambda _: relay.reload_certificates())
     reloading.setServiceParent(relay)
 
 

@@ -18,6 +18,7 @@ from twisted.internet.error import (
 from twisted.python.failure import Failure
 
 from hybridconn.tls import CertificateRejected
+from hybridconn.wayout.errors import LocalAddressError, ProxyError
 from hybridconn.websocket.base import ProtocolViolation
 from hybridconn.websocket.client import HandshakeRefused
 
@@ -30,6 +31,9 @@ _EXPECTED = (
     OSError,
     SSL.Error,
 )
+
+#: Those that say themselves what happened.
+_IN_WORDS = (ProtocolViolation, CertificateRejected, LocalAddressError, ProxyError)
 
 
 def is_surprise(failure: Failure) -> bool:
@@ -46,7 +50,7 @@ def explain(failure: Failure) -> str:
     if isinstance(error, HandshakeRefused):
         known = error.tracking_id in str(error)
         return str(error) if known else f"{error}, tracking id {error.tracking_id}"
-    if isinstance(error, ProtocolViolation | CertificateRejected):
+    if isinstance(error, _IN_WORDS):
         return str(error).rstrip(".")
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"

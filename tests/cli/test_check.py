@@ -196,6 +196,40 @@ class AgentTests(CheckTestCase):
             ],
         )
 
+    def test_way_out(self) -> None:
+        """By which proxy, as whom, from which address, and what is asked."""
+        self.certify()
+        self.environ["PW"] = "hunter2"
+        table = (
+            '[way_out]\nproxy = "http://proxy.corp:3128"\nproxy_user = "jo"\n'
+            'proxy_password_env = "PW"\nbind_address = "192.0.2.9"\n'
+            'client_certificate = "relay.pem"\nclient_key = "relay.key"\n'
+            '[update_notice]\nurl = "https://updates.example.net/"\n'
+        )
+        forward = '[[forward]]\nconnection_string_env = "OPEN"\nbind = "127.0.0.1:81"\n'
+        path = self.write("sender.toml", forward + table)
+        lines = self.lines(describe_sender(load_sender(path, self.environ)))
+        self.assertEqual(
+            lines[1:6],
+            [
+                "go out through the HTTP proxy proxy.corp:3128 as jo (basic)",
+                "  the password can be read on the way to the proxy",
+                "dial from 192.0.2.9",
+                f"show the certificate {self.folder}/relay.pem",
+                "ask https://updates.example.net/ for newer versions",
+            ],
+        )
+        self.environ["ALL_PROXY"] = "socks5://p"
+        path = self.write("sender.toml", forward)
+        lines = self.lines(describe_sender(load_sender(path, self.environ)))
+        self.assertEqual(
+            lines[1:3],
+            [
+                "go out through the SOCKS5 proxy p:1080",
+                "  which ALL_PROXY names; local addresses directly",
+            ],
+        )
+
 
 class CommandTests(CheckTestCase):
     """C{hybridconn check}."""
