@@ -29,6 +29,8 @@ NEAR_MICROSECONDS: Final = 1000
 #: of it makes an echo beside bulk no quicker, but costs a tenth of the speed.
 NEAR_SEND_BUFFER: Final = 212_992
 
+_UNIX: Final = getattr(socket, "AF_UNIX", None)
+
 # Linux's struct tcp_info, as far as tcpi_min_rtt.
 _TCP_INFO_MIN_RTT: Final = 148
 _TCP_INFO_BYTES: Final = 152
@@ -52,7 +54,7 @@ def tune(transport: Any, control: bool) -> None:
     transport.setTcpNoDelay(True)
     transport.setTcpKeepAlive(True)
     handle = getattr(transport, "getHandle", lambda: None)()
-    if not isinstance(handle, socket.socket):
+    if not isinstance(handle, socket.socket) or handle.family == _UNIX:
         return
     options = {
         "TCP_KEEPIDLE": KEEP_ALIVE_IDLE,
