@@ -121,7 +121,7 @@ class FileTests(ListenerTestCase):
     def test_mistakes(self) -> None:
         """Each value has its own mistake and mend."""
         for text, *words in (
-            ("", "hybrid_connection: is missing; add a [[hybrid_connection]]."),
+            ("", "hybrid_connection: is missing; add a [[hybrid_connection]]"),
             (f'ca_file = "gone"\n{ENTITY}', 'ca_file: there is no file "gone"'),
             (f'ca_file = "db"\n{ENTITY}', 'ca_file: "db" cannot be used'),
             (f'insecure = "no"\n{ENTITY}', "insecure: must be true or false"),
