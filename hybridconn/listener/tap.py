@@ -62,6 +62,11 @@ class ManagerService(MultiService):
         if admin is not None:
             admin.setServiceParent(self)
 
+    def privilegedStartService(self) -> None:
+        """Hear signals before anybody can know that we are here (Twisted)."""
+        self.steward.hear_signals()
+        super().privilegedStartService()
+
 
 def makeService(options: Options, reactor: Any = None) -> ManagerService:
     """Build the manager; nothing is dialled before it starts (Twisted)."""
@@ -94,7 +99,6 @@ def makeService(options: Options, reactor: Any = None) -> ManagerService:
             ),
         )
     reactor.callWhenRunning(settle)
-    reactor.callWhenRunning(steward.hear_signals)
     return ManagerService(manager, steward, admin)
 
 

@@ -46,12 +46,10 @@ class HcmCase(IntegrationTestCase):
         self.service.wait_log(r"LocalFrontDoor starting", since=since)
         return self.service
 
-    def hcm(
-        self, *arguments: str, status: int = 0, given: str = "", user: str | None = None
-    ) -> str:
+    def hcm(self, *arguments: str, status: int = 0, given: str = "") -> str:
         """Run a command to its end: what it printed."""
         argv = command("hcm", "--socket", str(self.stage.folder / "hcm.sock"))
-        found, said = output_of([*argv, *arguments], given=given.encode(), user=user)
+        found, said = output_of([*argv, *arguments], given=given.encode())
         self.assertEqual(found, status, said)
         self.assertNotIn("Traceback", said)
         for secret in self.stage.secrets():
