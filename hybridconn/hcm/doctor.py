@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -38,6 +37,11 @@ from hybridconn.listener.reject import Reject
 from hybridconn.web.agents import pooled_agent
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.words import explain, is_surprise
+
+try:
+    import resource
+except ImportError:  # there is none on Windows
+    resource = None  # type: ignore[assignment]  # see above
 
 #: Seconds for one look.
 PATIENCE: Final = 10.0
@@ -306,16 +310,13 @@ class Doctor:
                 True,
                 f"{'encrypted' if sealed else 'in private files'} in {settings.folder}",
             )
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = _FILES_EACH * self._manager.count + 64
-        good = most == resource.RLIM_INFINITY or most >= needed
-        yield Check(
-            "service",
-            "open files",
-            good,
-            f"{most} at most",
-            "" if good else f"raise the limit (LimitNOFILE=65536), {needed} at least",
-        )
+        if resource is not None:
+            most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            needed = _FILES_EACH * self._manager.count + 64
+            good = most == resource.RLIM_INFINITY or most >= needed
+            step = f"raise the limit (LimitNOFILE=65536), {needed} at least"
+            words = f"{most} at most"
+            yield Check("service", "open files", good, words, "" if good else step)
 
 
 def _views(checks: Iterable[Check]) -> Report:
