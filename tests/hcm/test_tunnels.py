@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
@@ -131,7 +131,9 @@ class WebTests(HcmTestCase):
         listener = self.listener()
         head = RequestHead("GET", "/one/", "1.1", (("Host", "relay.test"),))
         request: Any = FakeHeldRequest(head)
-        listener.respond(request)
+        with patch("hybridconn.listener.http_target.HttpTarget.respond") as respond:
+            listener.respond(request)
+        respond.assert_called_once_with(request)
         self.assertEqual(self.view("one")["tunnels"]["requests"], 1)
 
     def test_dialled_ahead(self) -> None:
