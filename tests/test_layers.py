@@ -25,6 +25,7 @@ LAYERS = (
         "certificates",
         "dialer",
         "eager",
+        "files",
         "idle",
         "jwks",
         "memory",
@@ -37,7 +38,16 @@ LAYERS = (
         "websocket",
     },
     {"config", "startup"},
-    {"cluster", "endpoints", "listener", "management", "relay", "sender", "stores"},
+    {
+        "cluster",
+        "endpoints",
+        "hcm",
+        "listener",
+        "management",
+        "relay",
+        "sender",
+        "stores",
+    },
     {"", "__main__", "cli", "testing"},
 )
 TOP = len(LAYERS) - 1

@@ -23,7 +23,6 @@ from hybridconn.core.text import printable, standard_phrase
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import (
     IAudit,
-    IBodySink,
     ICallers,
     IHeldRequest,
     IRequestHandler,
@@ -37,6 +36,7 @@ from hybridconn.management.routing import Route, Router
 from hybridconn.management.server import Server
 from hybridconn.management.tokens import Caller, Role
 from hybridconn.web.answers import Headers
+from hybridconn.web.gathering import gather_body
 
 #: Bytes of a request's body.
 MOST_BODY: Final = 1024 * 1024
@@ -105,17 +105,15 @@ class ManagementApi:
         request = turn.request
         request.authenticated()
         self._find(turn, caller)
-        if request.body_length == 0:
-            self._run(turn, b"")
-        elif (request.body_length or 0) > MOST_BODY:
+        if (request.body_length or 0) > MOST_BODY:
             raise _too_long()
-        else:
-            request.read_body(
-                _Gathering(
-                    lambda data: self._run(turn, data),
-                    lambda error: self._answer_error(turn, error),
-                )
-            )
+        gather_body(
+            request,
+            MOST_BODY,
+            lambda data: self._run(turn, data),
+            lambda: self._answer_error(turn, _too_long()),
+            lambda refusal: self._answer_error(turn, bad_request(f"{refusal}.")),
+        )
 
     def _find(self, turn: _Turn, caller: Caller) -> None:
         method = turn.request.head.method
@@ -276,39 +274,3 @@ def _check_version(version: str | None) -> None:
 
 def _too_long() -> ApiError:
     return bad_request(f"The body has more than {MOST_BODY} bytes.")
-
-
-@implementer(IBodySink)
-class _Gathering:
-    """A body of bounded size; one of the two is called, once."""
-
-    def __init__(
-        self, done: Callable[[bytes], None], failed: Callable[[ApiError], None]
-    ) -> None:
-        self._done = done
-        self._failed = failed
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._over = False
-
-    def body_received(self, data: bytes) -> None:
-        if self._over:
-            return
-        self._size += len(data)
-        self._parts.append(data)
-        if self._size > MOST_BODY:
-            self._end(_too_long())
-
-    def body_ended(self) -> None:
-        if not self._over:
-            self._over = True
-            self._done(b"".join(self._parts))
-
-    def body_failed(self, refusal: Refusal) -> None:
-        if not self._over:
-            self._end(bad_request(f"{refusal}."))
-
-    def _end(self, error: ApiError) -> None:
-        self._over = True
-        self._parts = []
-        self._failed(error)
