@@ -7,12 +7,13 @@ port that is taken with a traceback, or not at all.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import attrs
 from twisted.application.service import (
@@ -100,6 +101,16 @@ def check_alone(options: Mapping[str, Any], *others: str) -> None:
             raise ConfigError("command line", [f"command line: {text}"])
 
 
+#: What to do about a port that cannot be opened, by the error's number.
+_PORT_MENDS: Final[Mapping[object, str]] = {
+    errno.EACCES: (
+        "Choose a port from 1024 on, or give the program the capability"
+        " CAP_NET_BIND_SERVICE."
+    ),
+    errno.EADDRNOTAVAIL: "Choose an address that this machine has.",
+}
+
+
 def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
     """
     What to do when a port cannot be opened: end the process and say why.
@@ -109,12 +120,12 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
 
     def fail(failure: Failure) -> NoReturn:
         why: object = failure.value
+        number: object = None
         if isinstance(why, CannotListenError):
+            number = getattr(why.socketError, "errno", None)
             why = getattr(why.socketError, "strerror", None) or why.socketError
-        raise SystemExit(
-            f"{program}: cannot listen on {what}: {why}."
-            " Choose another port, or stop what uses it."
-        )
+        mend = _PORT_MENDS.get(number, "Choose another port, or stop what uses it.")
+        raise SystemExit(f"{program}: cannot listen on {what}: {why}. {mend}")
 
     return fail
 

@@ -19,12 +19,14 @@ PACKAGE = Path(hybridconn.__file__).parent
 LAYERS = (
     {"core"},
     {
+        "audit",
         "balancers",
         "callthread",
         "certificates",
         "dialer",
         "eager",
         "idle",
+        "jwks",
         "memory",
         "nap",
         "operation",

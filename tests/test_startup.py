@@ -1,18 +1,21 @@
-"""Tests of L{hybridconn.startup}: what is put around a program."""
+"""Tests of L{hybridconn.startup}."""
 
 from __future__ import annotations
 
+import errno
 import os
 from unittest.mock import patch
 
 from twisted.application.service import IServiceCollection, MultiService, Service
+from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.config import ConfigError
 from hybridconn.operation.notify import NotifyService
 from hybridconn.operation.updates import UpdateNotice, UpdateSettings
-from hybridconn.startup import as_unit, ports_open
+from hybridconn.startup import as_unit, exit_for_port, ports_open
 from hybridconn.tls import CertificateFiles, TLSConfigError
 from hybridconn.wayout.way import WayOut
 
@@ -77,3 +80,24 @@ class UnitTests(SynchronousTestCase):
         self.assertTrue(ports_open(whole))
         self.program.stopService()
         self.assertTrue(ports_open(whole))
+
+
+class PortTests(SynchronousTestCase):
+    """A port that cannot be opened."""
+
+    def test_mend(self) -> None:
+        """What the program ends with says what to do."""
+        for number, mend in (
+            (errno.EADDRINUSE, "stop what uses it."),
+            (errno.EACCES, "CAP_NET_BIND_SERVICE."),
+            (errno.EADDRNOTAVAIL, "an address that this machine has."),
+        ):
+            why = os.strerror(number)
+            error = CannotListenError("", 443, OSError(number, why))
+            ended = self.assertRaises(
+                SystemExit, exit_for_port("hcrelay", "0.0.0.0 port 443"), Failure(error)
+            )
+            said = str(ended.code)
+            start = f"hcrelay: cannot listen on 0.0.0.0 port 443: {why}. "
+            self.assertTrue(said.startswith(start), said)
+            self.assertTrue(said.endswith(mend), said)

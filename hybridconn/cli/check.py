@@ -84,13 +84,18 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
             yield "  share listeners with the other relays there"
     management = config.management
     if management.port is not None:
-        names = ", ".join(f"{token.name} ({token.role})" for token in management.tokens)
+        callers = [f"{token.name} ({token.role})" for token in management.tokens]
+        if management.oidc.issuer:
+            callers.append(f"those whose tokens {management.oidc.issuer} signs")
         yield (
             f"serve the management API on {management.interface}, port "
-            f"{management.port}, for {names}"
+            f"{management.port}, for {', '.join(callers)}"
         )
         if not ipaddress.ip_address(management.interface or "0.0.0.0").is_loopback:
             yield "  other machines can connect to it"
+    if config.audit.file:
+        what = " and uses of keys" if config.audit.data_plane else ""
+        yield f"write management calls{what} to {config.audit.file}"
     for namespace in config.namespaces:
         names = ", ".join(namespace.host_names) or "whatever name it is reached by"
         yield f"serve namespace {namespace.name} as {names}"

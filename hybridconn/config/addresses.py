@@ -148,7 +148,12 @@ def parse_target(text: str) -> Target:
     if re.match(r"https?:/", text, re.IGNORECASE):
         return Target(text, http=HttpUrl.parse(text))
     prefix, colon, _ = text.partition(":")
-    if not colon or not prefix or "/" in prefix or _looks_like_host(text):
+    if not colon and prefix:
+        raise ValueError(
+            "write it as host:port, as an http:// or https:// URL, or as the "
+            "description of a Twisted client endpoint, such as unix:/run/app.sock"
+        )
+    if not prefix or "/" in prefix or _looks_like_host(text):
         return Target(text, parse_host_port(text))
     if prefix.lower() in _BUILT_IN:
         _try_description(text)

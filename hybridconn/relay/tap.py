@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,10 +16,13 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python import usage
 
+from hybridconn.audit import AuditFile, NoAudit
 from hybridconn.balancers.registry import load_balancer
 from hybridconn.cluster.supervisor import Supervisor
+from hybridconn.config.mistakes import ConfigError
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
-from hybridconn.interfaces import IClusterBus, IEntityStore
+from hybridconn.config.secrets import open_mistake
+from hybridconn.interfaces import IAudit, IClusterBus, IEntityStore
 from hybridconn.memory import settle
 from hybridconn.operation.logs import OPTION, choose_log
 from hybridconn.relay.connecting import PublicUrl
@@ -119,9 +124,11 @@ def make_relay(
     @param group: names the processes of this relay, if there are several.
     @raise SystemExit: with what is wrong.
     """
+    audit = load_or_exit(PROGRAM, lambda: _audit(config))
     reloading = Reloading(lambda: load_relay(file), config, reactor)
     if not config.store.place:
-        relay = _relay(config, reactor, load_toml_store(config), own_port, bus)
+        entities = load_toml_store(config)
+        relay = _relay(config, reactor, entities, own_port, bus, audit)
         _attach(reloading, relay)
         return relay
     # A database's library is large, and most relays have no database.
@@ -138,7 +145,7 @@ def make_relay(
     if config.store.share_listeners:
         shared = open_bus(PROGRAM, config, reactor, group)
         several = shared if bus is None else BothBuses(bus, shared)
-    relay = _relay(config, reactor, store.book.entities, own_port, several)
+    relay = _relay(config, reactor, store.book.entities, own_port, several, audit)
     store.setServiceParent(relay)
     if shared is not None:
         shared.setServiceParent(relay)
@@ -147,7 +154,7 @@ def make_relay(
         management = management_endpoint(config, reactor)
     if management is not None:
         reloading.adjust.append(
-            manage(PROGRAM, relay, config, reactor, store.book, management)
+            manage(PROGRAM, relay, config, reactor, store.book, management, audit)
         )
     return relay
 
@@ -164,6 +171,7 @@ def _relay(
     entities: IEntityStore,
     own_port: int | None,
     bus: IClusterBus | None,
+    audit: IAudit,
 ) -> RelayService:
     return RelayService(
         reactor,
@@ -175,7 +183,20 @@ def _relay(
         log_requests=config.relay.log_requests,
         tls=config.relay.tls,
         bus=bus,
+        audit=audit if config.audit.data_plane else None,
     )
+
+
+def _audit(config: RelayConfig) -> IAudit:
+    file = config.audit.file
+    if not file:
+        return NoAudit()
+    try:
+        return AuditFile(file, time.time)
+    except OSError as error:
+        raise ConfigError(
+            "relay.toml", [f"[audit] file: {open_mistake(error, file, Path(file))}"]
+        ) from None
 
 
 def certificates_of(config: RelayConfig) -> CertificateStore | None:

@@ -29,7 +29,9 @@ from hybridconn.tls._lean import TLSPath, tls_protocol
 from hybridconn.tls._server import CertificateFiles, names_of, use_certificate
 
 _Codes = SSL.X509VerificationCodes
-_UNKNOWN_AUTHORITY: Final = "it comes from an authority that is not trusted here"
+_UNKNOWN_AUTHORITY: Final = (
+    "it comes from an authority that is not trusted here; ca_file adds one"
+)
 _REASONS: Final[Mapping[int, str]] = {
     _Codes.ERR_CERT_HAS_EXPIRED: "it has expired",
     _Codes.ERR_CERT_NOT_YET_VALID: "it is not valid yet",

@@ -65,6 +65,8 @@ def explain(failure: Failure) -> str:
     if isinstance(error, SSL.Error):
         queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
         words = "; ".join(str(entry[-1]) for entry in queue)
+        if "wrong version number" in words:
+            words += "; what answers there may speak no TLS"
         return f"TLS failed: {words}" if words else "TLS failed"
     if isinstance(error, ConnectError):
         number = error.osError

@@ -11,6 +11,7 @@ from hybridconn.cli.check import describe_listener, describe_relay, describe_sen
 from hybridconn.config import load_listener, load_relay, load_sender
 from hybridconn.stores.vault import Vault
 from tests.config.case import KEY, STRING, ConfigTestCase
+from tests.management.signers import EC_KEY, jwk_of, jwks
 
 # The tests' certificates are made for 365 days from here, less an hour.
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,6 +62,28 @@ class RelayTests(CheckTestCase):
                 "    Azure's own connection manager takes letters, digits and hyphens "
                 "only",
                 "use the limit accept_timeout = 5.0 (usually 30.0)",
+            ],
+        )
+
+    def test_managed(self) -> None:
+        """Who may manage it, and where that is written down."""
+        self.certify()
+        self.write("store.key", Vault.new_key())
+        self.write("keys", jwks(jwk_of(EC_KEY)))
+        said = self.relay(
+            '[listen]\ncertificate = "relay.pem"\nkey = "relay.key"\n'
+            '[store]\npath = "relay.db"\nkey_file = "store.key"\n'
+            "[management]\nport = 8444\n"
+            '[management.oidc]\nissuer = "https://login.test"\njwks_file = "keys"\n'
+            '[audit]\nfile = "audit.jsonl"\ndata_plane = true\n'
+        )
+        self.assertEqual(
+            said[3:],
+            [
+                f"keep what is managed in {self.folder}/relay.db",
+                "serve the management API on 127.0.0.1, port 8444, for those whose "
+                "tokens https://login.test signs",
+                f"write management calls and uses of keys to {self.folder}/audit.jsonl",
             ],
         )
 
