@@ -166,6 +166,18 @@ def _raise(failure: Failure) -> NoReturn:
     raise AssertionError("unreachable")
 
 
+def environments_way_out() -> WayOut:
+    """
+    By which proxy the environment wants us to go out.
+
+    @raise ConfigError: it names one that is none.
+    """
+    try:
+        return from_environment(os.environ)
+    except BadEnvironment as error:
+        raise ConfigError("environment", [f"environment: {error}."]) from None
+
+
 def as_unit(
     service: IService,
     reactor: Any,
@@ -184,10 +196,7 @@ def as_unit(
     whole = service
     if updates.url:
         if way_out is None:
-            try:
-                way_out = from_environment(os.environ)
-            except BadEnvironment as error:
-                raise ConfigError("environment", [f"environment: {error}."]) from None
+            way_out = environments_way_out()
         # Our own certificate is for relays.
         way_out = attrs.evolve(way_out, client_certificate=None)
         dialer = ReactorDialer(reactor, updates.ca_files, way_out=way_out)
