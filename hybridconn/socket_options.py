@@ -23,6 +23,8 @@ KEEP_ALIVE_PROBES: Final = 3
 #: Milliseconds that sent data may stay without acknowledgement.
 USER_TIMEOUT_MS: Final = 30_000
 
+_UNIX: Final = getattr(socket, "AF_UNIX", None)
+
 
 def tune(transport: Any, control: bool) -> None:
     """
@@ -42,7 +44,7 @@ def tune(transport: Any, control: bool) -> None:
     transport.setTcpNoDelay(True)
     transport.setTcpKeepAlive(True)
     handle = getattr(transport, "getHandle", lambda: None)()
-    if not isinstance(handle, socket.socket):
+    if not isinstance(handle, socket.socket) or handle.family == _UNIX:
         return
     options = {
         "TCP_KEEPIDLE": KEEP_ALIVE_IDLE,

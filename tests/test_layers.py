@@ -24,6 +24,7 @@ LAYERS = (
         "certificates",
         "dialer",
         "eager",
+        "files",
         "idle",
         "memory",
         "nap",
@@ -33,7 +34,16 @@ LAYERS = (
         "websocket",
     },
     {"config", "startup"},
-    {"cluster", "endpoints", "listener", "management", "relay", "sender", "stores"},
+    {
+        "cluster",
+        "endpoints",
+        "hcm",
+        "listener",
+        "management",
+        "relay",
+        "sender",
+        "stores",
+    },
     {"", "__main__", "cli", "testing"},
 )
 TOP = len(LAYERS) - 1

@@ -5,15 +5,13 @@ Writes files whole or not at all, with their mode from the first moment.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 from attrs import frozen
 
-#: What only the owner may read, and what others may too.
-PRIVATE, PUBLIC = 0o600, 0o644
+from hybridconn.files import replace_file
 
 
 @frozen
@@ -39,23 +37,8 @@ def write_files(folder: Path, files: Mapping[str, NewFile]) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, file in files.items():
-            _write(folder / name, file)
+            replace_file(folder / name, file.content, file.private)
     except OSError as error:
         raise click.ClickException(
             f"{folder} cannot be written: {error.strerror}."
         ) from None
-
-
-def _write(path: Path, file: NewFile) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    descriptor = os.open(beside, flags, PRIVATE if file.private else PUBLIC)
-    try:
-        with open(descriptor, "wb") as opened:
-            opened.write(file.content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -12,11 +12,20 @@ import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import Target, parse_target
+from hybridconn.config.hcm import (
+    AdminSettings,
+    Allowed,
+    ConnectionsSettings,
+    ConnectionsTable,
+    WhenDown,
+    build_connections,
+)
 from hybridconn.config.kinds import (
     Authorities,
     DataPathName,
     FileName,
     Kind,
+    Name,
     Seconds,
     Share,
     TLSPathName,
@@ -36,7 +45,12 @@ from hybridconn.config.roles import (
     connections,
     option_values,
 )
-from hybridconn.config.secrets import Source, connection_string
+from hybridconn.config.secrets import (
+    DiscontinuedMistake,
+    Source,
+    connection_string,
+)
+from hybridconn.core.allow_list import AllowList
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http import split_authority
 from hybridconn.core.names import fold
@@ -143,6 +157,12 @@ class HybridConnectionTarget:
     @ivar reuse: whether senders may carry one connection after the other.
     @ivar dial_ahead: whether the target is reached before there is a connection.
     @ivar http: what else there is to say of an HTTP target.
+    @ivar name: what commands call it; empty: as its entity path.
+    @ivar check_interval: seconds between two looks at the target; L{None}: none.
+    @ivar check_timeout: seconds for one.
+    @ivar withdraw: leave the relay while the target is down.
+    @ivar file: that its connection string was read from, if from one of its own.
+    @ivar discontinued: it is of a kind that is no more: never listened on.
     """
 
     connection: ConnectionString
@@ -151,11 +171,31 @@ class HybridConnectionTarget:
     reuse: bool = True
     dial_ahead: bool = False
     http: HttpTargetSettings = field(factory=HttpTargetSettings)
+    name: str = ""
+    check_interval: float | None = None
+    check_timeout: float = 5.0
+    withdraw: bool = False
+    file: str = ""
+    discontinued: bool = False
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """The hybrid connection that it is; there is one listener for it here."""
+        found = self.connection
+        return found.host, found.port, fold(found.entity_path or "")
 
 
 @frozen
 class HybridConnectionTable:
     """C{[[hybrid_connection]]} of a listener."""
+
+    name: Name | None = field(
+        default=None,
+        metadata={
+            "help": "What commands and the log of the manager call it. Without it, its "
+            "entity path, with the relay's host behind an `@` if that is taken."
+        },
+    )
 
     connection_string_file: FileName | None = field(
         default=None, metadata={"help": FILE_HELP}
@@ -165,6 +205,14 @@ class HybridConnectionTable:
     )
     connection_string: str | None = field(
         default=None, repr=False, metadata={"help": STRING_HELP}
+    )
+    connection_string_sealed: str | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "help": "The same, encrypted by `hybridconn hcm add`; only in files of the "
+            "folder of `[connections]`."
+        },
     )
     target: _Target | None = field(
         default=None,
@@ -179,6 +227,24 @@ class HybridConnectionTable:
     target_timeout: Seconds = field(
         default=10.0,
         metadata={"help": "For reaching the target; then the sender is refused."},
+    )
+    target_check_interval: Seconds | None = field(
+        default=None,
+        metadata={
+            "help": "Look whether the target takes a TCP connection, each so many "
+            "seconds. Without it only senders find out."
+        },
+    )
+    target_check_timeout: Seconds = field(
+        default=5.0, metadata={"help": "For one such look."}
+    )
+    target_down: WhenDown = field(
+        default="reject",
+        metadata={
+            "help": "With `target_check_interval`, while the target is down: `reject` "
+            "tells each sender so at once; `withdraw` leaves the relay, so that "
+            "other listeners get the senders."
+        },
     )
     reuse: bool = field(
         default=True,
@@ -224,8 +290,13 @@ class HybridConnectionTable:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read and lets a listener in."""
         yield from _check_http(table)
+        for key in ("target_check_timeout", "target_down"):
+            if key in table and "target_check_interval" not in table:
+                yield Mistake("goes only with target_check_interval; add it.", key)
         try:
             found = connection_string(table, source)
+        except DiscontinuedMistake:
+            pass  # it is shown as such
         except Mistake as mistake:
             yield mistake
         else:
@@ -258,6 +329,15 @@ def _check_http(table: Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 @frozen
+class ConnectionsFile:
+    """A file in the folder of C{[connections]}."""
+
+    hybrid_connections: tuple[HybridConnectionTarget, ...] = field(
+        default=(), metadata={"help": "", "table": True, "key": "hybrid_connection"}
+    )
+
+
+@frozen
 class ListenerConfig:
     """The whole file."""
 
@@ -268,9 +348,29 @@ class ListenerConfig:
     timings: ListenerTimings = field(
         factory=ListenerTimings, metadata={"help": "", "table": True}
     )
+    allow_targets: tuple[Allowed, ...] = field(
+        default=(),
+        metadata={
+            "help": "The only targets that may be reached, whatever a hybrid "
+            "connection's metadata says: `host:port` with a name, `*.name`, `*`, an "
+            "address or a network such as `10.0.0.0/8`, and a port, a range `1-1024` "
+            "or `*`; or `unix:/path`. Without entries, all."
+        },
+    )
+    admin: AdminSettings = field(
+        factory=AdminSettings, metadata={"help": "", "table": True}
+    )
+    connections: ConnectionsSettings = field(
+        factory=ConnectionsSettings, metadata={"help": "", "table": True}
+    )
     hybrid_connections: tuple[HybridConnectionTarget, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "hybrid_connection"}
     )
+
+    @property
+    def allowed(self) -> AllowList:
+        """The targets that may be reached."""
+        return AllowList(self.allow_targets)
 
     @property
     def ca_files(self) -> tuple[str, ...]:
@@ -280,9 +380,13 @@ class ListenerConfig:
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """There is a hybrid connection, and none is there twice."""
-        if not table.get("hybrid_connection"):
+        own = table.get("connections")
+        more = isinstance(own, Mapping) and own.get("folder")
+        if not table.get("hybrid_connection") and not more:
             yield Mistake(
-                "is missing; add a [[hybrid_connection]].", "hybrid_connection"
+                "is missing; add a [[hybrid_connection]], or [connections] with a "
+                "folder for them.",
+                "hybrid_connection",
             )
         first: dict[object, int] = {}
         for index, key, found in connections(table, "hybrid_connection", source):
@@ -304,7 +408,7 @@ def load_listener(
 
     @raise ConfigError: with all that is wrong.
     """
-    return _finish(load_file(file, ListenerConfig, BUILDERS, environ))
+    return with_security(load_file(file, ListenerConfig, BUILDERS, environ))
 
 
 def listener_from_options(
@@ -329,10 +433,11 @@ def listener_from_options(
         {"ca_file": ca_file, "insecure": insecure},
         environ,
     )
-    return _finish(load_options(raw, ListenerConfig, BUILDERS, environ))
+    return with_security(load_options(raw, ListenerConfig, BUILDERS, environ))
 
 
-def _finish(config: ListenerConfig) -> ListenerConfig:
+def with_security(config: ListenerConfig) -> ListenerConfig:
+    """The same, with C{insecure} in each connection string too."""
     secure = not config.insecure
     return attrs.evolve(
         config,
@@ -347,7 +452,14 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
-    found = connection_string(given, source)
+    discontinued = False
+    try:
+        found = connection_string(given, source)
+    except DiscontinuedMistake as mistake:
+        found = ConnectionString(
+            mistake.error.host, entity_path=mistake.error.name or "unknown"
+        )
+        discontinued = True
     authorities = table.target_ca_file
     return HybridConnectionTarget(
         found,
@@ -361,9 +473,18 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
             () if authorities is None else (str(authorities),),
             table.target_insecure,
         ),
+        table.name or "",
+        table.target_check_interval,
+        table.target_check_timeout,
+        table.target_down == "withdraw",
+        str(source.path(table.connection_string_file))
+        if table.connection_string_file
+        else "",
+        discontinued,
     )
 
 
 BUILDERS: Mapping[type, tuple[type, Any]] = {
-    HybridConnectionTarget: (HybridConnectionTable, _build)
+    HybridConnectionTarget: (HybridConnectionTable, _build),
+    ConnectionsSettings: (ConnectionsTable, build_connections),
 }

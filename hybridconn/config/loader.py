@@ -71,6 +71,7 @@ def load_file(
     cls: type[_T],
     builders: _Builders,
     environ: Mapping[str, str],
+    unseal: Callable[[str], str] | None = None,
 ) -> _T:
     """
     Read a TOML file.
@@ -79,10 +80,11 @@ def load_file(
     @param builders: for values that are no table themselves: the table class
         that describes each, and the function that makes the value of it.
     @param environ: the environment variables that the file may refer to.
+    @param unseal: as L{Source} has it.
     @raise ConfigError: with all that is wrong.
     """
     path = Path(file)
-    source = Source(os.fspath(file), path.parent, environ)
+    source = Source(os.fspath(file), path.parent, environ, unseal)
     try:
         with path.open("rb") as opened:
             open_to_others = permission_mistake(opened, path, environ)

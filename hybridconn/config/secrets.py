@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from attrs import frozen
 
 from hybridconn.config.mistakes import Mistake, shown
-from hybridconn.core.connection_string import ConnectionString, ConnectionStringError
+from hybridconn.core.connection_string import (
+    ConnectionString,
+    ConnectionStringError,
+    Discontinued,
+)
 
 #: The variable that is looked at when a command line names no configuration.
 DEFAULT_VARIABLE = "HYBRIDCONN_CONNECTION_STRING"
@@ -25,6 +29,7 @@ CONNECTION_KEYS = (
     "connection_string_file",
     "connection_string_env",
     "connection_string",
+    "connection_string_sealed",
 )
 _SECRET_KEYS = frozenset({"primary_key", "secondary_key", "connection_string"})
 _MOST_BYTES = 1024 * 1024
@@ -38,11 +43,14 @@ class Source:
     @ivar name: the file as its user wrote it, for messages.
     @ivar folder: where relative file names in it are looked up.
     @ivar environ: the environment variables.
+    @ivar unseal: opens a connection string that is encrypted; raises L{ValueError}
+        with a sentence.  L{None}: there is no key.
     """
 
     name: str
     folder: Path
     environ: Mapping[str, str]
+    unseal: Callable[[str], str] | None = None
 
     def path(self, text: str) -> Path:
         """The file that C{text} names."""
@@ -123,6 +131,14 @@ def read_bytes(text: str, source: Source, private: bool) -> bytes:
     return content
 
 
+class DiscontinuedMistake(Mistake):
+    """A connection string is of a kind that is no more."""
+
+    def __init__(self, error: Discontinued, *path: str | int) -> None:
+        super().__init__(f"holds what is no longer of use: {error}.", *path)
+        self.error = error
+
+
 def connection_string(table: Mapping[str, Any], source: Source) -> ConnectionString:
     """
     Find and read the connection string of a table.
@@ -147,8 +163,11 @@ def connection_string(table: Mapping[str, Any], source: Source) -> ConnectionStr
     try:
         parsed = ConnectionString.parse(_text(key, value, source))
         parsed.require_entity_path()
+    except Discontinued as error:
+        raise DiscontinuedMistake(error, key) from None
     except ConnectionStringError as error:
-        held = "" if key == "connection_string" else f"{shown(value)} holds "
+        here = key in ("connection_string", "connection_string_sealed")
+        held = "" if here else f"{shown(value)} holds "
         raise Mistake(f"{held}no usable connection string: {error}.", key) from None
     except Mistake as mistake:
         raise Mistake(mistake.text, key) from None
@@ -158,6 +177,16 @@ def connection_string(table: Mapping[str, Any], source: Source) -> ConnectionStr
 def _text(key: str, value: str, source: Source) -> str:
     if key == "connection_string":
         return value
+    if key == "connection_string_sealed":
+        if source.unseal is None:
+            raise Mistake(
+                "is encrypted and there is no key; name it as key_file in the table "
+                "[connections] of listener.toml."
+            )
+        try:
+            return source.unseal(value)
+        except ValueError as error:
+            raise Mistake(f"cannot be opened: {error}.") from None
     if key == "connection_string_env":
         found = source.environ.get(value)
         if not found:

@@ -167,13 +167,26 @@ def store_keys(table: Mapping[str, Any], source: Source) -> tuple[str, ...]:
     """
     if not table.get("path") and not table.get("url"):
         return ()
-    held = _held(table, source, "key")
-    if held is None:
+    keys = fernet_keys(table, source)
+    if not keys:
         raise Mistake(
             "is missing; make a key with: hybridconn store-key, in a file that only "
             "its owner may read, and name it here.",
             "key_file",
         )
+    return keys
+
+
+def fernet_keys(table: Mapping[str, Any], source: Source) -> tuple[str, ...]:
+    """
+    The keys that C{key_file} or C{key_env} of a table leads to, the newest first;
+    none if neither is there.
+
+    @raise Mistake: both are, or one is no key.
+    """
+    held = _held(table, source, "key")
+    if held is None:
+        return ()
     key, text = held
     keys = tuple(line.strip() for line in text.splitlines() if line.strip())
     try:

@@ -29,6 +29,10 @@ _NAMES = {
         "Authentication",
     )
 }
+#: Those of the kind that ended with Azure BizTalk Services.
+_RETIRED_NAMES = frozenset({"sharedsecretissuer", "sharedsecretvalue"})
+_RETIRED_HOST = re.compile(r"://([^/:?#;]+)(?:[^;]*/([^/;]+))?", re.IGNORECASE)
+_RETIRED_DOMAIN = ".biztalk.windows.net"
 _ENDPOINT = re.compile(r"(?:sb|https|wss)://([^/?#]*)(.*)", re.IGNORECASE)
 _TIME_SPAN = re.compile(
     r"(?:(?P<d>[0-9]{1,4})\.)?(?P<h>[0-9]{1,2}):(?P<m>[0-9]{1,2}):"
@@ -44,6 +48,25 @@ class ConnectionStringError(ValueError):
     A connection string cannot be used.  The message names the part that is
     wrong and never repeats its value.
     """
+
+
+class Discontinued(ConnectionStringError):
+    """
+    The string is of a BizTalk hybrid connection, a kind that is no more.
+
+    @ivar host: where it was.
+    @ivar name: as far as the string tells it.
+    """
+
+    note = (
+        "BizTalk hybrid connections ended with Azure BizTalk Services on 31 May 2018; "
+        "make a hybrid connection of a relay and add its connection string instead"
+    )
+
+    def __init__(self, host: str, name: str) -> None:
+        super().__init__(self.note)
+        self.host = host
+        self.name = name
 
 
 @frozen
@@ -79,7 +102,9 @@ class ConnectionString:
         quotes are ignored.
 
         @raise ConnectionStringError: naming the part that is wrong.
+        @raise Discontinued: it is of a kind that is no more.
         """
+        _refuse_retired(text)
         values = _split(text)
         if "Authentication" in values:
             raise ConnectionStringError(
@@ -199,6 +224,14 @@ def _split(text: str) -> dict[str, str]:
     if not values:
         raise ConnectionStringError("it is empty")
     return values
+
+
+def _refuse_retired(text: str) -> None:
+    names = {part.partition("=")[0].strip().lower() for part in text.split(";")}
+    found = _RETIRED_HOST.search(text)
+    host = found[1].lower() if found else ""
+    if names & _RETIRED_NAMES or host.endswith(_RETIRED_DOMAIN):
+        raise Discontinued(host or "unknown", (found and found[2]) or "unknown")
 
 
 def _endpoint(value: str | None) -> tuple[str, int]:

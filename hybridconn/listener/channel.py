@@ -56,7 +56,11 @@ from hybridconn.listener.states import (
 from hybridconn.listener.tokens import MintedToken, TokenMint
 from hybridconn.socket_options import tune
 from hybridconn.websocket.base import ProtocolViolation
-from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
+from hybridconn.websocket.client import (
+    HandshakeRefused,
+    TunnelClientProtocol,
+    connect_websocket,
+)
 from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.messages import MessageSink
@@ -103,6 +107,8 @@ class ControlChannelClient:
     this version does not know (L{command_received}).
 
     @ivar last_error: why it is, or last was, offline; empty before that.
+    @ivar last_refusal: the relay's answer, if that was the reason.
+    @ivar tracking_id: of the dial that is under way, or led to the present channel.
     @param connection: the relay, the entity and what opens it.
     @param user: told of every change and of every sender.
     @param reactor: the clock.
@@ -112,6 +118,8 @@ class ControlChannelClient:
 
     log = Logger()
     last_error = ""
+    last_refusal: HandshakeRefused | None = None
+    tracking_id = ""
 
     def __init__(
         self,
@@ -205,6 +213,30 @@ class ControlChannelClient:
         self._stopping.append(stopped)
         return stopped
 
+    @property
+    def unanswered(self) -> float | None:
+        """
+        Since how many seconds a ping of the open channel has had no answer;
+        L{None}: none is waited for.
+        """
+        state = self._state
+        if not isinstance(state, Online):
+            return None
+        return self._keeper.unanswered(state.tunnel, self._clock.seconds())
+
+    def hurry(self) -> None:
+        """
+        Time has jumped: make a new token, see whether the relay is there still, and
+        dial now if that is to be done later.
+        """
+        state = self._state
+        if isinstance(state, Online):
+            if state.renewal is not None:
+                state.renewal.reset(0.0)
+            self._keeper.ping(state.tunnel, self._clock.seconds())
+        elif isinstance(state, Waiting):
+            state.timer.reset(0.0)
+
     def when_online(self, fail_first: bool = True) -> Deferred[None]:
         """
         @param fail_first: whether a failed dial is the answer; dialling goes on
@@ -223,6 +255,7 @@ class ControlChannelClient:
     def _connect(self) -> None:
         tracking = TrackingId.choose(None, self._new_guid)
         state = self._state = Connecting(str(tracking))
+        self.tracking_id = state.tracking_id
         url = websocket_url(self.connection, "listen", tracking.guid)
 
         def dial(token: MintedToken) -> Deferred[Any]:
@@ -267,7 +300,9 @@ class ControlChannelClient:
         if is_surprise(failure):
             self.log.failure("{entity}: dialling failed", failure, entity=self.entity)
         if self._state is state:
-            self._wait(explain(failure))
+            error = failure.value
+            refusal = error if isinstance(error, HandshakeRefused) else None
+            self._wait(explain(failure), refusal)
             self._fail_waiters(failure, False)
 
     # --- Online ---
@@ -380,8 +415,8 @@ class ControlChannelClient:
 
     # --- Waiting ---
 
-    def _wait(self, reason: str) -> None:
-        self.last_error = reason
+    def _wait(self, reason: str, refusal: HandshakeRefused | None = None) -> None:
+        self.last_error, self.last_refusal = reason, refusal
         delay = self._backoff.next()
         self._state = Waiting(self._clock.callLater(delay, self._connect))
         self.log.warn(

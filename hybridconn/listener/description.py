@@ -35,11 +35,17 @@ class Description:
     What the relay says of one hybrid connection.
 
     @ivar listeners: how many listen now; L{None} if that is not said.
+    @ivar created: when it was made, and C{updated}: changed, as the relay writes it;
+        empty if it does not say.
+    @ivar date: when it was read, by the relay's clock, as HTTP writes it.
     """
 
     user_metadata: str = field(default="", repr=False)
     requires_client_authorization: bool = True
     listeners: int | None = None
+    created: str = ""
+    updated: str = ""
+    date: str = ""
 
     @property
     def endpoint(self) -> str | None:
@@ -73,6 +79,8 @@ def parse_description(body: bytes, content_type: str = "") -> Description:
         user_metadata=values.get("UserMetadata", ""),
         requires_client_authorization=required != "false",
         listeners=int(listeners) if _is_count(listeners) else None,
+        created=_text(entry, "published") or values.get("CreatedAt", "").strip(),
+        updated=_text(entry, "updated") or values.get("UpdatedAt", "").strip(),
     )
 
 
@@ -89,6 +97,10 @@ def _parse(body: bytes) -> ElementTree.Element:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError:
         raise DescriptionError("the description is no XML") from None
+
+
+def _text(entry: ElementTree.Element, name: str) -> str:
+    return (entry.findtext(f"{_ATOM}{name}") or "").strip()
 
 
 def _is_count(text: str) -> bool:

@@ -62,14 +62,39 @@ class ForwardConnector:
                 destination=str(target),
                 tracking_id=accept.id,
             )
-            factory: Any = Factory.forProtocol(lambda: Joint(names))
-            factory.noisy = False
-            dialled: Deferred[Any] = self._endpoint(target).connect(factory)
-            dialled = with_timeout(dialled, self._clock, self._timeout)
-            return dialled.addErrback(self._explain, target)
+            return self.dial(target, names)
 
         found: Deferred[Any] = maybeDeferred(self._target)
         return found.addCallback(dial)
+
+    # --- to be extended ---
+
+    def dial(self, target: Target, names: JointNames) -> Deferred[Joint]:
+        """
+        Reach C{target} for one sender.  To be extended.
+
+        @return: fails with L{Reject}.
+        """
+        return self.open(self._endpoint(target), target, lambda: Joint(names))
+
+    # --- for subclasses ---
+
+    def open(
+        self,
+        endpoint: IStreamClientEndpoint,
+        target: Target,
+        build: Callable[[], Joint],
+    ) -> Deferred[Joint]:
+        """
+        Connect.
+
+        @return: fails with L{Reject}.
+        """
+        factory: Any = Factory.forProtocol(build)
+        factory.noisy = False
+        dialled: Deferred[Any] = endpoint.connect(factory)
+        dialled = with_timeout(dialled, self._clock, self._timeout)
+        return dialled.addErrback(self._explain, target)
 
     def _explain(self, failure: Failure, target: Target) -> Failure:
         """The reason as the sender gets it: the target's address, no more."""

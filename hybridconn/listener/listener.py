@@ -193,6 +193,18 @@ class HybridConnectionListener(Service):
     def offline(self, reason: str) -> None:
         """Not, or no longer, registered; it dials again.  May be extended."""
 
+    def sender_refused(self, accept: Accept, no: Reject) -> None:
+        """A sender was told no.  May be extended."""
+
+    def sender_lost(self, accept: Accept, reason: str) -> None:
+        """The relay did not let us in for a sender.  May be extended."""
+
+    def sender_joined(self, accept: Accept, end: ITunnelEnd) -> None:
+        """A sender is joined to what was reached for it.  May be extended."""
+
+    def sender_left(self, accept: Accept, end: ITunnelEnd) -> None:
+        """Both are gone again.  May be extended."""
+
     # --- for everybody ---
 
     @property
@@ -217,6 +229,10 @@ class HybridConnectionListener(Service):
     def startService(self) -> None:
         """Begin to listen (Twisted)."""
         super().startService()
+        self.begin()
+
+    def begin(self) -> None:
+        """Go to the relay.  May be overridden, to go later."""
         self.channel.start()
 
     def stopService(self) -> Deferred[Any]:
@@ -227,11 +243,19 @@ class HybridConnectionListener(Service):
             over, for which they have C{drain_timeout}.
         """
         super().stopService()
+        return gatherResults([self.leave(), self._drain()])
+
+    def leave(self) -> Deferred[None]:
+        """
+        Take no more senders; tunnels that run go on.
+
+        @return: fires when the control channel is closed.
+        """
         for pending in tuple(self._pending):
             pending.cancel()
         for carrier in tuple(self._carriers):
             carrier.retire(GOING_AWAY, _STOPS)
-        return gatherResults([self.channel.stop(), self._drain()])
+        return self.channel.stop()
 
     # --- ChannelUser ---
 
@@ -286,12 +310,14 @@ class HybridConnectionListener(Service):
         except BaseException as error:
             if end is not None:
                 end.abandon()
+            reason = explain(Failure(error))
+            self.sender_lost(accept, reason)
             # A sender that left, or went to another listener, is no news.
             self.log.info(
                 "{entity}: no tunnel for {peer}: {reason}, tracking id {tracking_id}",
                 entity=self.entity,
                 peer=f"{accept.remote_address}:{accept.remote_port}",
-                reason=explain(Failure(error)),
+                reason=reason,
                 tracking_id=accept.id,
             )
             if is_surprise(Failure(error)):
@@ -402,15 +428,15 @@ class HybridConnectionListener(Service):
             return fail(ConnectError(string="the address names no host"))
 
     def _join(self, end: ITunnelEnd, tunnel: ITunnel, accept: Accept) -> Deferred[None]:
+        self.sender_joined(accept, end)
         done = end.join(tunnel)
-        if not done.called:
-            self._tunnels[end] = done
+        self._tunnels[end] = done
 
-            def over(_: None) -> None:
-                del self._tunnels[end]
+        def over(_: None) -> None:
+            del self._tunnels[end]
+            self.sender_left(accept, end)
 
-            done.addCallback(over)
-        return done
+        return done.addCallback(over)
 
     async def _reject(self, accept: Accept, no: Reject) -> None:
         self._log_refusal(accept, no)
@@ -427,6 +453,7 @@ class HybridConnectionListener(Service):
             self._refusal_lost(accept, "the relay took it for a tunnel")
 
     def _log_refusal(self, accept: Accept, no: Reject) -> None:
+        self.sender_refused(accept, no)
         self.log.info(
             "{entity}: refused {peer}: {status} {description},"
             " tracking id {tracking_id}",

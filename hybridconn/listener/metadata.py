@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Protocol, connectionDone
@@ -93,6 +94,8 @@ class MetadataTarget:
     The target that the metadata names, kept up to date.  While the relay does
     not answer, the one that is known stays good.
 
+    @ivar description: the last one that was read.
+
     @param refresh: seconds between two readings.
     """
 
@@ -107,6 +110,8 @@ class MetadataTarget:
     ) -> None:
         self._reader = reader
         self._entity = entity
+        self.description: Description | None = None
+        self._was_read = False
         self._target: Target | None = None
         self._error = "its metadata was not read yet"
         self._reading: _Reading | None = None
@@ -114,6 +119,16 @@ class MetadataTarget:
         self._refresh = refresh
         self._loop = LoopingCall(self._read_again)
         self._loop.clock = reactor
+
+    @property
+    def known(self) -> Target | None:
+        """The target, as far as it was read."""
+        return self._target
+
+    @property
+    def error(self) -> str:
+        """Why the last reading gave no target; empty if it did, or was not made."""
+        return self._error if self._was_read else ""
 
     def start(self) -> None:
         """The listener is online: read now, and again from time to time."""
@@ -175,6 +190,7 @@ class MetadataTarget:
         if self._reading is not reading:
             return  # given up
         self._reading = None
+        self._was_read = True
         if isinstance(result, Failure):
             self._complain(result)
         else:
@@ -190,6 +206,7 @@ class MetadataTarget:
         self.log.failure("{entity}: its metadata", failure, entity=self._entity)
 
     def _take(self, description: Description) -> None:
+        self.description = description
         endpoint = description.endpoint
         if endpoint is None:
             self._keep('its metadata has no key "endpoint" with host:port')
@@ -199,6 +216,7 @@ class MetadataTarget:
         except ValueError as error:
             self._keep(f"its metadata names no usable endpoint: {error}")
             return
+        self._error = ""
         if target != self._target:
             self._target = target
             self.log.info(
@@ -249,7 +267,8 @@ def _read_answer(response: IResponse) -> Deferred[Description]:
             reason = printable(response.phrase.decode("latin-1"))
             raise DescriptionError(f"the relay answered {response.code} {reason}")
         kinds = response.headers.getRawHeaders("Content-Type") or [""]
-        return parse_description(body, kinds[0])
+        dates = response.headers.getRawHeaders("Date") or [""]
+        return evolve(parse_description(body, kinds[0]), date=dates[0])
 
     return collector.body.addCallback(parse)
 

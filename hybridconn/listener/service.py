@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, succeed
@@ -58,9 +59,7 @@ class TargetListener(HybridConnectionListener):
                 reactor,
                 timings.metadata_refresh,
             )
-        connector: Any = ForwardConnector(
-            self.target, entity, reactor, one.target_timeout
-        )
+        connector: Any = self.make_connector(entity, reactor, one.target_timeout)
         responder = None
         if one.target is not None and one.target.http is not None:
             way: IDialer = target_dialer or ReactorDialer(
@@ -91,6 +90,12 @@ class TargetListener(HybridConnectionListener):
             dial_ahead=one.dial_ahead,
             **more,
         )
+
+    def make_connector(
+        self, entity: str, reactor: Any, timeout: float
+    ) -> ForwardConnector:
+        """What reaches a target that is no HTTP service.  May be overridden."""
+        return ForwardConnector(self.target, entity, reactor, timeout)
 
     def target(self) -> Deferred[Target]:
         """
@@ -123,6 +128,9 @@ class TargetListener(HybridConnectionListener):
         return super().stopService()
 
 
+_L = TypeVar("_L", bound=TargetListener)
+
+
 class ListenerService(MultiService):
     """
     Listens on every hybrid connection of a configuration.  Each is a
@@ -143,19 +151,31 @@ class ListenerService(MultiService):
         wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        timings = config.timings
-        keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
-        read_sizes = ReadSizes(reactor, Limits().read_bytes)
+        build = shared_listeners(self.listener_class, config, dialer, reactor, wall)
         for one in config.hybrid_connections:
-            listener = self.listener_class(
-                one,
-                dialer,
-                reactor,
-                timings=timings,
-                keeper=keeper,
-                wall=wall,
-                read_sizes=read_sizes,
-                drain_timeout=timings.drain_timeout,
-                data_path=config.data_path,
-            )
-            listener.setServiceParent(self)
+            build(one).setServiceParent(self)
+
+
+def shared_listeners(
+    listener_class: type[_L],
+    config: ListenerConfig,
+    dialer: IDialer,
+    reactor: Any,
+    wall: Callable[[], float],
+) -> Callable[..., _L]:
+    """
+    @return: makes a listener of a L{HybridConnectionTarget}; those that it makes
+        share their timers.  More arguments by name are the listener's.
+    """
+    timings = config.timings
+    return partial(
+        listener_class,
+        dialer=dialer,
+        reactor=reactor,
+        timings=timings,
+        keeper=Keeper(reactor, timings.ping_interval, timings.dead_after),
+        wall=wall,
+        read_sizes=ReadSizes(reactor, Limits().read_bytes),
+        drain_timeout=timings.drain_timeout,
+        data_path=config.data_path,
+    )

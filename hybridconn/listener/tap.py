@@ -1,18 +1,20 @@
-"""C{twistd hclistener}: a listener from its configuration."""
+"""C{twistd hclistener}: a connection manager from its configuration."""
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
+from twisted.application.service import MultiService
 from twisted.python import usage
 
-from hybridconn.config.listener import (
-    ListenerConfig,
-    listener_from_options,
-    load_listener,
-)
+from hybridconn.config.listener import ListenerConfig, listener_from_options
 from hybridconn.dialer import ReactorDialer
-from hybridconn.listener.service import ListenerService
+from hybridconn.hcm.loading import Loaded, from_config, load_managed
+from hybridconn.hcm.manager import Manager
+from hybridconn.hcm.port import AdminService
+from hybridconn.hcm.steward import Steward
 from hybridconn.memory import settle
 from hybridconn.startup import check_alone, load_or_exit, warn_if_insecure
 
@@ -39,29 +41,72 @@ class Options(usage.Options):
     ]
 
 
-def makeService(options: Options, reactor: Any = None) -> ListenerService:
-    """Build the listener; nothing is dialled before it starts (Twisted)."""
+class ManagerService(MultiService):
+    """
+    The whole program.
+
+    @ivar manager: the hybrid connections.
+    @ivar steward: what commands and changed files do to them.
+    @ivar admin: where commands come in; L{None}: nowhere.
+    """
+
+    def __init__(
+        self, manager: Manager, steward: Steward, admin: AdminService | None
+    ) -> None:
+        super().__init__()
+        self.manager = manager
+        self.steward = steward
+        self.admin = admin
+        manager.setServiceParent(self)
+        steward.setServiceParent(self)
+        if admin is not None:
+            admin.setServiceParent(self)
+
+
+def makeService(options: Options, reactor: Any = None) -> ManagerService:
+    """Build the manager; nothing is dialled before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
-    config = load_or_exit(_PROGRAM, lambda: _config(options))
-    warn_if_insecure(_PROGRAM, config.insecure)
-    dialer = load_or_exit(
-        _PROGRAM,
-        lambda: ReactorDialer(
+    file = options["config"] or ""
+    loaded = load_or_exit(_PROGRAM, lambda: _load(options))
+    warn_if_insecure(_PROGRAM, loaded.config.insecure)
+
+    def dialer(config: ListenerConfig) -> ReactorDialer:
+        return ReactorDialer(
             reactor, config.ca_files, config.timings.connect_timeout, config.tls
-        ),
-    )
+        )
+
+    manager = load_or_exit(_PROGRAM, lambda: Manager(loaded, dialer, reactor))
+    steward = Steward(manager, file, lambda: load_managed(file), reactor)
+    admin = None
+    settings = loaded.config.admin
+    if settings.socket or settings.port is not None:
+        admin = load_or_exit(
+            _PROGRAM,
+            lambda: AdminService(
+                _PROGRAM,
+                manager,
+                steward,
+                settings,
+                Path(file).parent,
+                reactor,
+                wall=time.time,
+            ),
+        )
     reactor.callWhenRunning(settle)
-    return ListenerService(config, dialer, reactor)
+    reactor.callWhenRunning(steward.hear_signals)
+    return ManagerService(manager, steward, admin)
 
 
-def _config(options: Options) -> ListenerConfig:
+def _load(options: Options) -> Loaded:
     check_alone(options, "connection-string-file", "target", "ca-file", "insecure")
     if options["config"] is not None:
-        return load_listener(options["config"])
-    return listener_from_options(
-        options["connection-string-file"],
-        options["target"],
-        options["ca-file"],
-        bool(options["insecure"]),
+        return load_managed(options["config"])
+    return from_config(
+        listener_from_options(
+            options["connection-string-file"],
+            options["target"],
+            options["ca-file"],
+            bool(options["insecure"]),
+        )
     )

@@ -15,9 +15,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hybridconn.core.names import fold
-from hybridconn.core.refusals import Refusal
 from hybridconn.core.text import printable
-from hybridconn.interfaces import IBodySink, IHeldRequest, IRequestHandler
+from hybridconn.interfaces import IHeldRequest, IRequestHandler
 from hybridconn.management.bodies import Body
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.calls import Call, Json, Result
@@ -26,6 +25,7 @@ from hybridconn.management.registry import Draft
 from hybridconn.management.routing import Route, Router
 from hybridconn.management.server import Server
 from hybridconn.management.tokens import Role, StaticToken, StaticTokens
+from hybridconn.web.gathering import gather_body
 
 #: Bytes of a request's body.
 MOST_BODY: Final = 1024 * 1024
@@ -67,19 +67,16 @@ class ManagementApi:
         except ApiError as error:
             self._answer_error(request, token, error)
             return
-        if request.body_length == 0:
-            self._run(request, token, route, values, query, b"")
-        else:
-            body = _Gathering(
-                request,
-                lambda data: self._run(request, token, route, values, query, data),
-            )
-            body.too_long = lambda: self._answer_error(
+        gather_body(
+            request,
+            MOST_BODY,
+            lambda data: self._run(request, token, route, values, query, data),
+            lambda: self._answer_error(
                 request,
                 token,
                 bad_request(f"The body has more than {MOST_BODY} bytes."),
-            )
-            request.read_body(body)
+            ),
+        )
 
     def _find(
         self, request: IHeldRequest, token: StaticToken
@@ -187,32 +184,3 @@ class ManagementApi:
             fields.append(("Content-Type", "application/json; charset=utf-8"))
             body = json.dumps(value).encode("utf-8")
         request.answer(status, "", fields, body)
-
-
-@implementer(IBodySink)
-class _Gathering:
-    """A body of bounded size."""
-
-    too_long: Callable[[], None]
-
-    def __init__(self, request: IHeldRequest, done: Callable[[bytes], None]) -> None:
-        self._request = request
-        self._done = done
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def body_received(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > MOST_BODY:
-            self._parts = []
-            self.too_long()
-            self.too_long = lambda: None
-        else:
-            self._parts.append(data)
-
-    def body_ended(self) -> None:
-        if self._size <= MOST_BODY:
-            self._done(b"".join(self._parts))
-
-    def body_failed(self, refusal: Refusal) -> None:
-        self._request.refuse(refusal)

@@ -46,6 +46,10 @@ class Body:
             )
         return cls(value)
 
+    def members(self) -> dict[str, Any]:
+        """All of them, by their names in lower case."""
+        return dict(self._members)
+
     def __contains__(self, name: str) -> bool:
         return self._members.get(name.lower()) is not None
 

@@ -31,6 +31,7 @@ class FrontDoor(ServerFactory):
     """
 
     noisy = False
+    protocol_class = FrontDoorProtocol
 
     def __init__(
         self,
@@ -63,6 +64,6 @@ class FrontDoor(ServerFactory):
         address = str(getattr(addr, "host", ""))
         if not self._around.admission.admit(address):
             return None
-        protocol = FrontDoorProtocol(self._around, address)
+        protocol = self.protocol_class(self._around, address)
         protocol.factory = self
         return protocol

@@ -22,6 +22,7 @@ class WebSocketEnd:
     One WebSocket, to become one with a tunnel.
 
     @ivar subprotocol: what was agreed on with it, and so must be with the tunnel.
+    @ivar ending: how both ended, once they have.
     @param ended: told how both ended.
     """
 
@@ -37,11 +38,13 @@ class WebSocketEnd:
         self._limits = limits
         self._ended = ended
         self._splice: Splice | None = None
+        self.ending: Ending | None = None
 
     def join(self, tunnel: ITunnel) -> Deferred[None]:
         done: Deferred[None] = Deferred()
 
         def ended(ending: Ending) -> None:
+            self.ending = ending
             self._ended(ending)
             done.callback(None)
 

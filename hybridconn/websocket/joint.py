@@ -80,6 +80,9 @@ class Joint(Protocol):
     @ivar bytes_out: from TCP into the tunnel.
     @ivar bytes_in: from the tunnel into TCP.
     @ivar over: both connections are gone; the closing line is written.
+    @ivar ended_by: who ended it first: the near or the far end, or C{us}.
+    @ivar why: in what way.
+    @ivar close_code: of the first Close of the tunnel, whoever sent it.
     """
 
     log = Logger()
@@ -87,6 +90,8 @@ class Joint(Protocol):
     bytes_out = 0
     bytes_in = 0
     over = False
+    ended_by = why = ""
+    close_code: int | None = None
 
     def __init__(self, names: JointNames) -> None:
         self.names = names
@@ -97,7 +102,6 @@ class Joint(Protocol):
         self._near_ended = self._near_lost = False
         self._far_ended = self._far_lost = False
         self._write_ended = self._resetting = False
-        self._ended_by = self._why = ""
         self._patience: IDelayedCall | None = None
         self._done: Deferred[None] = Deferred()
 
@@ -123,9 +127,9 @@ class Joint(Protocol):
             destination=names.destination,
             near=names.near,
             far=names.far,
-            ended_by=self._ended_by,
+            ended_by=self.ended_by,
             ended_in="close" if self._orderly else "data",
-            why=self._why,
+            why=self.why,
             bytes_out=self.bytes_out,
             bytes_in=self.bytes_in,
             seconds=seconds,
@@ -174,6 +178,7 @@ class Joint(Protocol):
             self.abandon()
             return
         self._blame("us", f"{code} {reason.decode('utf-8', 'replace')}")
+        self._note_code(code)
         self._tunnel.finish(code, reason)
         self._reset_near(self._tunnel.limits.control_close_timeout)
 
@@ -226,6 +231,7 @@ class Joint(Protocol):
             if reason.check(ConnectionDone):
                 # TLS has no half-close: its end is the end of both directions.
                 self._blame(self.names.near, "closed")
+                self._note_code(NORMAL)
                 tunnel.finish(NORMAL, _SHUTDOWN)
             else:
                 self._blame(self.names.near, "connection broken")
@@ -246,6 +252,7 @@ class Joint(Protocol):
 
     def close_received(self, code: int | None, reason: bytes) -> None:
         assert self._tunnel is not None
+        self._note_code(code)
         if code is not None and code != NORMAL:
             words = reason.decode("utf-8", "replace")
             self._blame(self.names.far, f"closed with {code} {words}".rstrip())
@@ -285,6 +292,7 @@ class Joint(Protocol):
     def _end_far(self) -> None:
         assert self._tunnel is not None
         self._blame(self.names.near, "closed")
+        self._note_code(NORMAL)
         self._tunnel.unregister_producer()
         self._tunnel.send_close(NORMAL, _SHUTDOWN)
         if self._far_ended and not self._resetting:
@@ -318,8 +326,12 @@ class Joint(Protocol):
         transport.abortConnection()
 
     def _blame(self, name: str, why: str) -> None:
-        if not self._ended_by:
-            self._ended_by, self._why = name, why
+        if not self.ended_by:
+            self.ended_by, self.why = name, why
+
+    def _note_code(self, code: int | None) -> None:
+        if self.close_code is None:
+            self.close_code = code
 
     def _end_if_both_lost(self) -> None:
         if self._near_lost and self._far_lost and not self.over:

@@ -42,6 +42,20 @@ class Keeper:
         self._watched[socket] = liveness
         self._upkeep.add(liveness)
 
+    def unanswered(self, socket: StreamingWebSocket, now: float) -> float | None:
+        """
+        @return: since how many seconds a ping of ours has had no answer; L{None} if
+            none is waited for.
+        """
+        liveness = self._watched.get(socket)
+        return None if liveness is None else liveness.unanswered(now)
+
+    def ping(self, socket: StreamingWebSocket, now: float) -> None:
+        """Ask C{socket}'s peer for a sign of life now."""
+        liveness = self._watched.get(socket)
+        if liveness is not None:
+            liveness.ping(now)
+
     def forget(self, socket: StreamingWebSocket) -> None:
         """Leave C{socket} alone; harmless if it is not known."""
         liveness = self._watched.pop(socket, None)

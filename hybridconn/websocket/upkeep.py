@@ -124,7 +124,21 @@ class Liveness:
                 self.log.info("{name}: no sign of life, dropped", name=self._name)
                 socket.abort()
         elif self._interval and now - self._since >= self._interval:
-            self._pinged = True
-            self._since = now
-            socket.send_ping()
+            self.ping(now)
         return socket.release_if_idle()
+
+    def ping(self, now: float) -> None:
+        """Ask for a sign of life, unless that is under way."""
+        socket = self._socket
+        if self._pinged or socket.close_sent or socket.close_received:
+            return
+        self._seen = socket.bytes_received
+        self._pinged = True
+        self._since = now
+        socket.send_ping()
+
+    def unanswered(self, now: float) -> float | None:
+        """Since how many seconds a ping has had no answer; L{None}: there is none."""
+        if not self._pinged or self._socket.bytes_received != self._seen:
+            return None
+        return now - self._since

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 from unittest.mock import patch
 
 from twisted.application.service import IService
@@ -158,7 +157,7 @@ class TapTests(LogTestCase):
         os.chmod(path, mode)
         return path
 
-    def make(self, *arguments: str, **environ: str) -> ListenerService:
+    def make(self, *arguments: str, **environ: str) -> tap.ManagerService:
         options = tap.Options()
         options.parseOptions(arguments)
         self.reactor = MemoryReactorClock()
@@ -169,8 +168,8 @@ class TapTests(LogTestCase):
         error = self.assertRaises(SystemExit, self.make, *arguments, **environ)
         return str(error.code)
 
-    def entities(self, service: ListenerService) -> list[str]:
-        return [listener.entity for listener in service]
+    def entities(self, service: tap.ManagerService) -> list[str]:
+        return [one.name for one in service.manager]
 
     def test_config(self) -> None:
         """Everything from a file; nothing is dialled yet."""
@@ -209,8 +208,8 @@ class TapTests(LogTestCase):
         self.assertEqual(self.schemes(plain), [False])
         self.assertLogged("hclistener", "insecure")
 
-    def schemes(self, service: Any) -> list[bool]:
-        return [listener.channel.connection.secure for listener in service]
+    def schemes(self, service: tap.ManagerService) -> list[bool]:
+        return [one.one.connection.secure for one in service.manager]
 
     def test_mistakes(self) -> None:
         """What is wrong is said in a line, without a secret in it."""

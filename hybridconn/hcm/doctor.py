@@ -1,0 +1,290 @@
+"""Looks closer: at a hybrid connection, at an address, at the whole service."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterable
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IResponse
+
+from hybridconn.config.addresses import parse_host_name, parse_target
+from hybridconn.core.text import printable
+from hybridconn.hcm.connection import ManagedConnection
+from hybridconn.hcm.connector import Reached, WatchedConnector
+from hybridconn.hcm.errors import ManagerError
+from hybridconn.hcm.manager import Manager
+from hybridconn.hcm.steward import Steward
+from hybridconn.hcm.timeline import TunnelBook
+from hybridconn.hcm.words import (
+    CONNECTED,
+    DEGRADED,
+    DISCONTINUED,
+    relay_step,
+    target_step,
+)
+from hybridconn.listener.description import Description, DescriptionError
+from hybridconn.listener.metadata import DescriptionReader
+from hybridconn.listener.reject import Reject
+from hybridconn.web.agents import pooled_agent
+from hybridconn.websocket.client import with_timeout
+from hybridconn.websocket.words import explain, is_surprise
+
+#: Seconds for one look.
+PATIENCE: Final = 10.0
+#: How many are examined at a time.
+_AT_ONCE: Final = 8
+#: Seconds by which clocks may differ; tokens are good a little longer.
+_CLOCK_TOLERANCE: Final = 60.0
+#: Open files for each hybrid connection, and a tunnel or two of it.
+_FILES_EACH: Final = 8
+
+
+@frozen
+class Check:
+    """
+    @ivar subject: the hybrid connection, the address, or C{service}.
+    @ivar name: what was looked at.
+    @ivar detail: what was found.
+    @ivar next_step: what to do; empty if all is well.
+    """
+
+    subject: str
+    name: str
+    ok: bool
+    detail: str
+    next_step: str = ""
+
+    def view(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "subject": self.subject,
+            "name": self.name,
+            "ok": self.ok,
+            "detail": self.detail,
+            "nextStep": self.next_step,
+        }
+
+
+Report = list[dict[str, Any]]
+
+
+class Doctor:
+    """
+    @param wall: seconds since 1970-01-01 UTC.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        manager: Manager,
+        steward: Steward,
+        reactor: Any,
+        wall: Callable[[], float],
+    ) -> None:
+        self._manager = manager
+        self._steward = steward
+        self._clock = reactor
+        self._wall = wall
+
+    # --- one hybrid connection ---
+
+    def examine(self, connection: ManagedConnection) -> Deferred[Report]:
+        """Look at its relay and at its target now."""
+        return self._examine(connection).addCallback(_views)
+
+    def _examine(self, connection: ManagedConnection) -> Deferred[list[Check]]:
+        verdict = connection.verdict()
+        good = verdict.word in (CONNECTED, DEGRADED)
+        state = Check(
+            connection.name,
+            "registration",
+            good,
+            ": ".join(filter(None, [verdict.word, verdict.reason])),
+            "" if good else verdict.next_step,
+        )
+        if connection.listener is None:
+            return succeed([state])
+        looks = [self._look_at_relay(connection)]
+        if verdict.word != DISCONTINUED:
+            looks.append(self._look_at_target(connection))
+        found: Deferred[Any] = gatherResults(looks)
+        return found.addCallback(lambda lists: [state, *lists[0], *lists[1]])
+
+    def _look_at_relay(self, connection: ManagedConnection) -> Deferred[list[Check]]:
+        began = self._clock.seconds()
+        reader = DescriptionReader(
+            connection.one.connection,
+            self._manager.dialer,
+            self._clock,
+            self._wall,
+            PATIENCE,
+        )
+
+        def answered(described: Description) -> list[Check]:
+            seconds = self._clock.seconds() - began
+            count = described.listeners
+            words = f"answered in {seconds:.3f} s"
+            if count is not None:
+                words += f"; {count} listening there now"
+            return [
+                Check(connection.name, "relay", True, words),
+                *self._compare_clocks(connection.name, described.date),
+            ]
+
+        def failed(failure: Failure) -> list[Check]:
+            error = failure.value
+            known = isinstance(error, DescriptionError)
+            if is_surprise(failure) and not known:
+                self.log.failure("a look at a relay failed", failure)
+            words = str(error) if known else explain(failure)
+            number = next((w for w in words.split() if w.isdigit()), "0")
+            step = relay_step(int(number[:3]), words)
+            return [Check(connection.name, "relay", False, words, step)]
+
+        return reader.read().addCallbacks(answered, failed)
+
+    def _compare_clocks(self, subject: str, date: str) -> Iterable[Check]:
+        try:
+            there = parsedate_to_datetime(date).timestamp()
+        except (TypeError, ValueError):
+            return
+        behind = there - self._wall()
+        good = abs(behind) < _CLOCK_TOLERANCE
+        words = "as the relay's" if good else f"{behind:+.0f} s from the relay's"
+        step = "" if good else "set this machine's clock; tokens depend on it"
+        yield Check(subject, "clock", good, words, step)
+
+    def _look_at_target(self, connection: ManagedConnection) -> Deferred[list[Check]]:
+        listener = connection.listener
+        assert listener is not None
+        shown = listener.known_target
+        return self._told(connection.name, shown, listener.probe(PATIENCE))
+
+    def _told(
+        self, subject: str, target: str, probed: Deferred[Reached]
+    ) -> Deferred[list[Check]]:
+        def taken(reached: Reached) -> list[Check]:
+            by = f" by {reached.address}" if reached.address else ""
+            words = f"{target} took a connection{by} in {reached.seconds:.3f} s"
+            return [Check(subject, "target", True, words.strip())]
+
+        def failed(failure: Failure) -> list[Check]:
+            no = failure.value
+            if not isinstance(no, Reject):
+                self.log.failure("a look at a target failed", failure)
+            words = no.description if isinstance(no, Reject) else "it failed; see logs"
+            return [Check(subject, "target", False, words, target_step(words))]
+
+        return probed.addCallbacks(taken, failed)
+
+    # --- an address ---
+
+    def examine_address(self, text: str) -> Deferred[Report]:
+        """
+        See whether C{host:port} takes a connection, or a relay's host answers.
+
+        @raise ManagerError: it is no address.
+        """
+        bare = text.removeprefix("https://").removeprefix("sb://").rstrip("/")
+        try:
+            host = parse_host_name(bare)
+        except ValueError:
+            return self._examine_target(text).addCallback(_views)
+        return self._examine_host(host).addCallback(_views)
+
+    def _examine_target(self, text: str) -> Deferred[list[Check]]:
+        try:
+            target = parse_target(text)
+        except ValueError as error:
+            raise ManagerError(
+                f"{printable(text, 80)!r} is no address: {error}."
+            ) from None
+        connector = WatchedConnector(
+            lambda: target,
+            "",
+            self._clock,
+            PATIENCE,
+            self._manager.loaded.config.allowed,
+            TunnelBook(self._clock, self._wall),
+        )
+        return self._told(str(target), str(target), connector.probe())
+
+    def _examine_host(self, host: str) -> Deferred[list[Check]]:
+        began = self._clock.seconds()
+        shown = f"[{host}]" if ":" in host else host
+        agent = pooled_agent(self._clock, self._manager.dialer, persistent=False)
+        asked: Deferred[Any] = agent.request(b"GET", f"https://{shown}/".encode())
+
+        def answered(response: IResponse) -> list[Check]:
+            seconds = self._clock.seconds() - began
+            good = 200 <= response.code < 300
+            words = f"answered {response.code} over TLS in {seconds:.3f} s"
+            step = "" if good else "is that the host of a relay?"
+            return [
+                Check(host, "relay", good, words, step),
+                *self._compare_clocks(
+                    host, (response.headers.getRawHeaders("Date") or [""])[0]
+                ),
+            ]
+
+        def failed(failure: Failure) -> list[Check]:
+            reasons = getattr(failure.value, "reasons", None)
+            cause = reasons[0] if reasons else failure
+            words = explain(cause)
+            return [Check(host, "relay", False, words, relay_step(0, words))]
+
+        waited: Deferred[Any] = with_timeout(asked, self._clock, PATIENCE)
+        return waited.addCallbacks(answered, failed)
+
+    # --- everything ---
+
+    def examine_all(self) -> Deferred[Report]:
+        """Look at the service and at each of its hybrid connections."""
+        turnstile = DeferredSemaphore(_AT_ONCE)
+        looks = [turnstile.run(self._examine, one) for one in self._manager]
+        found: Deferred[Any] = gatherResults(looks)
+        return found.addCallback(
+            lambda lists: _views(
+                [*self._service(), *(check for some in lists for check in some)]
+            )
+        )
+
+    def _service(self) -> Iterable[Check]:
+        trouble = self._steward.trouble
+        yield Check(
+            "service",
+            "configuration",
+            not trouble,
+            trouble or f"{self._manager.count} hybrid connections",
+            "mend it; it is taken over at once" if trouble else "",
+        )
+        settings = self._manager.loaded.config.connections
+        if settings.folder:
+            sealed = bool(settings.keys)
+            yield Check(
+                "service",
+                "connection strings",
+                True,
+                f"{'encrypted' if sealed else 'in private files'} in {settings.folder}",
+            )
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = _FILES_EACH * self._manager.count + 64
+        good = most == resource.RLIM_INFINITY or most >= needed
+        yield Check(
+            "service",
+            "open files",
+            good,
+            f"{most} at most",
+            "" if good else f"raise the limit (LimitNOFILE=65536), {needed} at least",
+        )
+
+
+def _views(checks: Iterable[Check]) -> Report:
+    return [check.view() for check in checks]

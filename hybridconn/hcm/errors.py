@@ -1,0 +1,42 @@
+"""What a manager says no with, before there is an answer to make of it."""
+
+from __future__ import annotations
+
+
+class ManagerError(Exception):
+    """
+    Something cannot be done; the text says why and how to mend it.
+
+    @ivar code: for programs.
+    """
+
+    status = 400
+    code = "BadRequest"
+
+
+class Unknown(ManagerError):
+    """There is no such hybrid connection here."""
+
+    status = 404
+    code = "ConnectionNotFound"
+
+
+class AlreadyThere(ManagerError):
+    """It is here already."""
+
+    status = 409
+    code = "AlreadyExists"
+
+
+class NotOurs(ManagerError):
+    """It stands in a file that is a person's."""
+
+    status = 409
+    code = "NotRemovable"
+
+
+class CannotKeep(ManagerError):
+    """It cannot be written down."""
+
+    status = 409
+    code = "CannotPersist"

@@ -1,0 +1,88 @@
+"""
+The files in which commands keep hybrid connections: one each, written whole or not at
+all, their connection strings encrypted if there is a key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from hybridconn.config.hcm import ConnectionsSettings
+from hybridconn.core.entities import Secret
+from hybridconn.files import remove_file, replace_file
+from hybridconn.stores.vault import Vault
+
+_HEAD = """\
+# Written by: hybridconn hcm. It may be changed; the service takes that over at once.
+"""
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
+_MOST_NAME = 80
+
+
+class ConnectionFolder:
+    """
+    @ivar folder: made when the first file is written; L{None}: there is none.
+    """
+
+    def __init__(self, settings: ConnectionsSettings) -> None:
+        self.folder = Path(settings.folder) if settings.folder else None
+        self._vault = Vault(settings.keys) if settings.keys else None
+
+    @property
+    def seals(self) -> bool:
+        """Whether what is written is encrypted."""
+        return self._vault is not None
+
+    def write(
+        self,
+        name: str,
+        connection_string: str,
+        settings: Mapping[str, object],
+        path: str = "",
+    ) -> Path:
+        """
+        Write the file of one hybrid connection.
+
+        @param name: for the file's name.
+        @param settings: of its table, beside the connection string.
+        @param path: of the file whose place it takes; empty: a new one.
+        @raise OSError: it cannot be written.
+        """
+        assert self.folder is not None
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        at = Path(path) if path else self._free(name)
+        values = dict(settings)
+        if self._vault is None:
+            values["connection_string"] = connection_string
+        else:
+            sealed = self._vault.seal(Secret(connection_string))
+            values["connection_string_sealed"] = sealed
+        # What JSON writes of these values is TOML too.
+        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        text = "\n".join([_HEAD, "[[hybrid_connection]]", *lines, ""])
+        replace_file(at, text.encode("utf-8"))
+        return at
+
+    def remove(self, path: str) -> None:
+        """
+        Remove one of its files.
+
+        @raise OSError: it cannot be removed.
+        """
+        with suppress(FileNotFoundError):  # somebody was quicker
+            remove_file(Path(path))
+
+    def _free(self, name: str) -> Path:
+        assert self.folder is not None
+        usual = _UNUSUAL.sub("-", name)[:_MOST_NAME].strip(".-") or "connection"
+        number = 1
+        path = self.folder / f"{usual}.toml"
+        while os.path.lexists(path):
+            number += 1
+            path = self.folder / f"{usual}-{number}.toml"
+        return path

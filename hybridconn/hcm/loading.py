@@ -1,0 +1,202 @@
+"""
+All that a manager's configuration says: C{listener.toml}, and the files of the folder
+that commands write to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from hybridconn.config.listener import (
+    BUILDERS,
+    ConnectionsFile,
+    HybridConnectionTarget,
+    ListenerConfig,
+    load_listener,
+)
+from hybridconn.config.loader import load_file
+from hybridconn.config.mistakes import ConfigError, shown
+from hybridconn.hcm.connector import check_allowed
+from hybridconn.listener.reject import Reject
+from hybridconn.stores.vault import Vault, VaultError
+
+
+@frozen
+class Placed:
+    """
+    One hybrid connection and where it stands.
+
+    @ivar place: the file; empty: a command line.
+    @ivar removable: the file has nothing else, and commands wrote it or could have.
+    @ivar created: when the file was written, seconds since 1970-01-01 UTC.
+    """
+
+    name: str
+    one: HybridConnectionTarget
+    place: str = ""
+    removable: bool = False
+    created: float = 0.0
+
+
+@frozen
+class Loaded:
+    """
+    @ivar config: of C{listener.toml}.
+    @ivar connections: those of all files.
+    @ivar stamp: another one if a file that is named has another content.
+    """
+
+    config: ListenerConfig
+    connections: tuple[Placed, ...] = ()
+    stamp: str = field(default="", repr=False)
+
+    def renewed(self, connections: Iterable[Placed]) -> Loaded:
+        """The same with other connections."""
+        return evolve(self, connections=tuple(connections))
+
+
+def load_managed(
+    file: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
+) -> Loaded:
+    """
+    Read C{listener.toml} and the folder that it names.
+
+    @raise ConfigError: with all that is wrong.
+    """
+    config = load_listener(file, environ)
+    name = os.fspath(file)
+    created = os.stat(file).st_mtime
+    found = [Placed("", one, name, False, created) for one in config.hybrid_connections]
+    mistakes: list[str] = []
+    unseal = opener(config.connections.keys)
+    for path in files_in(config.connections.folder):
+        try:
+            held = load_file(path, ConnectionsFile, BUILDERS, environ, unseal)
+            created = path.stat().st_mtime
+        except ConfigError as error:
+            mistakes.extend(error.mistakes)
+        except OSError:
+            pass  # it went away meanwhile
+        else:
+            single = len(held.hybrid_connections) == 1
+            found.extend(
+                Placed("", secured(one, config), str(path), single, created)
+                for one in held.hybrid_connections
+            )
+    mistakes.extend(_conflicts(found, config))
+    if mistakes:
+        raise ConfigError(name, mistakes)
+    return Loaded(config, tuple(named(found)), _stamp(config))
+
+
+def from_config(config: ListenerConfig) -> Loaded:
+    """
+    The same of a configuration that came from a command line.
+
+    @raise ConfigError: a target is not allowed.
+    """
+    found = [Placed("", one) for one in config.hybrid_connections]
+    mistakes = list(_conflicts(found, config))
+    if mistakes:
+        raise ConfigError("command line", mistakes)
+    return Loaded(config, tuple(named(found)))
+
+
+def secured(
+    one: HybridConnectionTarget, config: ListenerConfig
+) -> HybridConnectionTarget:
+    """The same, with TLS as the whole configuration says."""
+    return evolve(one, connection=evolve(one.connection, secure=not config.insecure))
+
+
+def files_in(folder: str) -> list[Path]:
+    """The files of a folder of connections, in order; none if it is not there."""
+    if not folder:
+        return []
+    try:
+        return sorted(
+            path for path in Path(folder).glob("*.toml") if path.name[0] != "."
+        )
+    except OSError:
+        return []
+
+
+def opener(keys: tuple[str, ...]) -> Callable[[str], str] | None:
+    """What opens sealed connection strings; L{None} without a key."""
+    if not keys:
+        return None
+    vault = Vault(keys)
+
+    def unseal(sealed: str) -> str:
+        try:
+            return vault.open(sealed).reveal()
+        except (VaultError, ValueError):
+            raise ValueError("it was encrypted with another key, or changed") from None
+
+    return unseal
+
+
+def named(found: Iterable[Placed]) -> list[Placed]:
+    """Give each a name that no other one has."""
+    taken: set[str] = {one.one.name for one in found if one.one.name}
+    done = []
+    for placed in found:
+        connection = placed.one.connection
+        name = placed.one.name
+        if not name:
+            name = connection.entity_path or ""
+            if name in taken:
+                name = f"{name}@{connection.authority}"
+            taken.add(name)
+        done.append(evolve(placed, name=name))
+    return done
+
+
+def target_mistake(one: HybridConnectionTarget, config: ListenerConfig) -> str | None:
+    """What is wrong with a target that is not allowed."""
+    if one.target is None:
+        return None
+    try:
+        check_allowed(config.allowed, one.target)
+    except Reject:
+        return (
+            f"target: {shown(str(one.target))} is not in allow_targets; add it there, "
+            "or leave it out."
+        )
+    return None
+
+
+def _conflicts(found: list[Placed], config: ListenerConfig) -> Iterable[str]:
+    keys: dict[Any, Placed] = {}
+    names: dict[str, Placed] = {}
+    for placed in found:
+        where = placed.place or "command line"
+        path = placed.one.connection.entity_path or ""
+        before = keys.setdefault(placed.one.key, placed)
+        if before is not placed and before.place != placed.place:
+            yield (
+                f"{where}: leads to the same hybrid connection, {shown(path)}, as "
+                f"{before.place}; remove one of the files."
+            )
+        if placed.one.name:
+            before = names.setdefault(placed.one.name, placed)
+            if before is not placed:
+                yield (
+                    f"{where}: name: {shown(placed.one.name)} is taken in "
+                    f"{before.place or where}; choose another."
+                )
+        wrong = target_mistake(placed.one, config)
+        if wrong is not None:
+            yield f"{where}: {shown(path)}: {wrong}"
+
+
+def _stamp(config: ListenerConfig) -> str:
+    if config.ca_file is None:
+        return ""
+    state = config.ca_file.stat()
+    return f"{state.st_mtime_ns} {state.st_size} {state.st_ino}"

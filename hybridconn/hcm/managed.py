@@ -1,0 +1,289 @@
+"""One hybrid connection as a manager listens on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from hybridconn.config.addresses import Target
+from hybridconn.config.listener import HybridConnectionTarget
+from hybridconn.core.allow_list import AllowList
+from hybridconn.core.commands import Accept
+from hybridconn.dialer import ReactorDialer
+from hybridconn.hcm.connector import (
+    EndpointMaker,
+    Reached,
+    WatchedConnector,
+    WatchedJoint,
+    line_of,
+)
+from hybridconn.hcm.guard import GuardedReactor
+from hybridconn.hcm.health import TargetCheck, TargetHealth
+from hybridconn.hcm.timeline import Timeline, TunnelBook
+from hybridconn.interfaces import IDialer, ITunnelEnd
+from hybridconn.listener.description import Description
+from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.reject import Reject
+from hybridconn.listener.request import ListenerRequest
+from hybridconn.listener.service import TargetListener
+from hybridconn.websocket.bridge import WebSocketEnd
+
+
+class ManagedListener(TargetListener):
+    """
+    Notes what becomes of each sender, looks after its target, and reaches only
+    targets that are allowed.
+
+    @ivar health: of its target.
+    @ivar withdrawn: it has left the relay, as its target is down.
+    @param book: where tunnels are noted; it outlives the listener.
+    @param allowed: the targets that may be reached.
+    @param changed: called when there may be something new to show.
+    @param target_endpoint: makes the endpoints of targets.
+    """
+
+    log = Logger()
+    withdrawn = False
+
+    def __init__(
+        self,
+        one: HybridConnectionTarget,
+        *,
+        dialer: IDialer,
+        reactor: Any,
+        book: TunnelBook,
+        allowed: AllowList,
+        changed: Callable[[], None] = lambda: None,
+        target_endpoint: EndpointMaker | None = None,
+        **more: Any,
+    ) -> None:
+        self._one = one
+        self._book = book
+        self._allowed = allowed
+        self._changed = changed
+        self._target_endpoint = target_endpoint
+        self._foreign: dict[ITunnelEnd, Timeline] = {}
+        self.health = TargetHealth(book.wall)
+        if one.target is not None and one.target.http is not None and allowed:
+            more["target_dialer"] = ReactorDialer(
+                GuardedReactor(reactor, allowed),
+                one.http.ca_files,
+                one.target_timeout,
+                verify=not one.http.insecure,
+            )
+        self._watched = self._make_watched(
+            one.connection.require_entity_path(), reactor, one.target_timeout
+        )
+        super().__init__(one, dialer, reactor, **more)
+        self._check: TargetCheck | None = None
+        if one.check_interval is not None:
+            self._check = TargetCheck(
+                self._probe_now, self.health, self._looked, reactor, one.check_interval
+            )
+
+    # --- of the target ---
+
+    @property
+    def known_target(self) -> str:
+        """Where senders are joined to, as far as that is known; may be empty."""
+        if self._fixed is not None:
+            return str(self._fixed)
+        assert self._metadata is not None
+        return str(self._metadata.known or "")
+
+    @property
+    def from_metadata(self) -> bool:
+        """Whether the relay says what the target is."""
+        return self._fixed is None
+
+    @property
+    def no_target(self) -> str:
+        """Why it is not known what the target is; empty if it is, or nobody asked."""
+        if self._metadata is None or self._metadata.known is not None:
+            return ""
+        return self._metadata.error
+
+    @property
+    def description(self) -> Description | None:
+        """What the relay said last of the hybrid connection."""
+        return None if self._metadata is None else self._metadata.description
+
+    @property
+    def checks_target(self) -> bool:
+        """Whether the target is looked at from time to time."""
+        return self._check is not None
+
+    def make_connector(
+        self, entity: str, reactor: Any, timeout: float
+    ) -> ForwardConnector:
+        """The one that takes notes."""
+        return self._watched
+
+    def _make_watched(
+        self, entity: str, reactor: Any, timeout: float
+    ) -> WatchedConnector:
+        return WatchedConnector(
+            lambda: self.target(),
+            entity,
+            reactor,
+            timeout,
+            self._allowed,
+            self._book,
+            self._target_endpoint,
+        )
+
+    def probe(self, timeout: float | None = None) -> Deferred[Reached]:
+        """
+        See whether the target takes a connection.
+
+        @return: fails with L{Reject}.
+        """
+
+        def taken(reached: Reached) -> Reached:
+            self.health.reached(reached.seconds, reached.address)
+            return reached
+
+        def failed(failure: Any) -> Any:
+            if failure.check(Reject):
+                self.health.missed(failure.value.description)
+            return failure
+
+        return self._watched.probe(timeout).addCallbacks(taken, failed)
+
+    def probe_target(self, target: Target, timeout: float) -> Deferred[Reached]:
+        """The same for any target that is allowed."""
+        return self._watched.probe_target(target, timeout)
+
+    def _probe_now(self) -> Deferred[Reached]:
+        if self.withdrawn and self._metadata is not None:
+            # Nobody else asks, while it is not online, where the target is now.
+            read: Deferred[Any] = self._metadata.read()
+            return read.addCallback(
+                lambda _: self._watched.probe(self._one.check_timeout)
+            )
+        return self._watched.probe(self._one.check_timeout)
+
+    def _looked(self) -> None:
+        if not self.running or not self._one.withdraw:
+            self._changed()
+            return
+        if self.health.reachable and self.withdrawn:
+            self.withdrawn = False
+            self.log.info("{entity}: its target is there again", entity=self.entity)
+            self.channel.start()
+        elif self.health.reachable is False and not self.withdrawn:
+            self.withdrawn = True
+            self.log.warn(
+                "{entity}: leaves the relay: {error}",
+                entity=self.entity,
+                error=self.health.error,
+            )
+            self.leave()
+        self._changed()
+
+    # --- its life ---
+
+    def begin(self) -> None:
+        """Go to the relay; first to the target, if without it that is of no use."""
+        if self._check is None or not self._one.withdraw:
+            super().begin()
+        else:
+            self.withdrawn = True
+            self.health.error = "its target was not looked at yet"
+        if self._check is not None:
+            self._check.start()
+
+    def leave(self) -> Deferred[None]:
+        """Take no more senders, and ask for the target no more."""
+        if self._metadata is not None and not self.withdrawn:
+            self._metadata.stop()
+        return super().leave()
+
+    def retire(self) -> Deferred[None]:
+        """
+        Be over, for another takes its place; tunnels that run go on.
+
+        @return: fires when the control channel is closed.
+        """
+        if self._check is not None:
+            self._check.stop()
+        if self._metadata is not None:
+            self._metadata.stop()
+        return self.leave()
+
+    def stopService(self) -> Deferred[Any]:
+        """Look at the target no more (Twisted)."""
+        if self._check is not None:
+            self._check.stop()
+        return super().stopService()
+
+    def online(self) -> None:
+        """Registered at the relay."""
+        super().online()
+        self._changed()
+
+    def offline(self, reason: str) -> None:
+        """Not, or no longer, registered."""
+        super().offline(reason)
+        self._book.failed(reason, self.channel.tracking_id)
+        self._changed()
+
+    # --- its senders ---
+
+    def accept_requested(self, accept: Accept) -> Deferred[None] | None:
+        """
+        While the target is known to be down, say so at once.
+
+        @raise Reject: it is.
+        """
+        if self._check is not None and self.health.reachable is False:
+            raise Reject(502, self.health.error)
+        return super().accept_requested(accept)
+
+    def respond(self, request: ListenerRequest) -> None:
+        """Count it and answer."""
+        self._book.requests += 1
+        super().respond(request)
+
+    def sender_refused(self, accept: Accept, no: Reject) -> None:
+        """Note why."""
+        line = self._watched.take_line(accept)
+        if line.target:
+            self.health.missed(no.description)
+        self._book.refused_one(line, no.status, no.description)
+        self._changed()
+
+    def sender_lost(self, accept: Accept, reason: str) -> None:
+        """Note it."""
+        self._book.lost(self._watched.take_line(accept), reason)
+
+    def sender_joined(self, accept: Accept, end: ITunnelEnd) -> None:
+        """Begin to count."""
+        if isinstance(end, WatchedJoint):
+            line = end.line
+            if line.tracking_id != accept.id:  # it was dialled ahead
+                self._book.begin_anew(line, accept.id)
+            line.joint = end
+            self.health.reached(line.dialled or 0.0, line.address)
+        else:
+            line = self._foreign[end] = line_of(self._book, accept)
+            line.target = self.known_target
+        self._book.joined(line)
+        self._changed()
+
+    def sender_left(self, accept: Accept, end: ITunnelEnd) -> None:
+        """It is over."""
+        line = self._foreign.pop(end, None)
+        if line is not None:
+            ending = end.ending if isinstance(end, WebSocketEnd) else None
+            if ending is None:
+                self._book.left(line, "us", "")
+            else:
+                line.bytes_from_sender = ending.sender_bytes
+                line.bytes_from_target = ending.listener_bytes
+                by = "target" if ending.ended_by == "listener" else ending.ended_by
+                self._book.left(line, by, ending.why)
+        self._changed()

@@ -1,0 +1,268 @@
+"""
+What commands do to a manager: each is written down first, and then done.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+from attrs import evolve
+from twisted.application.service import Service
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from hybridconn.config.listener import (
+    BUILDERS,
+    ConnectionsFile,
+    HybridConnectionTable,
+    HybridConnectionTarget,
+)
+from hybridconn.config.loader import key_of, load_options
+from hybridconn.config.mistakes import ConfigError
+from hybridconn.config.secrets import CONNECTION_KEYS
+from hybridconn.hcm.connection import ManagedConnection
+from hybridconn.hcm.errors import AlreadyThere, CannotKeep, ManagerError, NotOurs
+from hybridconn.hcm.folder import ConnectionFolder
+from hybridconn.hcm.loading import (
+    Loaded,
+    Placed,
+    files_in,
+    named,
+    secured,
+    target_mistake,
+)
+from hybridconn.hcm.manager import Manager
+from hybridconn.hcm.words import DISCONTINUED, NOT_FOUND
+from hybridconn.tls import TLSConfigError
+
+#: How often files are looked at, seconds.
+POLL: Final = 2.0
+
+
+class Steward(Service):
+    """
+    Adds and removes hybrid connections, and takes over files that have changed.
+
+    @param file: C{listener.toml}; empty: the configuration came from a command line.
+    @param load: reads it and its folder; raises L{ConfigError}.
+    @ivar trouble: why the files on the disk are not in force; empty: they are.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        manager: Manager,
+        file: str,
+        load: Callable[[], Loaded],
+        clock: Any,
+    ) -> None:
+        self.manager = manager
+        self.file = file
+        self._load = load
+        self._clock = clock
+        self.trouble = ""
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = clock
+        self._seen = self._state()
+
+    # --- commands ---
+
+    def add(
+        self, connection_string: str, settings: Mapping[str, Any], replace: bool
+    ) -> ManagedConnection:
+        """
+        Add a hybrid connection.
+
+        @param settings: of its table, beside the connection string.
+        @param replace: take the place of the one that is there.
+        @raise ManagerError: it cannot be.
+        """
+        loaded = self.manager.loaded
+        folder = self._folder()
+        one = self._read(connection_string, settings)
+        there = self.manager.holder(one)
+        if there is not None:
+            dead = there.verdict().word in (NOT_FOUND, DISCONTINUED)
+            if not replace and not dead:
+                raise AlreadyThere(
+                    f"{there.name!r} is here already, {there.verdict().word}; to "
+                    "change it: hybridconn hcm add --replace."
+                )
+            if not there.removable:
+                raise _not_ours(there)
+        others = [placed for placed in loaded.connections if placed.one.key != one.key]
+        if one.name and any(one.name == placed.name for placed in others):
+            raise AlreadyThere(f"The name {one.name!r} is taken; choose another.")
+        placed = named([*others, Placed("", one, "", True)])[-1]
+        try:
+            path = folder.write(
+                placed.name,
+                connection_string,
+                settings,
+                "" if there is None else there.place,
+            )
+            created = path.stat().st_mtime
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        placed = evolve(placed, place=str(path), created=created)
+        self._took([*others, placed])
+        self.log.info("{name}: added by a command", name=placed.name)
+        found = self.manager.holder(one)
+        assert found is not None
+        return found
+
+    def remove(self, connection: ManagedConnection) -> None:
+        """
+        Remove a hybrid connection from this machine.
+
+        @raise ManagerError: it stands in a file that a person wrote.
+        """
+        if not connection.removable:
+            raise _not_ours(connection)
+        folder = self._folder()
+        try:
+            folder.remove(connection.place)
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        key = connection.one.key
+        self._took(
+            [one for one in self.manager.loaded.connections if one.one.key != key]
+        )
+        self.log.info("{name}: removed by a command", name=connection.name)
+
+    def reload(self) -> bool:
+        """
+        Take over the files as they are now.
+
+        @return: whether they are good; otherwise what was in force stays so, and
+            C{trouble} says why.
+        """
+        self._seen = self._state()
+        try:
+            self.manager.take(self._load())
+        except (ConfigError, TLSConfigError, OSError) as error:
+            self.trouble = str(error)
+            self.log.error(
+                "the changed configuration is refused, the old one stays in force:"
+                " {error}",
+                error=self.trouble,
+            )
+        else:
+            self.trouble = ""
+            self.log.info("the configuration was read anew")
+        self.manager.events.publish(
+            "configuration", {"good": not self.trouble, "trouble": self.trouble}
+        )
+        return not self.trouble
+
+    # --- looking after files ---
+
+    def startService(self) -> None:
+        """Begin to look at the files (Twisted)."""
+        super().startService()
+        if self.file:
+            self._looks.start(POLL, now=False)
+
+    def stopService(self) -> None:
+        """Look no more (Twisted)."""
+        super().stopService()
+        if self._looks.running:
+            self._looks.stop()
+
+    def hear_signals(self) -> None:
+        """Read the files anew at a C{SIGHUP}, where there is one."""
+        hangup = getattr(signal, "SIGHUP", None)
+        if hangup is not None and self.file:
+            signal.signal(hangup, lambda *_: self._clock.callFromThread(self.reload))
+
+    def _look(self) -> None:
+        if self._state() != self._seen:
+            self.reload()
+
+    def _state(self) -> dict[str, tuple[int, int, int]]:
+        """Of every file that counts."""
+        if not self.file:
+            return {}
+        config = self.manager.loaded.config
+        files = [self.file, *map(str, files_in(config.connections.folder))]
+        files += [
+            one.one.file for one in self.manager.loaded.connections if one.one.file
+        ]
+        files += config.ca_files
+        found = {}
+        for file in files:
+            try:
+                state = os.stat(file)
+            except OSError:
+                continue
+            found[file] = (state.st_mtime_ns, state.st_size, state.st_ino)
+        return found
+
+    # --- ours ---
+
+    def _took(self, connections: list[Placed]) -> None:
+        self.manager.take(self.manager.loaded.renewed(connections))
+        self._seen = self._state()
+
+    def _folder(self) -> ConnectionFolder:
+        settings = self.manager.loaded.config.connections
+        if not settings.folder:
+            raise CannotKeep(
+                "There is no folder to write to: put [connections] with a folder into "
+                f"{self.file or 'a listener.toml'}, then it is done at once."
+            )
+        return ConnectionFolder(settings)
+
+    def _read(
+        self, connection_string: str, settings: Mapping[str, Any]
+    ) -> HybridConnectionTarget:
+        for key in CONNECTION_KEYS:
+            if key in settings:
+                raise ManagerError(f"{key}: is not taken here.")
+        authorities = settings.get("target_ca_file")
+        if isinstance(authorities, str) and not os.path.isabs(authorities):
+            raise ManagerError("target_ca_file: write its whole path, from / on.")
+        table = {"connection_string": connection_string, **settings}
+        try:
+            held = load_options(
+                {"hybrid_connection": [table]}, ConnectionsFile, BUILDERS, {}
+            )
+        except ConfigError as error:
+            raise ManagerError("; ".join(map(_plain, error.mistakes))) from None
+        config = self.manager.loaded.config
+        one = secured(held.hybrid_connections[0], config)
+        wrong = target_mistake(one, config)
+        if wrong is not None:
+            raise ManagerError(wrong)
+        return one
+
+
+#: The settings of a hybrid connection that a command may give.
+SETTINGS: Final = tuple(
+    key_of(field)
+    for field in attrs.fields(HybridConnectionTable)
+    if key_of(field) not in CONNECTION_KEYS
+)
+
+
+def _plain(mistake: str) -> str:
+    """Without words for a place that is none of the user's."""
+    return mistake.removeprefix("command line: ")
+
+
+def _not_ours(connection: ManagedConnection) -> NotOurs:
+    where = connection.place or "the command line of the service"
+    return NotOurs(
+        f"{connection.name!r} stands in {where}, which is for people to change; what "
+        "is changed there is taken over at once."
+    )
+
+
+def _cannot_write(folder: ConnectionFolder, error: OSError) -> CannotKeep:
+    why = error.strerror or type(error).__name__
+    return CannotKeep(f"{folder.folder} cannot be written: {why}; nothing was changed.")
