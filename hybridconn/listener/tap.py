@@ -15,6 +15,7 @@ from hybridconn.hcm.loading import Loaded, from_config, load_managed
 from hybridconn.hcm.manager import Manager
 from hybridconn.hcm.port import AdminService
 from hybridconn.hcm.steward import Steward
+from hybridconn.hcm.window import Window
 from hybridconn.memory import settle
 from hybridconn.startup import check_alone, load_or_exit, warn_if_insecure
 
@@ -81,6 +82,7 @@ def makeService(options: Options, reactor: Any = None) -> ManagerService:
     admin = None
     settings = loaded.config.admin
     if settings.socket or settings.port is not None:
+        window = Window(manager, steward, settings, reactor, time.time)
         admin = load_or_exit(
             _PROGRAM,
             lambda: AdminService(
@@ -91,8 +93,12 @@ def makeService(options: Options, reactor: Any = None) -> ManagerService:
                 Path(file).parent,
                 reactor,
                 wall=time.time,
+                more_routes=window.routes(),
+                open_routes=window.open_routes(),
+                authenticators=[window.sessions.who],
             ),
         )
+        window.attach(admin)
     reactor.callWhenRunning(settle)
     reactor.callWhenRunning(steward.hear_signals)
     return ManagerService(manager, steward, admin)
