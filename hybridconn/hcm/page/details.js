@@ -86,7 +86,7 @@ export class Details extends EventTarget {
     const other = name !== this.name;
     this.name = name;
     if (other) {
-      this.tunnels.show([]);
+      this.tunnels.clear();
       this.states.replaceChildren();
       this.element.scrollTop = 0;
     }

@@ -19,6 +19,7 @@ export function seconds(value) {
   if (value === null || value === undefined) return "–";
   if (value < 0.9995) {
     const ms = value * 1000;
+    if (ms < 0.05) return "< 0.1 ms";
     return `${ms.toFixed(ms < 9.95 ? 1 : 0)} ms`;
   }
   if (value < 59.5) return `${value.toFixed(value < 9.95 ? 1 : 0)} s`;

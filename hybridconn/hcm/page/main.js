@@ -5,6 +5,7 @@ import { askForNew } from "./adding.js";
 import { changed, toast } from "./announce.js";
 import { byId, h, setText } from "./dom.js";
 import { Details } from "./details.js";
+import * as format from "./format.js";
 import { confirm } from "./dialogs.js";
 import { showHelp } from "./help.js";
 import { Live } from "./live.js";
@@ -106,8 +107,18 @@ byId("sign-out").addEventListener("click", async () => {
 
 // --- what comes from the service ---
 
-live.addEventListener("open", () => service("Connected", "good"));
-live.addEventListener("lost", () => service("Disconnected", "bad"));
+live.addEventListener("open", () => {
+  service("Connected", "good");
+  byId("lost").hidden = true;
+  document.body.classList.remove("stale");
+});
+live.addEventListener("lost", () => {
+  service("Disconnected", "bad");
+  if (!byId("lost").hidden) return;
+  setText(byId("lost"), `The service does not answer. What is shown is of ${format.clock(new Date().toISOString())}; it is called again by itself.`);
+  byId("lost").hidden = false;
+  document.body.classList.add("stale");
+});
 live.addEventListener("signed-out", () => view("sign-in"));
 live.addEventListener("configuration", ({ detail }) => trouble(detail.trouble));
 store.addEventListener("one", ({ detail: { one, before } }) => {

@@ -39,6 +39,7 @@ class Row {
     this.tunnels = h("span");
     this.rate = h("span", { class: "rate" });
     this.spark = new Sparkline();
+    const label = (text) => h("span", { class: "label", "aria-hidden": "true" }, text);
     const cell = (name, ...content) => h("td", { role: "cell", class: `c-${name}` }, ...content);
     this.element = h(
       "tr", { role: "row" },
@@ -47,8 +48,8 @@ class Row {
       cell("status", this.badge, this.reason),
       cell("namespace", this.namespace),
       cell("endpoint", this.endpoint),
-      cell("target", this.target),
-      cell("tunnels", h("span", { class: "label", "aria-hidden": "true" }, "tunnels "), this.tunnels),
+      cell("target", label("target "), this.target),
+      cell("tunnels", label("tunnels "), this.tunnels),
       cell("traffic", this.spark.element, this.rate),
     );
     this.element.addEventListener("click", (event) => {
@@ -207,7 +208,7 @@ export class Table extends EventTarget {
     });
     this.element.hidden = !shown;
     byId("more").hidden = found <= shown;
-    setText(byId("more").firstElementChild, `Show ${Math.min(STEP, found - shown)} more of ${found - shown}`);
+    setText(byId("more").firstElementChild, `Show ${Math.min(STEP, found - shown)} more`);
     const empty = byId("empty");
     empty.hidden = shown > 0 || !this.store.loaded;
     if (!empty.hidden) this.dispatchEvent(new CustomEvent("empty", { detail: { all } }));

@@ -4,11 +4,12 @@ import { copyButton, h, setAttribute, setText, svg } from "./dom.js";
 import * as format from "./format.js";
 
 const STEPS = [
-  ["lookedUp", "look", "Name look-up"],
-  ["dialled", "dial", "Target dialled"],
-  ["joined", "join", "Joined with the sender"],
-  ["firstByte", "wait", "First byte of the target"],
+  ["lookedUp", "look", "Name look-up", "Look-up"],
+  ["dialled", "dial", "Target dialled", "Dial"],
+  ["joined", "join", "Joined with sender", "Join"],
+  ["firstByte", "wait", "Target's first byte", "First byte"],
 ];
+const FEW = 8;
 const OUTCOMES = {
   open: ["open", "busy"], closed: ["closed", "good"], refused: ["refused", "bad"], lost: ["not needed", "idle"],
 };
@@ -68,7 +69,7 @@ function facts(tunnel) {
   const rows = [["Sender", tunnel.peer || "not said"], ["Target", [tunnel.target, tunnel.address && `(${tunnel.address})`].filter(Boolean).join(" ") || "–"]];
   if (tunnel.ended !== null) {
     rows.push([tunnel.outcome === "refused" ? "Refused by" : "Closed by", WHO[tunnel.endedBy] ?? tunnel.endedBy ?? "–"]);
-    rows.push([tunnel.outcome === "refused" ? "Status" : "Code", [tunnel.code, tunnel.why].filter((one) => one !== null && one !== "").join(" · ") || "–"]);
+    rows.push([tunnel.outcome === "refused" ? "Status" : "Code", [tunnel.code ?? "none", tunnel.why].filter(Boolean).join(" · ")]);
   }
   rows.push(["Bytes", `${format.bytes(tunnel.bytesFromTarget)} from target, ${format.bytes(tunnel.bytesFromSender)} from sender`]);
   return h(
@@ -79,10 +80,11 @@ function facts(tunnel) {
 }
 
 function item(tunnel) {
-  const [word, tone] = OUTCOMES[tunnel.outcome] ?? [tunnel.outcome, "idle"];
+  const [word, usual] = OUTCOMES[tunnel.outcome] ?? [tunnel.outcome, "idle"];
+  const tone = tunnel.outcome === "closed" && tunnel.why !== "closed" ? "warn" : usual;
   const end = tunnel.outcome === "refused" ? `${tunnel.code ?? ""} ${tunnel.why}`.trim()
     : tunnel.ended === null ? `open for ${format.ago(tunnel.startedAt)}`
-      : `${word} by ${WHO[tunnel.endedBy] ?? "–"} after ${format.seconds(tunnel.ended)}`;
+      : `${tone === "warn" ? "broken off" : word} by ${WHO[tunnel.endedBy] ?? "–"} after ${format.seconds(tunnel.ended)}`;
   const box = h(
     "details", { class: "tunnel" },
     h(
@@ -107,13 +109,26 @@ export class Tunnels {
     this.none = h("p", { class: "muted" }, "No sender has come since the service was started.");
     this.legend = h(
       "p", { class: "legend steps-legend" },
-      STEPS.map(([, kind, label]) => h("span", null, h("i", { class: `key ${kind}`, "aria-hidden": "true" }), label)),
+      STEPS.map(([, kind, , short]) => h("span", null, h("i", { class: `key ${kind}`, "aria-hidden": "true" }), short)),
     );
-    this.element = h("div", null, this.none, this.legend, this.list);
+    this.more = h("button", { type: "button", class: "link", onclick: () => { this.most = Infinity; this.show(this.tunnels); } });
+    this.element = h("div", null, this.none, this.legend, this.list, this.more);
     this.items = new Map();
+    this.tunnels = [];
+    this.most = FEW;
   }
 
-  show(tunnels) {
+  /** Forget what was there: another hybrid connection is shown. */
+  clear() {
+    this.most = FEW;
+    this.show([]);
+  }
+
+  show(all) {
+    this.tunnels = all;
+    const tunnels = all.slice(0, this.most);
+    setAttribute(this.more, "hidden", all.length > tunnels.length ? null : "");
+    setText(this.more, `Show all ${all.length}`);
     const items = new Map();
     for (const tunnel of tunnels) {
       const id = `${tunnel.trackingId} ${tunnel.startedAt}`;
