@@ -46,6 +46,11 @@ export function askForNew(added) {
     setText(error, "");
     text.removeAttribute("aria-invalid");
   });
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    text.form.requestSubmit();
+  });
   dialog("New hybrid connection", (close) => {
     async function submit(event) {
       event.preventDefault();

@@ -44,7 +44,10 @@ export class Details extends EventTarget {
       else if (this.name !== null) this.show();
     });
     store.addEventListener("tunnel", ({ detail }) => { if (detail.connection === this.name) this.soon(); });
-    store.addEventListener("sample", () => this.draw());
+    store.addEventListener("sample", () => {
+      this.show();
+      this.draw();
+    });
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.close();
     });
