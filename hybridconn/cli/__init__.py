@@ -26,6 +26,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "management-token": "keys:management_token",
     "store-rekey": "store:store_rekey",
     "store-backup": "store:store_backup",
+    "hcm": "hcm:hcm_group",
     "apply": "apply:apply_file",
     "export": "apply:export_file",
     "status": "live:status",

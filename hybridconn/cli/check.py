@@ -13,15 +13,16 @@ import attrs
 import click
 
 from hybridconn.certificates import expiry
-from hybridconn.config import ConfigError, load_listener, load_relay, load_sender
+from hybridconn.config import ConfigError, load_relay, load_sender
 from hybridconn.config.listener import ListenerConfig
 from hybridconn.config.relay import ListenSettings, RelayConfig
 from hybridconn.config.sender import SenderConfig
-from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.connection_string import ConnectionString, Discontinued
 from hybridconn.core.entities import AuthorizationRule, HybridConnection
 from hybridconn.core.limits import Limits
 from hybridconn.core.names import is_usual_entity_path
 from hybridconn.core.relay_url import http_url
+from hybridconn.hcm.loading import Loaded, load_managed
 
 _SOON = timedelta(days=30)
 
@@ -54,7 +55,7 @@ def _relay(file: str) -> Iterator[str]:
 
 
 def _listener(file: str) -> Iterator[str]:
-    return describe_listener(load_listener(file))
+    return describe_listener(load_managed(file))
 
 
 def _sender(file: str) -> Iterator[str]:
@@ -137,14 +138,37 @@ def _rule(rule: AuthorizationRule) -> str:
     return f"{rule.name}: {rights} ({keys})"
 
 
-def describe_listener(config: ListenerConfig) -> Iterator[str]:
+def describe_listener(loaded: Loaded) -> Iterator[str]:
     """What a listener would do, line by line."""
-    for one in config.hybrid_connections:
+    config = loaded.config
+    for placed in loaded.connections:
+        one = placed.one
+        if one.discontinued:
+            yield f"not serve {placed.name}: {Discontinued.note}"
+            continue
         target = one.target or "what its metadata says"
         yield f"serve {_connection(one.connection)} -> {target}"
         if one.http.insecure:
             yield "  believe any certificate of it"
+        if one.check_interval is not None:
+            how = "leave the relay" if one.withdraw else "refuse senders"
+            yield f"  look at it each {one.check_interval:g} s; {how} while it is down"
+    if config.allow_targets:
+        names = ", ".join(map(str, config.allow_targets))
+        yield f"reach nothing but {names}"
+    yield from _managing(config)
     yield from _trust(config)
+
+
+def _managing(config: ListenerConfig) -> Iterator[str]:
+    admin, folder = config.admin, config.connections.folder
+    if admin.socket:
+        yield f"take commands at {admin.socket}"
+    if admin.port is not None:
+        yield f"take commands on {admin.interface}, port {admin.port}, with the token"
+    if folder:
+        how = "encrypted" if config.connections.keys else "in private files"
+        yield f"keep what commands add in {folder}, {how}"
 
 
 def describe_sender(config: SenderConfig) -> Iterator[str]:

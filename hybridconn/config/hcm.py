@@ -170,6 +170,8 @@ def build_connections(table: ConnectionsTable, source: Source) -> ConnectionsSet
 def _keys(table: Mapping[str, Any], source: Source) -> tuple[str, ...]:
     found = fernet_keys(table, source)
     folder = source.environ.get("CREDENTIALS_DIRECTORY")
-    if not found and folder and (Path(folder) / CREDENTIAL).exists():
-        return fernet_keys({"key_file": str(Path(folder) / CREDENTIAL)}, source)
+    if not found and folder:
+        credential = Path(folder).absolute() / CREDENTIAL
+        if credential.exists():
+            return fernet_keys({"key_file": str(credential)}, source)
     return found

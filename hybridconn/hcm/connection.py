@@ -84,7 +84,8 @@ class ManagedConnection:
             registered=registered,
             dialling=channel.status is ChannelStatus.CONNECTING,
             unanswered=channel.unanswered,
-            error=channel.last_error,
+            # What follows is different each time, and shown apart.
+            error=channel.last_error.partition(" TrackingId:")[0].rstrip("."),
             status=0 if refusal is None else refusal.status,
             withdrawn=listener.withdrawn,
             target_error=listener.health.error,

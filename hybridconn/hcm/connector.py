@@ -22,8 +22,10 @@ from hybridconn.hcm.guard import GuardedReactor, Lookup
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.trouble import target_trouble
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.joint import Joint, JointNames
+from hybridconn.websocket.words import is_surprise
 
 
 class EndpointMaker(Protocol):
@@ -179,11 +181,16 @@ class WatchedConnector(ForwardConnector):
                 self._clock.seconds() - began, ", ".join(lookup.addresses[:4])
             )
 
+        def explain_miss(failure: Failure) -> Failure:
+            if is_surprise(failure):
+                return failure
+            return Failure(Reject(502, target_trouble(failure, str(target), patience)))
+
         factory: Any = Factory.forProtocol(TwistedProtocol)
         factory.noisy = False
         dialled: Deferred[Any] = endpoint.connect(factory)
         dialled = with_timeout(dialled, self._clock, patience)
-        dialled.addCallbacks(taken, self._explain, errbackArgs=(target,))
+        dialled.addCallbacks(taken, explain_miss)
         return dialled.addErrback(self._name_refused, lookup)
 
     def _name_refused(self, failure: Failure, lookup: Lookup) -> Failure:

@@ -28,7 +28,11 @@ from hybridconn.hcm.words import (
     relay_step,
     target_step,
 )
-from hybridconn.listener.description import Description, DescriptionError
+from hybridconn.listener.description import (
+    Description,
+    DescriptionError,
+    NotDescribed,
+)
 from hybridconn.listener.metadata import DescriptionReader
 from hybridconn.listener.reject import Reject
 from hybridconn.web.agents import pooled_agent
@@ -145,7 +149,8 @@ class Doctor:
                 self.log.failure("a look at a relay failed", failure)
             words = str(error) if known else explain(failure)
             number = next((w for w in words.split() if w.isdigit()), "0")
-            step = relay_step(int(number[:3]), words)
+            status = 404 if isinstance(error, NotDescribed) else int(number[:3])
+            step = relay_step(status, words)
             return [Check(connection.name, "relay", False, words, step)]
 
         return reader.read().addCallbacks(answered, failed)

@@ -80,10 +80,10 @@ class TargetCheck:
         self._interval = interval
         self._probing: Deferred[Any] | None = None
 
-    def start(self) -> None:
-        """Look now, and again and again."""
+    def start(self, now: bool = True) -> None:
+        """Look, at once or after a while, and again and again."""
         if not self._loop.running:
-            self._loop.start(self._interval, now=True)
+            self._loop.start(self._interval, now=now)
 
     def stop(self) -> None:
         """Look no more."""

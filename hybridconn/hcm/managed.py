@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from hybridconn.config.addresses import Target
 from hybridconn.config.listener import HybridConnectionTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
@@ -31,6 +30,9 @@ from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.service import TargetListener
 from hybridconn.websocket.bridge import WebSocketEnd
 
+#: After so many seconds a target that was not there is looked at again.
+LOOK_AGAIN: Final = 30.0
+
 
 class ManagedListener(TargetListener):
     """
@@ -39,6 +41,7 @@ class ManagedListener(TargetListener):
 
     @ivar health: of its target.
     @ivar withdrawn: it has left the relay, as its target is down.
+    @ivar retired: it has left for good, and only tunnels may go on.
     @param book: where tunnels are noted; it outlives the listener.
     @param allowed: the targets that may be reached.
     @param changed: called when there may be something new to show.
@@ -47,6 +50,7 @@ class ManagedListener(TargetListener):
 
     log = Logger()
     withdrawn = False
+    retired = False
 
     def __init__(
         self,
@@ -78,11 +82,13 @@ class ManagedListener(TargetListener):
             one.connection.require_entity_path(), reactor, one.target_timeout
         )
         super().__init__(one, dialer, reactor, **more)
-        self._check: TargetCheck | None = None
-        if one.check_interval is not None:
-            self._check = TargetCheck(
-                self._probe_now, self.health, self._looked, reactor, one.check_interval
-            )
+        self._check = TargetCheck(
+            self._probe_now,
+            self.health,
+            self._looked,
+            reactor,
+            one.check_interval or LOOK_AGAIN,
+        )
 
     # --- of the target ---
 
@@ -114,7 +120,7 @@ class ManagedListener(TargetListener):
     @property
     def checks_target(self) -> bool:
         """Whether the target is looked at from time to time."""
-        return self._check is not None
+        return self._one.check_interval is not None
 
     def make_connector(
         self, entity: str, reactor: Any, timeout: float
@@ -151,11 +157,13 @@ class ManagedListener(TargetListener):
                 self.health.missed(failure.value.description)
             return failure
 
-        return self._watched.probe(timeout).addCallbacks(taken, failed)
+        def noted(result: Any) -> Any:
+            self._heed_health()
+            self._changed()
+            return result
 
-    def probe_target(self, target: Target, timeout: float) -> Deferred[Reached]:
-        """The same for any target that is allowed."""
-        return self._watched.probe_target(target, timeout)
+        probed: Deferred[Any] = self._watched.probe(timeout)
+        return probed.addCallbacks(taken, failed).addBoth(noted)
 
     def _probe_now(self) -> Deferred[Reached]:
         if self.withdrawn and self._metadata is not None:
@@ -167,7 +175,10 @@ class ManagedListener(TargetListener):
         return self._watched.probe(self._one.check_timeout)
 
     def _looked(self) -> None:
-        if not self.running or not self._one.withdraw:
+        if not self.running:
+            return
+        if not self._one.withdraw:
+            self._heed_health()
             self._changed()
             return
         if self.health.reachable and self.withdrawn:
@@ -184,16 +195,25 @@ class ManagedListener(TargetListener):
             self.leave()
         self._changed()
 
+    def _heed_health(self) -> None:
+        """Look again after a failure, so that it is not told for ever."""
+        if self.checks_target:
+            return
+        if self.health.error and self.running:
+            self._check.start(now=False)
+        else:
+            self._check.stop()
+
     # --- its life ---
 
     def begin(self) -> None:
         """Go to the relay; first to the target, if without it that is of no use."""
-        if self._check is None or not self._one.withdraw:
+        if not self._one.withdraw:
             super().begin()
         else:
             self.withdrawn = True
             self.health.error = "its target was not looked at yet"
-        if self._check is not None:
+        if self.checks_target:
             self._check.start()
 
     def leave(self) -> Deferred[None]:
@@ -208,16 +228,15 @@ class ManagedListener(TargetListener):
 
         @return: fires when the control channel is closed.
         """
-        if self._check is not None:
-            self._check.stop()
+        self.retired = True
+        self._check.stop()
         if self._metadata is not None:
             self._metadata.stop()
         return self.leave()
 
     def stopService(self) -> Deferred[Any]:
         """Look at the target no more (Twisted)."""
-        if self._check is not None:
-            self._check.stop()
+        self._check.stop()
         return super().stopService()
 
     def online(self) -> None:
@@ -240,7 +259,7 @@ class ManagedListener(TargetListener):
 
         @raise Reject: it is.
         """
-        if self._check is not None and self.health.reachable is False:
+        if self.checks_target and self.health.reachable is False:
             raise Reject(502, self.health.error)
         return super().accept_requested(accept)
 
@@ -254,6 +273,7 @@ class ManagedListener(TargetListener):
         line = self._watched.take_line(accept)
         if line.target:
             self.health.missed(no.description)
+            self._heed_health()
         self._book.refused_one(line, no.status, no.description)
         self._changed()
 
@@ -269,6 +289,7 @@ class ManagedListener(TargetListener):
                 self._book.begin_anew(line, accept.id)
             line.joint = end
             self.health.reached(line.dialled or 0.0, line.address)
+            self._heed_health()
         else:
             line = self._foreign[end] = line_of(self._book, accept)
             line.target = self.known_target

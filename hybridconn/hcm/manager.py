@@ -35,6 +35,8 @@ from hybridconn.listener.service import shared_listeners
 TURN: Final = 1.0
 #: Seconds by which the clock of the day and the other one may drift apart in a turn.
 JUMP: Final = 5.0
+#: Seconds after which a listener leaves though the next one is not there yet.
+_HAND_OVER: Final = 5.0
 #: Seconds for which changes are gathered before watchers hear of them.
 _GATHER: Final = 0.1
 
@@ -189,22 +191,33 @@ class Manager(Service):
 
     def _serve(self, connection: ManagedConnection) -> None:
         """Give it a new listener, if that is of use."""
-        self._retire(connection)
-        if not self.running or connection.one.discontinued:
-            return
-        listener = self._build(
-            connection.one,
-            book=connection.book,
-            changed=lambda: self._mark(connection),
-        )
-        connection.listener = listener
-        listener.startService()
+        old, connection.listener = connection.listener, None
+        new = None
+        if self.running and not connection.one.discontinued:
+            new = connection.listener = self._build(
+                connection.one,
+                book=connection.book,
+                changed=lambda: self._mark(connection),
+            )
+            new.startService()
+        if old is not None:
+            self._leaving.add(old)
+            self._hand_over(old, new)
 
-    def _retire(self, connection: ManagedConnection) -> None:
-        listener, connection.listener = connection.listener, None
-        if listener is not None:
-            self._leaving.add(listener)
-            listener.retire()
+    def _hand_over(self, old: ManagedListener, new: ManagedListener | None) -> None:
+        """Have C{old} leave when C{new} is there, so that no sender finds nobody."""
+        if new is None:
+            old.retire()
+            return
+
+        def leave(_: object = None) -> None:
+            if timer.active():
+                timer.cancel()
+            old.retire()
+
+        waiting = new.when_online()
+        timer = self._clock.callLater(_HAND_OVER, waiting.cancel)
+        waiting.addBoth(leave)
 
     def _end(self, connection: ManagedConnection) -> None:
         listener, connection.listener = connection.listener, None
@@ -268,7 +281,7 @@ class Manager(Service):
     def _turn(self) -> None:
         self._look_at_clock()
         for listener in tuple(self._leaving):
-            if not listener.tunnels:
+            if listener.retired and not listener.tunnels:
                 self._leaving.discard(listener)
                 listener.stopService()
         for connection in self:

@@ -230,7 +230,7 @@ def load_token(path: Path, environ: Any = os.environ) -> str:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             made = secrets.token_urlsafe(_TOKEN_BYTES)
             replace_file(path, f"{made}\n".encode())
-        source = Source(name, path.parent, environ)
+        source = Source(name, Path(), environ)
         text = read_bytes(name, source, private=True).decode("utf-8", "replace")
     except OSError as error:
         why = error.strerror or "unknown error"

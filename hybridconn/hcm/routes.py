@@ -69,7 +69,7 @@ class ManagerRoutes:
     def close(self) -> None:
         """End all streams."""
         for stream in tuple(self.streams):
-            stream.close()
+            stream.end()
 
     def _find(self, call: Call) -> ManagedConnection:
         return self._manager.find(call.values["name"], call.query.get("namespace", ""))

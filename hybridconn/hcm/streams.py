@@ -44,15 +44,15 @@ class EventStream:
         self._paused = False
         self._missed = False
         self._over = False
+        self._signs = LoopingCall(self._sign)
+        self._signs.clock = clock
+        request.on_gone(self.close)
         headers = (
             ("Content-Type", "text/event-stream; charset=utf-8"),
             ("Cache-Control", "no-store"),
             ("X-Accel-Buffering", "no"),
         )
         self._answer = request.begin_answer(200, "", headers)
-        self._signs = LoopingCall(self._answer.write, b": here\n\n")
-        self._signs.clock = clock
-        request.on_gone(self.close)
         self._answer.register_producer(self)
         self._answer.write(b"retry: %d\n\n" % _RETRY)
         if not self._over:
@@ -75,7 +75,7 @@ class EventStream:
             self._ends.append(end)
 
     def close(self) -> None:
-        """End it."""
+        """Send nothing more: the client is gone."""
         if self._over:
             return
         self._over = True
@@ -84,7 +84,14 @@ class EventStream:
         ends, self._ends = self._ends, []
         for end in ends:
             end()
+
+    def end(self) -> None:
+        """End it in order."""
+        self.close()
         self._answer.finish()
+
+    def _sign(self) -> None:
+        self._answer.write(b": here\n\n")
 
     def pauseProducing(self) -> None:
         """The client takes nothing (Twisted)."""

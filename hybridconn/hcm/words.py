@@ -161,6 +161,8 @@ def target_step(error: str) -> str:
     """What to do when a target was not reached."""
     if "allow_targets" in error:
         return "add it to allow_targets, if it is to be reached"
+    if "is not known" in error:
+        return "see what is said of the relay"
     if "resolved" in error:
         return "mend the name, or this machine's DNS: it must lead somewhere here"
     if "refused the connection" in error:

@@ -63,6 +63,11 @@ class ManagerService(MultiService):
         if admin is not None:
             admin.setServiceParent(self)
 
+    def privilegedStartService(self) -> None:
+        """Hear signals before anybody can know that we are here (Twisted)."""
+        self.steward.hear_signals()
+        super().privilegedStartService()
+
 
 def makeService(options: Options, reactor: Any = None) -> ManagerService:
     """Build the manager; nothing is dialled before it starts (Twisted)."""
@@ -100,7 +105,6 @@ def makeService(options: Options, reactor: Any = None) -> ManagerService:
         )
         window.attach(admin)
     reactor.callWhenRunning(settle)
-    reactor.callWhenRunning(steward.hear_signals)
     return ManagerService(manager, steward, admin)
 
 

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from hybridconn.cli import main
 from hybridconn.cli.check import describe_listener, describe_relay, describe_sender
-from hybridconn.config import load_listener, load_relay, load_sender
+from hybridconn.config import load_relay, load_sender
+from hybridconn.hcm.loading import load_managed
 from hybridconn.stores.vault import Vault
 from tests.config.case import KEY, STRING, ConfigTestCase
 
@@ -141,7 +142,7 @@ class AgentTests(CheckTestCase):
             'target = "https://app.corp/"\ntarget_insecure = true\n',
         )
         self.assertEqual(
-            self.lines(describe_listener(load_listener(path, self.environ))),
+            self.lines(describe_listener(load_managed(path, self.environ))),
             [
                 "serve db at relay.example.net:443 by rule app -> db.corp:1433",
                 "serve web at relay.example.net:8443 by a ready token, which is not "
@@ -150,6 +151,39 @@ class AgentTests(CheckTestCase):
                 "  believe any certificate of it",
                 "trust the system's certificate authorities and those in "
                 f"{self.folder}/ca.pem",
+            ],
+        )
+
+    def test_manager(self) -> None:
+        """What commands added, and what a manager does beside serving."""
+        (self.folder / "conf.d").mkdir()
+        self.write(
+            "conf.d/db.toml",
+            '[[hybrid_connection]]\nconnection_string_file = "../db"\n'
+            'target = "db.corp:1433"\ntarget_check_interval = 10\n'
+            'target_down = "withdraw"\n',
+        )
+        self.environ["OLD"] = (
+            "Endpoint=https://a.biztalk.windows.net/b;SharedSecretValue=x"
+        )
+        path = self.write(
+            "listener.toml",
+            'allow_targets = ["*.corp:1433", "10.0.0.0/8:*"]\n'
+            '[admin]\nsocket = "hcm.sock"\nport = 7420\n'
+            '[connections]\nfolder = "conf.d"\n'
+            '[[hybrid_connection]]\nconnection_string_env = "OLD"\n',
+        )
+        said = self.lines(describe_listener(load_managed(path, self.environ)))
+        self.assertIn("not serve b: BizTalk", said[0])
+        self.assertEqual(
+            said[1:-1],
+            [
+                "serve db at relay.example.net:443 by rule app -> db.corp:1433",
+                "  look at it each 10 s; leave the relay while it is down",
+                "reach nothing but *.corp:1433, 10.0.0.0/8:*",
+                f"take commands at {self.folder}/hcm.sock",
+                "take commands on 127.0.0.1, port 7420, with the token",
+                f"keep what commands add in {self.folder}/conf.d, in private files",
             ],
         )
 

@@ -42,9 +42,10 @@ class WriteFilesTests(SynchronousTestCase):
         made: list[int] = []
         real = os.open
 
-        def spy(path: os.PathLike[str], flags: int, mode: int) -> int:
-            made.append(mode)
-            self.assertTrue(flags & os.O_EXCL)
+        def spy(path: os.PathLike[str], flags: int, mode: int = 0o777) -> int:
+            if flags & os.O_CREAT:
+                made.append(mode)
+                self.assertTrue(flags & os.O_EXCL)
             return real(path, flags, mode)
 
         self.patch(os, "open", spy)

@@ -121,7 +121,7 @@ class FileTests(ListenerTestCase):
     def test_mistakes(self) -> None:
         """Each value has its own mistake and mend."""
         for text, *words in (
-            ("", "hybrid_connection: is missing; add a [[hybrid_connection]]."),
+            ("", "hybrid_connection: is missing; add a [[hybrid_connection]]"),
             (f'ca_file = "gone"\n{ENTITY}', 'ca_file: there is no file "gone"'),
             (f'ca_file = "db"\n{ENTITY}', 'ca_file: "db" cannot be used'),
             (f'insecure = "no"\n{ENTITY}', "insecure: must be true or false"),
@@ -150,6 +150,64 @@ class FileTests(ListenerTestCase):
             ),
         ):
             self.one(text, *words)
+
+    def test_manager(self) -> None:
+        """What makes a connection manager of it; no hybrid connection is needed."""
+        config = self.load(
+            'allow_targets = ["*.corp:1-1024"]\n[admin]\nsocket = "hcm.sock"\n'
+            'port = 7420\ninterface = "::1"\ntoken_file = "t"\n'
+            '[connections]\nfolder = "conf.d"\n'
+        )
+        self.assertEqual(config.hybrid_connections, ())
+        self.assertEqual(config.admin.socket, str(self.folder / "hcm.sock"))
+        self.assertEqual((config.admin.port, config.admin.interface), (7420, "::1"))
+        self.assertEqual(config.admin.token_file, str(self.folder / "t"))
+        self.assertEqual(config.connections.folder, str(self.folder / "conf.d"))
+        self.assertTrue(config.allowed.may_admit("a.corp", 80))
+        usual = self.load(ENTITY)
+        self.assertEqual((usual.admin.socket, usual.admin.port), ("", None))
+        (one,) = usual.hybrid_connections
+        self.assertEqual(
+            (one.check_interval, one.withdraw, one.name), (None, False, "")
+        )
+
+    def test_manager_mistakes(self) -> None:
+        """And what can be wrong with that."""
+        self.write("no.key", "nonsense")
+        folder = '[connections]\nfolder = "c"\n'
+        for text, *words in (
+            ('allow_targets = ["db"]\n' + ENTITY, "allow_targets[0]", "allows nothing"),
+            (f'[admin]\nport = 1\ninterface = "0.0.0.0"\n{ENTITY}', "no loopback"),
+            (f'[admin]\ninterface = "::1"\n{ENTITY}', "goes only with port"),
+            (f'[admin]\nsocket = "{"x" * 120}"\n{ENTITY}', "longer than the 100 bytes"),
+            (f'[connections]\nkey_file = "k"\n{ENTITY}', "goes only with folder"),
+            (f'{folder}key_file = "gone"', 'there is no file "gone"'),
+            (f'{folder}key_file = "no.key"', "holds no key"),
+            (f"{ENTITY}target_check_timeout = 2", "goes only with target_check_int"),
+            (
+                f'{ENTITY}target_check_interval = 2\ntarget_down = "x"',
+                'use "reject" or "withdraw"',
+            ),
+            (f'{ENTITY}name = ""', "name: is empty"),
+            (
+                '[[hybrid_connection]]\nconnection_string_sealed = "x"',
+                "is encrypted and there is no key",
+            ),
+        ):
+            if "key_file" in text and folder not in text:
+                lines = self.mistakes(load_listener, text)
+                self.assertTrue(any(words[0] in line for line in lines), lines)
+            else:
+                self.one(text, *words)
+
+    def test_discontinued(self) -> None:
+        """A string of a kind that is no more is kept, to be shown as such."""
+        self.write(
+            "db", "Endpoint=https://a.biztalk.windows.net/b;SharedSecretIssuer=o"
+        )
+        (one,) = self.load(ENTITY).hybrid_connections
+        self.assertTrue(one.discontinued)
+        self.assertEqual(one.connection.host, "a.biztalk.windows.net")
 
     def test_twice(self) -> None:
         """The same hybrid connection may not be served twice by one listener."""

@@ -1,0 +1,467 @@
+"""
+C{hybridconn hcm}: a connection manager that runs on this machine, for people.
+
+Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly, 3 the
+service is not there, 4 there is no such hybrid connection.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hybridconn.cli.hcm_client import (
+    CONFIG_VARIABLE,
+    SOCKET_VARIABLE,
+    HcmClient,
+    NotThere,
+    connection_path,
+    read_secret,
+)
+from hybridconn.cli.hcm_select import offered_connections, remote_options
+from hybridconn.cli.remote import Remote
+
+_PROMPT = "Gateway connection string (is not shown)"
+_CONNECTED = "Connected"
+#: Those that another look a moment later may find better.
+_PASSING = ("Connecting", "Not Connected")
+_POLL = 0.2
+
+Row = Mapping[str, Any]
+
+
+@click.group("hcm")
+@click.option(
+    "--socket",
+    envvar=SOCKET_VARIABLE,
+    metavar="PATH",
+    help="The service's UNIX socket; otherwise /run/hybridconn/hcm.sock.",
+)
+@click.option(
+    "--config",
+    envvar=CONFIG_VARIABLE,
+    metavar="FILE",
+    help="The service's listener.toml, which names the socket.",
+)
+@click.option("--url", metavar="URL", help="Its port: http://127.0.0.1:PORT.")
+@click.option("--token-file", metavar="FILE", help="The token for --url.")
+@click.pass_context
+def hcm_group(
+    ctx: click.Context,
+    socket: str | None,
+    config: str | None,
+    url: str | None,
+    token_file: str | None,
+) -> None:
+    """
+    Add, watch and remove hybrid connections of the service on this machine.
+
+    Exit status 3: the service is not there. 4: no such hybrid connection.
+    """
+    ctx.obj = functools.partial(HcmClient.from_options, socket, config, url, token_file)
+
+
+def _output(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+    )(command)
+
+
+def _one(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the ways to name one hybrid connection."""
+
+    @click.argument("name", required=False)
+    @click.option("--name", "-n", "by_option", metavar="NAME", hidden=True)
+    @click.option(
+        "--namespace",
+        "-ns",
+        metavar="NAME",
+        help="The relay's host, or its first word.",
+    )
+    @functools.wraps(command)
+    def run(name: str | None, by_option: str | None, **more: Any) -> None:
+        found = name or by_option
+        if not found:
+            raise click.UsageError("name the hybrid connection.")
+        command(name=found, **more)
+
+    return run
+
+
+# --- adding and removing -----------------------------------------------------
+
+
+@hcm_group.command()
+@click.argument("pasted", nargs=-1, metavar="")
+@click.option(
+    "--file",
+    metavar="FILE",
+    help="A private file that holds the connection string; - for standard input.",
+)
+@click.option("--name", metavar="NAME", help="What commands are to call it.")
+@click.option("--target", metavar="HOST:PORT", help="Otherwise what its metadata says.")
+@click.option(
+    "--check-interval",
+    type=float,
+    metavar="SECONDS",
+    help="Look at the target so often.",
+)
+@click.option(
+    "--withdraw",
+    is_flag=True,
+    help="Leave the relay while the target is down, with --check-interval.",
+)
+@click.option(
+    "--replace", is_flag=True, help="Take the place of the one that is there."
+)
+@click.option(
+    "--wait",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For it to be connected; 0: do not wait.",
+)
+@click.option(
+    "--select",
+    is_flag=True,
+    help="Choose among the hybrid connections of a namespace, with the options "
+    "--relay-… of the management API.",
+)
+@remote_options
+@_output
+@click.pass_obj
+def add(
+    client: Callable[[], HcmClient],
+    pasted: Sequence[str],
+    file: str | None,
+    name: str | None,
+    target: str | None,
+    check_interval: float | None,
+    withdraw: bool,
+    replace: bool,
+    wait: float,
+    select: bool,
+    remote: Callable[[], Remote],
+    namespace: str | None,
+    choose: Sequence[str],
+    output: str,
+) -> None:
+    """
+    Add a hybrid connection.
+
+    Its gateway connection string is asked for, or read from --file or standard input;
+    it is never an argument, since those can be read by every user of a machine.
+    """
+    if pasted:
+        raise click.UsageError(
+            "a connection string is no argument, since every user of this machine "
+            "could read it: start the command without it and paste it when asked, or "
+            "use --file."
+        )
+    settings: dict[str, Any] = {}
+    for key, value in (
+        ("name", name),
+        ("target", target),
+        ("target_check_interval", check_interval),
+        ("target_down", "withdraw" if withdraw else None),
+    ):
+        if value is not None:
+            settings[key] = value
+    if select:
+        texts = offered_connections(remote(), namespace, choose)
+        if len(texts) > 1 and name is not None:
+            raise click.UsageError("--name is for one hybrid connection.")
+    else:
+        texts = [read_secret(file, _PROMPT)]
+    called = client()
+    good = True
+    for text in texts:
+        body = {"connectionString": text, "settings": settings, "replace": replace}
+        added = called.call("POST", "/v1/connections", body)
+        if wait:
+            added = _await(called, added["name"], wait)
+        if output == "json":
+            click.echo(json.dumps(added, indent=2))
+        else:
+            _say_status(f"Added {added['name']}", added)
+        good = good and (not wait or added["status"] == _CONNECTED)
+    if not good:
+        raise SystemExit(1)
+
+
+def _await(client: HcmClient, name: str, seconds: float) -> Any:
+    """Look until it is connected, or cannot be, or the time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        found = client.call("GET", connection_path(name, None))
+        if found["status"] not in _PASSING or time.monotonic() >= end:
+            return found
+        time.sleep(_POLL)
+
+
+def _say_status(what: str, found: Row) -> None:
+    click.echo(f"{what}: {found['status']}.")
+    if found["reason"]:
+        click.echo(f"  {found['reason']}")
+    if found["nextStep"]:
+        click.echo(f"  To do: {found['nextStep']}.")
+
+
+@hcm_group.command()
+@_one
+@click.pass_obj
+def remove(client: Callable[[], HcmClient], name: str, namespace: str | None) -> None:
+    """Remove a hybrid connection from this machine; the relay keeps it."""
+    client().call("DELETE", connection_path(name, namespace))
+    click.echo(f"Removed {name}.")
+
+
+@hcm_group.command()
+@_one
+@click.pass_obj
+def restart(client: Callable[[], HcmClient], name: str, namespace: str | None) -> None:
+    """Leave the relay and come back; tunnels that run go on."""
+    found = client().call("POST", connection_path(name, namespace, "/restart"))
+    _say_status(f"Restarted {found['name']}", found)
+
+
+@hcm_group.command()
+@click.pass_obj
+def reload(client: Callable[[], HcmClient]) -> None:
+    """Have the service read its files anew."""
+    found = client().call("POST", "/v1/reload")
+    click.echo(f"Read anew: {found['connections']} hybrid connections.")
+
+
+# --- looking -----------------------------------------------------------------
+
+_COLUMNS: Mapping[str, Callable[[Row], object]] = {
+    "Name": lambda row: row["name"],
+    "Status": lambda row: row["status"],
+    "Namespace": lambda row: row["namespace"],
+    "Endpoint": lambda row: row["endpoint"],
+    "Target": lambda row: _target_words(row["target"]),
+    "Tunnels": lambda row: row["tunnels"]["open"],
+    "Reason": lambda row: row["reason"],
+}
+
+
+def _target_words(target: Row) -> str:
+    if target["reachable"] is None:
+        return "not tried"
+    if not target["reachable"]:
+        return "down"
+    return f"{1000 * target['seconds']:.1f} ms"
+
+
+@hcm_group.command("list")
+@click.option("--watch", is_flag=True, help="Go on and show what changes.")
+@_output
+@click.pass_obj
+def list_them(client: Callable[[], HcmClient], watch: bool, output: str) -> None:
+    """Show all hybrid connections."""
+    if watch:
+        _watch(client(), output)
+        return
+    found = client().call("GET", "/v1/connections")["connections"]
+    if output == "json":
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _print_table(_COLUMNS, found)
+
+
+def _watch(client: HcmClient, output: str) -> None:
+    for kind, value in client.events("/v1/events"):
+        rows = value["connections"] if kind == "snapshot" else [value]
+        if output == "json":
+            click.echo(json.dumps({"event": kind, **value}))
+        elif kind in ("snapshot", "connection"):
+            for row in rows:
+                cells = [str(show(row)) for show in _COLUMNS.values()]
+                click.echo("  ".join(filter(None, [_now(), *cells])))
+        elif kind == "removed":
+            click.echo(f"{_now()}  {value['name']}  removed")
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+@hcm_group.command()
+@_one
+@_output
+@click.pass_obj
+def show(
+    client: Callable[[], HcmClient], name: str, namespace: str | None, output: str
+) -> None:
+    """Show one hybrid connection and its last tunnels."""
+    found = client().call("GET", connection_path(name, namespace))
+    if output == "json":
+        click.echo(json.dumps(found, indent=2))
+        return
+    for label, value in _details(found):
+        if value not in ("", None):
+            click.echo(f"{label:20} {value}")
+    if found["recentTunnels"]:
+        click.echo()
+        _print_table(_TUNNEL_COLUMNS, found["recentTunnels"])
+
+
+def _details(row: Row) -> Sequence[tuple[str, object]]:
+    target, tunnels, error = row["target"], row["tunnels"], row["lastError"]
+    return (
+        ("Name", row["name"]),
+        ("Namespace", row["namespace"]),
+        ("Status", f"{row['status']} since {row['since']}"),
+        ("Reason", row["reason"]),
+        ("To do", row["nextStep"]),
+        ("Endpoint", row["endpoint"] and f"{row['endpoint']} ({row['endpointFrom']})"),
+        ("Target", _target_words(target)),
+        ("Target error", target.get("error")),
+        ("NumberOfListeners", row["numberOfListeners"]),
+        ("ServiceBusEndpoint", row["serviceBusEndpoint"]),
+        ("Rule", row["keyName"]),
+        (
+            "Tunnels",
+            f"{tunnels['open']} now, {tunnels['total']} ever, {tunnels['refused']} "
+            f"refused, {tunnels['requests']} HTTP requests",
+        ),
+        (
+            "Bytes",
+            f"{tunnels['bytesFromTarget']} from the target, "
+            f"{tunnels['bytesFromSender']} from senders",
+        ),
+        (
+            "Last error",
+            error and f"{error['text']} ({error['at']}, {error['trackingId']})",
+        ),
+        ("CreatedOn", row["createdOn"]),
+        ("LastUpdated", row["lastUpdated"]),
+        ("File", row["file"]),
+    )
+
+
+def _seconds(row: Row, key: str) -> str:
+    return "" if row[key] is None else f"{row[key]:.3f}"
+
+
+_TUNNEL_COLUMNS: Mapping[str, Callable[[Row], object]] = {
+    "Started": lambda row: row["startedAt"],
+    "From": lambda row: row["peer"],
+    "Look-up": lambda row: _seconds(row, "lookedUp"),
+    "Dial": lambda row: _seconds(row, "dialled"),
+    "Joined": lambda row: _seconds(row, "joined"),
+    "First byte": lambda row: _seconds(row, "firstByte"),
+    "Ended": lambda row: _seconds(row, "ended"),
+    "Bytes": lambda row: f"{row['bytesFromTarget']}/{row['bytesFromSender']}",
+    "Outcome": lambda row: " ".join(
+        str(one)
+        for one in (row["outcome"], row["endedBy"], row["code"], row["why"])
+        if one not in ("", None)
+    ),
+    "Tracking id": lambda row: row["trackingId"],
+}
+
+
+@hcm_group.command()
+@click.argument("what")
+@click.option("--namespace", "-ns", metavar="NAME")
+@_output
+@click.pass_obj
+def test(
+    client: Callable[[], HcmClient], what: str, namespace: str | None, output: str
+) -> None:
+    """
+    See whether WHAT can be reached from the service now: a hybrid connection, its relay
+    and its target; a target as HOST:PORT; or a relay's HOST.
+    """
+    called = client()
+    try:
+        path = connection_path(what, namespace, "/test")
+        report = called.call("POST", path)
+    except NotThere:
+        if namespace or ("." not in what and ":" not in what):
+            raise
+        report = called.call("POST", "/v1/test", {"address": what})
+    _print_report(report, output)
+
+
+@hcm_group.command()
+@_output
+@click.pass_obj
+def doctor(client: Callable[[], HcmClient], output: str) -> None:
+    """Look at the service and at each of its hybrid connections now."""
+    _print_report(client().call("GET", "/v1/doctor"), output)
+
+
+def _print_report(report: Row, output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps(report, indent=2))
+    else:
+        for check in report["checks"]:
+            mark = "ok  " if check["ok"] else "BAD "
+            click.echo(f"{mark} {check['subject']}: {check['name']}: {check['detail']}")
+            if check["nextStep"]:
+                click.echo(f"     To do: {check['nextStep']}.")
+    if not report["ok"]:
+        raise SystemExit(1)
+
+
+@hcm_group.command()
+@click.argument("name", required=False)
+@click.option("--lines", "-l", default=100, show_default=True, help="How many.")
+@click.option("--follow", "-f", is_flag=True, help="Go on and show what comes.")
+@click.pass_obj
+def logs(
+    client: Callable[[], HcmClient], name: str | None, lines: int, follow: bool
+) -> None:
+    """Show the last lines of the service's log, of all or of one NAME."""
+    about = connection_path(name, None).rpartition("/")[2] if name else ""
+    path = f"/v1/logs?limit={lines}" + (f"&connection={about}" if about else "")
+    if follow:
+        for _, line in client().events(f"{path}&follow=1"):
+            _print_line(line)
+    else:
+        for line in client().call("GET", path)["lines"]:
+            _print_line(line)
+
+
+def _print_line(line: Row) -> None:
+    level = "" if line["level"] == "info" else f"{line['level'].upper()} "
+    click.echo(f"{line['at']} {level}{line['text']}")
+
+
+@hcm_group.command()
+@_output
+@click.pass_obj
+def version(client: Callable[[], HcmClient], output: str) -> None:
+    """Show the service's version, its files and since when it runs."""
+    found = client().call("GET", "/v1/version")
+    if output == "json":
+        click.echo(json.dumps(found, indent=2))
+        return
+    for name, value in found.items():
+        click.echo(f"{name:12} {value}")
+
+
+def _print_table(
+    columns: Mapping[str, Callable[[Row], object]], rows: Sequence[Row]
+) -> None:
+    table: Any = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*[str(show(row)) for show in columns.values()])
+    # What is no terminal has no width: nothing is cut off.
+    width = None if sys.stdout.isatty() else 1000
+    Console(width=width, markup=False, highlight=False).print(table)

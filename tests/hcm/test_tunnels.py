@@ -1,0 +1,123 @@
+"""The last tunnels of a hybrid connection, and what they cost."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hybridconn.hcm.timeline import MOST_REMEMBERED, TunnelBook
+from tests.hcm.case import HcmTestCase
+
+
+class Server(Protocol):
+    """A target that answers when it likes."""
+
+    made: ClassVar[list[Server]] = []
+
+    def connectionMade(self) -> None:
+        """A tunnel (Twisted)."""
+        Server.made.append(self)
+
+
+class TimelineTests(HcmTestCase):
+    """What is noted of each."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        Server.made = []
+        self.network.listen("app.corp", 6, Factory.forProtocol(Server))
+        self.add("one", target="app.corp:6")
+
+    def line(self) -> Any:
+        return self.good("GET", "/v1/connections/one/tunnels")["tunnels"][0]
+
+    def test_life(self) -> None:
+        """Each step has its time; bytes are counted both ways, while it runs too."""
+        client: Any = self.dial("one")
+        (server,) = Server.made
+        transport: Any = server.transport
+        client.transport.write(b"question")
+        self.network.advance(2)
+        line = self.line()
+        self.assertEqual((line["outcome"], line["firstByte"]), ("open", None))
+        self.assertEqual(line["bytesFromSender"], 8)
+        self.assertEqual(self.view("one")["tunnels"]["open"], 1)
+        self.assertEqual(self.view("one")["tunnels"]["bytesFromSender"], 8)
+        transport.write(b"answer")
+        self.network.advance(1)
+        transport.write(b" and more")
+        transport.loseConnection()
+        client.transport.loseConnection()
+        self.network.advance(1)
+        line = self.line()
+        self.assertEqual(line["outcome"], "closed")
+        self.assertEqual((line["firstByte"], line["endedBy"]), (2.0, "target"))
+        self.assertEqual((line["code"], line["why"]), (1000, "closed"))
+        self.assertEqual((line["bytesFromTarget"], line["bytesFromSender"]), (15, 8))
+        self.assertEqual(line["peer"].partition(":")[0], "192.0.2.1")
+        self.assertEqual(line["target"], "app.corp:6")
+        self.assertTrue(line["trackingId"])
+        for step in ("dialled", "joined", "ended"):
+            self.assertIsNotNone(line[step])
+        tunnels = self.view("one")["tunnels"]
+        self.assertEqual((tunnels["open"], tunnels["total"]), (0, 1))
+        self.assertEqual(tunnels["bytesFromTarget"], 15)
+
+    def test_refused(self) -> None:
+        """One that never was is there too, with what its sender was told."""
+        self.network.faults.refuse("app.corp", 6)
+        said = self.refusal("one")
+        line = self.line()
+        self.assertEqual((line["outcome"], line["code"]), ("refused", 502))
+        self.assertIn(line["why"], said)
+        self.assertIn(line["trackingId"], said)
+        self.assertIsNone(line["joined"])
+
+    def test_broken(self) -> None:
+        """A target that breaks off is blamed."""
+        self.dial("one")
+        transport: Any = Server.made[0].transport
+        transport.abortConnection()
+        self.network.advance(1)
+        line = self.line()
+        self.assertEqual(
+            (line["endedBy"], line["why"]), ("target", "connection broken")
+        )
+
+    def test_survives_restart(self) -> None:
+        """What was counted outlives the listener that counted it."""
+        self.dial("one")
+        self.good("POST", "/v1/connections/one/restart")
+        self.assertEqual(self.view("one")["tunnels"]["total"], 1)
+        self.assertEqual(self.view("one")["tunnels"]["open"], 1)
+
+
+class BookTests(SynchronousTestCase):
+    """L{TunnelBook}."""
+
+    def test_bounded(self) -> None:
+        """Only the last ones that are over are remembered; all are counted."""
+        book = TunnelBook(Clock(), lambda: 0.0)
+        for number in range(10 * MOST_REMEMBERED):
+            line = book.begin(f"id-{number}", "peer")
+            book.joined(line)
+            line.bytes_from_target = 2
+            book.left(line, "sender", "x" * 10_000, 1000)
+        views = book.views()
+        self.assertEqual(len(views), MOST_REMEMBERED)
+        self.assertEqual(views[0]["trackingId"], f"id-{10 * MOST_REMEMBERED - 1}")
+        self.assertLessEqual(len(views[0]["why"]), 200)
+        self.assertEqual((book.total, book.open), (10 * MOST_REMEMBERED, 0))
+        self.assertEqual(book.bytes(), (20 * MOST_REMEMBERED, 0))
+
+    def test_once(self) -> None:
+        """What has ended does not end again."""
+        book = TunnelBook(Clock(), lambda: 0.0)
+        line = book.begin("id", "peer")
+        book.joined(line)
+        book.left(line, "target", "closed")
+        book.left(line, "sender", "closed")
+        self.assertEqual([view["endedBy"] for view in book.views()], ["target"])

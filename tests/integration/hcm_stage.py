@@ -1,0 +1,75 @@
+"""A connection manager as a process, and C{hybridconn hcm} for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tests.integration.case import IntegrationTestCase
+from tests.integration.programs import Program, command, output_of, twistd
+from tests.integration.stage import LISTEN, Stage, table
+from tests.integration.waiting import wait_for
+
+
+class HcmCase(IntegrationTestCase):
+    """
+    @ivar stage: with a relay that runs, unless a test makes another.
+    @ivar service: the manager.
+    """
+
+    def start_manager(
+        self,
+        stage: Stage,
+        timings: Mapping[str, object] | None = None,
+        connections: Mapping[str, object] | None = None,
+        admin: Mapping[str, object] | None = None,
+        **top: object,
+    ) -> Program:
+        """Start a manager with nothing in it, and wait until it hears commands."""
+        text = table("", {"ca_file": "ca.pem", **top})
+        if timings:
+            text += table("[timings]", timings)
+        text += table("[admin]", {"socket": "hcm.sock", **(admin or {})})
+        text += table("[connections]", {"folder": "conf.d", **(connections or {})})
+        config = stage.write("listener.toml", text)
+        self.stage = stage
+        self.service = stage.program(
+            "manager", twistd("hclistener", "--config", str(config))
+        )
+        return self.start_again()
+
+    def start_again(self) -> Program:
+        """Start it, after it ended too."""
+        since = self.service.mark()
+        self.service.start()
+        self.service.wait_log(r"LocalFrontDoor starting", since=since)
+        return self.service
+
+    def hcm(self, *arguments: str, status: int = 0, given: str = "") -> str:
+        """Run a command to its end: what it printed."""
+        argv = command("hcm", "--socket", str(self.stage.folder / "hcm.sock"))
+        found, said = output_of([*argv, *arguments], given=given.encode())
+        self.assertEqual(found, status, said)
+        self.assertNotIn("Traceback", said)
+        for secret in self.stage.secrets():
+            self.assertNotIn(secret, said)
+        return said
+
+    def add(self, entity: str, *arguments: str, status: int = 0) -> str:
+        """Add a hybrid connection by its pasted string."""
+        text = self.stage.connection_string(entity, LISTEN)
+        return self.hcm("add", *arguments, given=text, status=status)
+
+    def view(self, name: str) -> Any:
+        """How a hybrid connection is."""
+        return json.loads(self.hcm("show", name, "--output", "json"))
+
+    def wait_status(self, name: str, word: str, seconds: float) -> Any:
+        """Wait until a hybrid connection has this status."""
+
+        def ask() -> Any:
+            found = self.view(name)
+            return found if found["status"] == word else None
+
+        return wait_for(f"{name} to be {word}", ask, seconds)
