@@ -181,7 +181,9 @@ class Browser:
         )
         return str(found)
 
-    def wait_text(self, words: str, selector: str = "body", seconds: float = 15) -> None:
+    def wait_text(
+        self, words: str, selector: str = "body", seconds: float = 15
+    ) -> None:
         """Wait for words to be read somewhere."""
         at = f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"
         self.wait(
