@@ -112,7 +112,7 @@ class HcmClient:
         """
         A file: what the service calls it, and its bytes.
 
-        @raise HcmError: it was refused, or nobody is there.
+        @raise click.ClickException: it was refused, or nobody is there.
         """
         try:
             response = self._ask("GET", path, None, _SECONDS)
