@@ -50,6 +50,14 @@ _KEYS = {
 _SHIFT = 8
 
 
+def _read(selector: str) -> str:
+    # What is not shown has no rectangles, but an innerText all the same.
+    return (
+        f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+        " return e && e.getClientRects().length ? e.innerText : ''; })()"
+    )
+
+
 class PageError(AssertionError):
     """A script of a test failed in the page."""
 
@@ -160,37 +168,30 @@ class Browser:
             raise PageError(f"{script[:200]}: {thrown}")
         return done["result"].get("value")
 
-    def wait(self, what: str, script: str, seconds: float = 15.0) -> Any:
+    def wait(self, what: str, script: str, seconds: float = 15.0) -> None:
         """Wait until an expression is true."""
 
-        def ask() -> Any:
+        def ask() -> bool:
             try:
-                return self.run(script)
+                return bool(self.run(f"Boolean({script})"))
             except PageError:  # it is on its way from one address to the next
-                return None
+                return False
 
         try:
-            return wait_for(what, ask, seconds)
+            wait_for(what, ask, seconds)
         except AssertionError as late:
             raise AssertionError(f"{late}; the page says: {self.text()!r}") from None
 
     def text(self, selector: str = "body") -> str:
-        """What a person reads in the first element; empty if there is none."""
-        found = self.run(
-            f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"
-        )
-        return str(found)
+        """What a person reads in the first element; empty if there is none to see."""
+        return str(self.run(_read(selector)))
 
     def wait_text(
-        self, words: str, selector: str = "body", seconds: float = 15
+        self, words: str, selector: str = "body", seconds: float = 15.0
     ) -> None:
         """Wait for words to be read somewhere."""
-        at = f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"
-        self.wait(
-            f"{selector} to say {words!r}",
-            f"({at}).includes({json.dumps(words)})",
-            seconds,
-        )
+        said = f"({_read(selector)}).includes({json.dumps(words)})"
+        self.wait(f"{selector} to say {words!r}", said, seconds)
 
     # --- what a person does ---
 

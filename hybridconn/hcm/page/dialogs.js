@@ -8,7 +8,6 @@ let count = 0;
 export function dialog(title, body, { wide = false } = {}) {
   count += 1;
   const id = `dialog-${count}`;
-  const before = document.activeElement;
   const box = h("dialog", { class: wide ? "wide" : null, "aria-labelledby": id });
   const close = () => box.open && box.close();
   box.append(
@@ -19,10 +18,7 @@ export function dialog(title, body, { wide = false } = {}) {
     ),
     body(close),
   );
-  box.addEventListener("close", () => {
-    box.remove();
-    if (before?.isConnected) before.focus();
-  });
+  box.addEventListener("close", () => box.remove());
   box.addEventListener("click", (event) => {
     if (event.target === box) close();
   });

@@ -175,6 +175,7 @@ async function remove(connections) {
   );
   if (!yes) return;
   await each(connections, (it) => call("DELETE", pathOf(it)), (it) => `${it.name} is removed.`);
+  if (document.activeElement === document.body) table.focus(null);
 }
 
 function added(made) {
