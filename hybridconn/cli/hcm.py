@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from hybridconn.cli.hcm_client import (
     CONFIG_VARIABLE,
@@ -28,6 +25,16 @@ from hybridconn.cli.hcm_client import (
 )
 from hybridconn.cli.hcm_select import offered_connections, remote_options
 from hybridconn.cli.hcm_window import diag, ui
+from hybridconn.cli.hcm_words import (
+    COLUMNS,
+    TUNNEL_COLUMNS,
+    details,
+    print_changes,
+    print_line,
+    print_report,
+    print_table,
+    say_status,
+)
 from hybridconn.cli.remote import Remote
 
 _PROMPT = "Gateway connection string (is not shown)"
@@ -35,8 +42,6 @@ _CONNECTED = "Connected"
 #: Those that another look a moment later may find better.
 _PASSING = ("Connecting", "Not Connected")
 _POLL = 0.2
-
-Row = Mapping[str, Any]
 
 
 @click.group("hcm")
@@ -200,7 +205,7 @@ def add(
         if output == "json":
             click.echo(json.dumps(added, indent=2))
         else:
-            _say_status(f"Added {added['name']}", added)
+            say_status(f"Added {added['name']}", added)
         good = good and (not wait or added["status"] == _CONNECTED)
     if not good:
         raise SystemExit(1)
@@ -214,14 +219,6 @@ def _await(client: HcmClient, name: str, seconds: float) -> Any:
         if found["status"] not in _PASSING or time.monotonic() >= end:
             return found
         time.sleep(_POLL)
-
-
-def _say_status(what: str, found: Row) -> None:
-    click.echo(f"{what}: {found['status']}.")
-    if found["reason"]:
-        click.echo(f"  {found['reason']}")
-    if found["nextStep"]:
-        click.echo(f"  To do: {found['nextStep']}.")
 
 
 @hcm_group.command()
@@ -239,7 +236,7 @@ def remove(client: Callable[[], HcmClient], name: str, namespace: str | None) ->
 def restart(client: Callable[[], HcmClient], name: str, namespace: str | None) -> None:
     """Leave the relay and come back; tunnels that run go on."""
     found = client().call("POST", connection_path(name, namespace, "/restart"))
-    _say_status(f"Restarted {found['name']}", found)
+    say_status(f"Restarted {found['name']}", found)
 
 
 @hcm_group.command()
@@ -252,24 +249,6 @@ def reload(client: Callable[[], HcmClient]) -> None:
 
 # --- looking -----------------------------------------------------------------
 
-_COLUMNS: Mapping[str, Callable[[Row], object]] = {
-    "Name": lambda row: row["name"],
-    "Status": lambda row: row["status"],
-    "Namespace": lambda row: row["namespace"],
-    "Endpoint": lambda row: row["endpoint"],
-    "Target": lambda row: _target_words(row["target"]),
-    "Tunnels": lambda row: row["tunnels"]["open"],
-    "Reason": lambda row: row["reason"],
-}
-
-
-def _target_words(target: Row) -> str:
-    if target["reachable"] is None:
-        return "not tried"
-    if not target["reachable"]:
-        return "down"
-    return f"{1000 * target['seconds']:.1f} ms"
-
 
 @hcm_group.command("list")
 @click.option("--watch", is_flag=True, help="Go on and show what changes.")
@@ -278,30 +257,13 @@ def _target_words(target: Row) -> str:
 def list_them(client: Callable[[], HcmClient], watch: bool, output: str) -> None:
     """Show all hybrid connections."""
     if watch:
-        _watch(client(), output)
+        print_changes(client(), output)
         return
     found = client().call("GET", "/v1/connections")["connections"]
     if output == "json":
         click.echo(json.dumps(found, indent=2))
     else:
-        _print_table(_COLUMNS, found)
-
-
-def _watch(client: HcmClient, output: str) -> None:
-    for kind, value in client.events("/v1/events"):
-        rows = value["connections"] if kind == "snapshot" else [value]
-        if output == "json":
-            click.echo(json.dumps({"event": kind, **value}))
-        elif kind in ("snapshot", "connection"):
-            for row in rows:
-                cells = [str(show(row)) for show in _COLUMNS.values()]
-                click.echo("  ".join(filter(None, [_now(), *cells])))
-        elif kind == "removed":
-            click.echo(f"{_now()}  {value['name']}  removed")
-
-
-def _now() -> str:
-    return time.strftime("%H:%M:%S")
+        print_table(COLUMNS, found)
 
 
 @hcm_group.command()
@@ -316,68 +278,12 @@ def show(
     if output == "json":
         click.echo(json.dumps(found, indent=2))
         return
-    for label, value in _details(found):
+    for label, value in details(found):
         if value not in ("", None):
             click.echo(f"{label:20} {value}")
     if found["recentTunnels"]:
         click.echo()
-        _print_table(_TUNNEL_COLUMNS, found["recentTunnels"])
-
-
-def _details(row: Row) -> Sequence[tuple[str, object]]:
-    target, tunnels, error = row["target"], row["tunnels"], row["lastError"]
-    return (
-        ("Name", row["name"]),
-        ("Namespace", row["namespace"]),
-        ("Status", f"{row['status']} since {row['since']}"),
-        ("Reason", row["reason"]),
-        ("To do", row["nextStep"]),
-        ("Endpoint", row["endpoint"] and f"{row['endpoint']} ({row['endpointFrom']})"),
-        ("Target", _target_words(target)),
-        ("Target error", target.get("error")),
-        ("NumberOfListeners", row["numberOfListeners"]),
-        ("ServiceBusEndpoint", row["serviceBusEndpoint"]),
-        ("Rule", row["keyName"]),
-        (
-            "Tunnels",
-            f"{tunnels['open']} now, {tunnels['total']} ever, {tunnels['refused']} "
-            f"refused, {tunnels['requests']} HTTP requests",
-        ),
-        (
-            "Bytes",
-            f"{tunnels['bytesFromTarget']} from the target, "
-            f"{tunnels['bytesFromSender']} from senders",
-        ),
-        (
-            "Last error",
-            error and f"{error['text']} ({error['at']}, {error['trackingId']})",
-        ),
-        ("CreatedOn", row["createdOn"]),
-        ("LastUpdated", row["lastUpdated"]),
-        ("File", row["file"]),
-    )
-
-
-def _seconds(row: Row, key: str) -> str:
-    return "" if row[key] is None else f"{row[key]:.3f}"
-
-
-_TUNNEL_COLUMNS: Mapping[str, Callable[[Row], object]] = {
-    "Started": lambda row: row["startedAt"],
-    "From": lambda row: row["peer"],
-    "Look-up": lambda row: _seconds(row, "lookedUp"),
-    "Dial": lambda row: _seconds(row, "dialled"),
-    "Joined": lambda row: _seconds(row, "joined"),
-    "First byte": lambda row: _seconds(row, "firstByte"),
-    "Ended": lambda row: _seconds(row, "ended"),
-    "Bytes": lambda row: f"{row['bytesFromTarget']}/{row['bytesFromSender']}",
-    "Outcome": lambda row: " ".join(
-        str(one)
-        for one in (row["outcome"], row["endedBy"], row["code"], row["why"])
-        if one not in ("", None)
-    ),
-    "Tracking id": lambda row: row["trackingId"],
-}
+        print_table(TUNNEL_COLUMNS, found["recentTunnels"])
 
 
 @hcm_group.command()
@@ -400,7 +306,7 @@ def test(
         if namespace or ("." not in what and ":" not in what):
             raise
         report = called.call("POST", "/v1/test", {"address": what})
-    _print_report(report, output)
+    print_report(report, output)
 
 
 @hcm_group.command()
@@ -408,20 +314,7 @@ def test(
 @click.pass_obj
 def doctor(client: Callable[[], HcmClient], output: str) -> None:
     """Look at the service and at each of its hybrid connections now."""
-    _print_report(client().call("GET", "/v1/doctor"), output)
-
-
-def _print_report(report: Row, output: str) -> None:
-    if output == "json":
-        click.echo(json.dumps(report, indent=2))
-    else:
-        for check in report["checks"]:
-            mark = "ok  " if check["ok"] else "BAD "
-            click.echo(f"{mark} {check['subject']}: {check['name']}: {check['detail']}")
-            if check["nextStep"]:
-                click.echo(f"     To do: {check['nextStep']}.")
-    if not report["ok"]:
-        raise SystemExit(1)
+    print_report(client().call("GET", "/v1/doctor"), output)
 
 
 @hcm_group.command()
@@ -437,15 +330,10 @@ def logs(
     path = f"/v1/logs?limit={lines}" + (f"&connection={about}" if about else "")
     if follow:
         for _, line in client().events(f"{path}&follow=1"):
-            _print_line(line)
+            print_line(line)
     else:
         for line in client().call("GET", path)["lines"]:
-            _print_line(line)
-
-
-def _print_line(line: Row) -> None:
-    level = "" if line["level"] == "info" else f"{line['level'].upper()} "
-    click.echo(f"{line['at']} {level}{line['text']}")
+            print_line(line)
 
 
 @hcm_group.command()
@@ -459,14 +347,3 @@ def version(client: Callable[[], HcmClient], output: str) -> None:
         return
     for name, value in found.items():
         click.echo(f"{name:12} {value}")
-
-
-def _print_table(
-    columns: Mapping[str, Callable[[Row], object]], rows: Sequence[Row]
-) -> None:
-    table: Any = Table(*columns, box=None)
-    for row in rows:
-        table.add_row(*[str(show(row)) for show in columns.values()])
-    # What is no terminal has no width: nothing is cut off.
-    width = None if sys.stdout.isatty() else 1000
-    Console(width=width, markup=False, highlight=False).print(table)

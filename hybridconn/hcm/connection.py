@@ -12,6 +12,7 @@ from hybridconn.core.text import utc_text
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.hcm.words import Facts, Verdict, judge
+from hybridconn.listener.description import Description
 from hybridconn.listener.states import ChannelStatus
 
 
@@ -23,6 +24,8 @@ class ManagedConnection:
     @ivar removable: whether a command may remove it: the file has nothing else.
     @ivar listener: the one that serves it now; L{None}: there is none.
     @ivar book: its tunnels.
+    @ivar described: what the relay said last of it, when somebody asked.
+    @ivar described_at: when that was, seconds of the clock.
     @param created: when it was put there, seconds since 1970-01-01 UTC.
     """
 
@@ -41,6 +44,8 @@ class ManagedConnection:
         self.place = place
         self.removable = removable
         self.listener: ManagedListener | None = None
+        self.described: Description | None = None
+        self.described_at = 0.0
         self.book = TunnelBook(clock, wall)
         self._wall = wall
         self._created = created
@@ -99,7 +104,9 @@ class ManagedConnection:
         verdict = self.verdict()
         connection = self.one.connection
         listener = self.listener
-        described = None if listener is None else listener.description
+        described = self.described
+        if listener is not None and listener.description is not None:
+            described = listener.description
         from_target, from_sender = self.book.bytes()
         return {
             "name": self.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -39,8 +38,17 @@ from hybridconn.web.agents import pooled_agent
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.words import explain, is_surprise
 
+try:
+    import resource
+except ImportError:  # there is none on Windows
+    resource = None  # type: ignore[assignment]  # see above
+
 #: Seconds for one look.
 PATIENCE: Final = 10.0
+#: The same, when somebody wants to see something.
+_SHORT: Final = 3.0
+#: Seconds for which a description is good enough to be shown.
+_FRESH: Final = 60.0
 #: How many are examined at a time.
 _AT_ONCE: Final = 8
 #: Seconds by which clocks may differ; tokens are good a little longer.
@@ -123,13 +131,6 @@ class Doctor:
 
     def _look_at_relay(self, connection: ManagedConnection) -> Deferred[list[Check]]:
         began = self._clock.seconds()
-        reader = DescriptionReader(
-            connection.one.connection,
-            self._manager.dialer,
-            self._clock,
-            self._wall,
-            PATIENCE,
-        )
 
         def answered(described: Description) -> list[Check]:
             seconds = self._clock.seconds() - began
@@ -153,7 +154,37 @@ class Doctor:
             step = relay_step(status, words)
             return [Check(connection.name, "relay", False, words, step)]
 
-        return reader.read().addCallbacks(answered, failed)
+        return self._describe(connection, PATIENCE).addCallbacks(answered, failed)
+
+    def describe(self, connection: ManagedConnection) -> Deferred[None]:
+        """
+        Have what the relay says of C{connection} be no older than a minute.
+
+        @return: fires, never fails, when that is done, well or not.
+        """
+        age = self._clock.seconds() - connection.described_at
+        fresh = connection.described is not None and age < _FRESH
+        if fresh or connection.verdict().word not in (CONNECTED, DEGRADED):
+            return succeed(None)
+        return self._describe(connection, _SHORT).addBoth(lambda _: None)
+
+    def _describe(
+        self, connection: ManagedConnection, timeout: float
+    ) -> Deferred[Description]:
+        reader = DescriptionReader(
+            connection.one.connection,
+            self._manager.dialer,
+            self._clock,
+            self._wall,
+            timeout,
+        )
+
+        def remember(described: Description) -> Description:
+            connection.described = described
+            connection.described_at = self._clock.seconds()
+            return described
+
+        return reader.read().addCallback(remember)
 
     def _compare_clocks(self, subject: str, date: str) -> Iterable[Check]:
         try:
@@ -279,16 +310,13 @@ class Doctor:
                 True,
                 f"{'encrypted' if sealed else 'in private files'} in {settings.folder}",
             )
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = _FILES_EACH * self._manager.count + 64
-        good = most == resource.RLIM_INFINITY or most >= needed
-        yield Check(
-            "service",
-            "open files",
-            good,
-            f"{most} at most",
-            "" if good else f"raise the limit (LimitNOFILE=65536), {needed} at least",
-        )
+        if resource is not None:
+            most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            needed = _FILES_EACH * self._manager.count + 64
+            good = most == resource.RLIM_INFINITY or most >= needed
+            step = f"raise the limit (LimitNOFILE=65536), {needed} at least"
+            words = f"{most} at most"
+            yield Check("service", "open files", good, words, "" if good else step)
 
 
 def _views(checks: Iterable[Check]) -> Report:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, Final
 
 from attrs import frozen
+
+from hybridconn.hcm.watchers import Watchers
 
 #: How many events are remembered for who comes back.
 MOST_EVENTS: Final = 500
@@ -27,40 +29,32 @@ class Event:
 
 
 class EventHub:
-    """Tells watchers of events, and remembers the last ones."""
+    """
+    Tells watchers of events, and remembers the last ones.
+
+    @ivar watch: C{watch(watcher)} has a function called with each event from now on;
+        what it returns ends that.
+    @ivar last: the number of the last event.
+    """
 
     def __init__(self) -> None:
         self._numbers = count(1)
         self._recent: deque[Event] = deque(maxlen=MOST_EVENTS)
-        self._watchers: list[Callable[[Event], None]] = []
+        self._watchers: Watchers[Event] = Watchers()
+        self.watch = self._watchers.add
         self.last = 0
 
     @property
     def watched(self) -> bool:
         """Whether anybody watches."""
-        return bool(self._watchers)
+        return self._watchers.any
 
     def publish(self, kind: str, value: dict[str, Any]) -> None:
         """Tell everybody."""
         event = Event(next(self._numbers), kind, value)
         self.last = event.number
         self._recent.append(event)
-        for watcher in tuple(self._watchers):
-            watcher(event)
-
-    def watch(self, watcher: Callable[[Event], None]) -> Callable[[], None]:
-        """
-        Call C{watcher} with each event from now on.
-
-        @return: ends that.
-        """
-        self._watchers.append(watcher)
-
-        def end() -> None:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)
-
-        return end
+        self._watchers.tell(event)
 
     def since(self, number: int) -> Iterator[Event] | None:
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from hybridconn.core.text import utc_text
+from hybridconn.hcm.watchers import Watchers
 
 #: How many lines are remembered, and how many characters of each.
 MOST_LINES: Final = 1000
@@ -51,12 +51,18 @@ class Line:
 
 @implementer(ILogObserver)
 class LogBook:
-    """An observer that remembers; tracebacks are left to the log itself."""
+    """
+    An observer that remembers; tracebacks are left to the log itself.
+
+    @ivar watch: C{watch(watcher)} has a function called with each line from now on;
+        what it returns ends that.
+    """
 
     def __init__(self) -> None:
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
         self._numbers = count(1)
-        self._watchers: list[Callable[[Line], None]] = []
+        self._watchers: Watchers[Line] = Watchers()
+        self.watch = self._watchers.add
 
     def start(self) -> None:
         """Begin to listen to the log."""
@@ -80,22 +86,7 @@ class LogBook:
             str(about),
         )
         self._lines.append(line)
-        for watcher in tuple(self._watchers):
-            watcher(line)
-
-    def watch(self, watcher: Callable[[Line], None]) -> Callable[[], None]:
-        """
-        Call C{watcher} with each line from now on.
-
-        @return: ends that.
-        """
-        self._watchers.append(watcher)
-
-        def end() -> None:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)
-
-        return end
+        self._watchers.tell(line)
 
     def lines(self, most: int, entity: str = "") -> list[Line]:
         """

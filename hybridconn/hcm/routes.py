@@ -79,9 +79,13 @@ class ManagerRoutes:
     def _list(self, call: Call) -> Answer:
         return Answer({"connections": [one.view() for one in self._manager]})
 
-    def _show(self, call: Call) -> Answer:
+    def _show(self, call: Call) -> Deferred[Answer]:
         found = self._find(call)
-        return Answer({**found.view(), "recentTunnels": found.book.views()})
+
+        def show(_: None) -> Answer:
+            return Answer({**found.view(), "recentTunnels": found.book.views()})
+
+        return self._doctor.describe(found).addCallback(show)
 
     def _tunnels(self, call: Call) -> Answer:
         return Answer({"tunnels": self._find(call).book.views()})

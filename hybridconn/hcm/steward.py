@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import attrs
@@ -41,6 +42,10 @@ from hybridconn.tls import TLSConfigError
 
 #: How often files are looked at, seconds.
 POLL: Final = 2.0
+
+
+#: By which a change of a file is noticed, by its name.
+_State = dict[str, tuple[int, int, int]]
 
 
 class Steward(Service):
@@ -110,7 +115,7 @@ class Steward(Service):
         except OSError as error:
             raise _cannot_write(folder, error) from None
         placed = evolve(placed, place=str(path), created=created)
-        self._took([*others, placed])
+        self._took(str(path), [*others, placed])
         self.log.info("{name}: added by a command", name=placed.name)
         found = self.manager.holder(one)
         assert found is not None
@@ -131,7 +136,8 @@ class Steward(Service):
             raise _cannot_write(folder, error) from None
         key = connection.one.key
         self._took(
-            [one for one in self.manager.loaded.connections if one.one.key != key]
+            connection.place,
+            [one for one in self.manager.loaded.connections if one.one.key != key],
         )
         self.log.info("{name}: removed by a command", name=connection.name)
 
@@ -184,7 +190,7 @@ class Steward(Service):
         if self._state() != self._seen:
             self.reload()
 
-    def _state(self) -> dict[str, tuple[int, int, int]]:
+    def _state(self) -> _State:
         """Of every file that counts."""
         if not self.file:
             return {}
@@ -194,20 +200,15 @@ class Steward(Service):
             one.one.file for one in self.manager.loaded.connections if one.one.file
         ]
         files += config.ca_files
-        found = {}
-        for file in files:
-            try:
-                state = os.stat(file)
-            except OSError:
-                continue
-            found[file] = (state.st_mtime_ns, state.st_size, state.st_ino)
-        return found
+        return _state_of(files)
 
     # --- ours ---
 
-    def _took(self, connections: list[Placed]) -> None:
+    def _took(self, file: str, connections: list[Placed]) -> None:
+        """C{file} was changed by us; what else has changed is still to be seen."""
         self.manager.take(self.manager.loaded.renewed(connections))
-        self._seen = self._state()
+        self._seen.pop(file, None)
+        self._seen.update(_state_of([file]))
 
     def _folder(self) -> ConnectionFolder:
         settings = self.manager.loaded.config.connections
@@ -248,6 +249,15 @@ SETTINGS: Final = tuple(
     for field in attrs.fields(HybridConnectionTable)
     if key_of(field) not in CONNECTION_KEYS
 )
+
+
+def _state_of(files: Iterable[str]) -> _State:
+    found = {}
+    for file in files:
+        with suppress(OSError):
+            state = os.stat(file)
+            found[file] = (state.st_mtime_ns, state.st_size, state.st_ino)
+    return found
 
 
 def _plain(mistake: str) -> str:

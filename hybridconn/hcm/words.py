@@ -21,6 +21,10 @@ DEGRADED: Final = "Degraded"
 DISCONTINUED: Final = "Discontinued"
 
 
+#: Seconds that a pong may be on its way.
+PONG_PATIENCE: Final = 5.0
+
+
 @frozen
 class Verdict:
     """
@@ -114,7 +118,7 @@ def judge(facts: Facts) -> Verdict:
         )
     if not facts.registered:
         return _unregistered(facts)
-    if facts.unanswered is not None:
+    if facts.unanswered is not None and facts.unanswered >= PONG_PATIENCE:
         return Verdict(
             NOT_CONNECTED,
             f"the relay has not answered a ping for {facts.unanswered:.0f} s",

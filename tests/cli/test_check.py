@@ -169,7 +169,7 @@ class AgentTests(CheckTestCase):
         path = self.write(
             "listener.toml",
             'allow_targets = ["*.corp:1433", "10.0.0.0/8:*"]\n'
-            '[admin]\nsocket = "hcm.sock"\nport = 7420\n'
+            '[admin]\nsocket = "/run/hcm.sock"\nport = 7420\n'
             '[connections]\nfolder = "conf.d"\n'
             '[[hybrid_connection]]\nconnection_string_env = "OLD"\n',
         )
@@ -181,7 +181,7 @@ class AgentTests(CheckTestCase):
                 "serve db at relay.example.net:443 by rule app -> db.corp:1433",
                 "  look at it each 10 s; leave the relay while it is down",
                 "reach nothing but *.corp:1433, 10.0.0.0/8:*",
-                f"take commands at {self.folder}/hcm.sock",
+                "take commands at /run/hcm.sock",
                 "take commands on 127.0.0.1, port 7420, with the token",
                 f"keep what commands add in {self.folder}/conf.d, in private files",
             ],

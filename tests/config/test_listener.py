@@ -154,12 +154,12 @@ class FileTests(ListenerTestCase):
     def test_manager(self) -> None:
         """What makes a connection manager of it; no hybrid connection is needed."""
         config = self.load(
-            'allow_targets = ["*.corp:1-1024"]\n[admin]\nsocket = "hcm.sock"\n'
+            'allow_targets = ["*.corp:1-1024"]\n[admin]\nsocket = "/run/hcm.sock"\n'
             'port = 7420\ninterface = "::1"\ntoken_file = "t"\n'
             '[connections]\nfolder = "conf.d"\n'
         )
         self.assertEqual(config.hybrid_connections, ())
-        self.assertEqual(config.admin.socket, str(self.folder / "hcm.sock"))
+        self.assertEqual(config.admin.socket, "/run/hcm.sock")
         self.assertEqual((config.admin.port, config.admin.interface), (7420, "::1"))
         self.assertEqual(config.admin.token_file, str(self.folder / "t"))
         self.assertEqual(config.connections.folder, str(self.folder / "conf.d"))

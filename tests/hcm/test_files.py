@@ -46,6 +46,17 @@ class WrittenTests(HcmTestCase):
         self.assertEqual(self.view("one")["trackingId"], before)
         self.assertFalse([line for line in self.lines if "read anew" in line])
 
+    def test_not_missed(self) -> None:
+        """What a person changes just before a command is taken over all the same."""
+        self.write("conf.d/two.toml", self.table("two", target="db.corp:5"))
+        self.add("one", target="db.corp:5")
+        self.network.advance(2)
+        self.assertEqual(self.status("two"), "Connected")
+        os.unlink(self.conf / "two.toml")
+        self.good("DELETE", "/v1/connections/one")
+        self.network.advance(2)
+        self.assertEqual(self.good("GET", "/v1/connections")["connections"], [])
+
     def test_already_there(self) -> None:
         """What is there is not added again, unless it is to be replaced or is dead."""
         self.add("one", target="db.corp:5")

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from hybridconn.core.commands import Accept
+from hybridconn.interfaces import ITargetConnector
 from tests.hcm.case import Client, HcmTestCase
+
+
+@implementer(ITargetConnector)
+class Nobody:
+    """Of another listener, which is never asked."""
+
+    def connect(self, accept: Accept) -> Deferred[Any]:
+        """There is nothing (L{ITargetConnector})."""
+        raise NotImplementedError
 
 
 class ManagerTests(HcmTestCase):
@@ -34,6 +48,21 @@ class ManagerTests(HcmTestCase):
         client = self.dial("meta")
         self.write_to(client, b"hello")
         self.assertEqual(client.data, b"hello")
+
+    def test_described(self) -> None:
+        """Who wants to see one sees how many listen, asked a minute ago at most."""
+        self.add("one", target="db.corp:5")
+        self.assertEqual(self.view("one")["numberOfListeners"], 1)
+        connections = len(self.network.connections)
+        other = self.relay.listener("one", Nobody())
+        other.startService()
+        self.network.flush()
+        self.assertEqual(self.view("one")["numberOfListeners"], 1)
+        self.network.advance(61)
+        self.assertEqual(self.view("one")["numberOfListeners"], 2)
+        other.stopService()
+        self.network.advance(6)
+        self.assertEqual(len(self.network.connections), connections)
 
     def test_others_untouched(self) -> None:
         """Adding, changing and removing one leaves the tunnels of others alone."""

@@ -16,6 +16,8 @@ class WordTests(SynchronousTestCase):
     def test_each_has_a_step(self) -> None:
         """Whatever is wrong has a reason and a next step; what is good has none."""
         good = judge(Facts(registered=True))
+        # A pong may take its way.
+        self.assertEqual(judge(Facts(registered=True, unanswered=1.0)), good)
         self.assertEqual(
             (good.word, good.reason, good.next_step), ("Connected", "", "")
         )

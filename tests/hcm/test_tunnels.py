@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from unittest.mock import Mock, patch
 
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from hybridconn.core.commands import Accept
+from hybridconn.core.http import RequestHead
+from hybridconn.core.limits import Limits
+from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.timeline import MOST_REMEMBERED, TunnelBook
+from hybridconn.testing.fakes import FakeHeldRequest
+from hybridconn.websocket.bridge import WebSocketEnd
+from hybridconn.websocket.splice import Ending
 from tests.hcm.case import HcmTestCase
 
 
@@ -93,6 +101,51 @@ class TimelineTests(HcmTestCase):
         self.good("POST", "/v1/connections/one/restart")
         self.assertEqual(self.view("one")["tunnels"]["total"], 1)
         self.assertEqual(self.view("one")["tunnels"]["open"], 1)
+
+
+class WebTests(HcmTestCase):
+    """A web service as the target."""
+
+    def listener(self) -> ManagedListener:
+        self.add("one", target="http://app.corp:80")
+        (connection,) = self.manager
+        assert connection.listener is not None
+        return connection.listener
+
+    def test_websocket(self) -> None:
+        """WebSockets are tunnels too, with what became of them."""
+        listener = self.listener()
+        accept = Accept("wss://relay.test/x", "an-id", {}, "192.0.2.9", 7)
+        end = WebSocketEnd(Mock(), None, Limits(), lambda _: None)
+        listener.sender_joined(accept, end)
+        self.assertEqual(self.view("one")["tunnels"]["open"], 1)
+        end.ending = Ending("listener", "close", "1000", 5, 7)
+        listener.sender_left(accept, end)
+        (line,) = self.good("GET", "/v1/connections/one/tunnels")["tunnels"]
+        self.assertEqual((line["endedBy"], line["why"]), ("target", "1000"))
+        self.assertEqual((line["bytesFromSender"], line["bytesFromTarget"]), (5, 7))
+        self.assertEqual((line["peer"], line["trackingId"]), ("192.0.2.9:7", "an-id"))
+
+    def test_requests(self) -> None:
+        """HTTP requests are counted."""
+        listener = self.listener()
+        head = RequestHead("GET", "/one/", "1.1", (("Host", "relay.test"),))
+        request: Any = FakeHeldRequest(head)
+        with patch("hybridconn.listener.http_target.HttpTarget.respond") as respond:
+            listener.respond(request)
+        respond.assert_called_once_with(request)
+        self.assertEqual(self.view("one")["tunnels"]["requests"], 1)
+
+    def test_dialled_ahead(self) -> None:
+        """What was dialled before there was a sender begins with the sender."""
+        book = TunnelBook(self.clock, self.wall)
+        line = book.begin("first", "peer")
+        line.dialled = 0.5
+        self.network.advance(100)
+        book.begin_anew(line, "second")
+        book.joined(line)
+        self.assertEqual((line.tracking_id, line.joined), ("second", 0.0))
+        self.assertIsNone(line.dialled)
 
 
 class BookTests(SynchronousTestCase):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -21,9 +22,10 @@ from tests.integration.management_stage import (
 )
 from tests.integration.middle import Middle
 from tests.integration.programs import command, output_of
-from tests.integration.stage import LISTEN, Stage
+from tests.integration.stage import HOST, LISTEN, Stage
 from tests.integration.targets import echo, read_exactly
 from tests.integration.waiting import free_port, wait_for
+from tests.integration.webapp import WebApp
 
 
 class CommandTests(HcmCase):
@@ -216,6 +218,72 @@ class SealedTests(HcmCase):
         self.service.stop()
         self.start_again()
         self.wait_status("echo", "Connected", 5)
+
+
+class AllowTests(HcmCase):
+    """C{allow_targets} over real look-ups."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.app = WebApp()
+        self.addCleanup(self.app.close)
+        self.open_door = self.target(echo)
+        self.shut_door = self.target(echo)
+        endpoint = json.dumps(
+            [{"key": "endpoint", "value": f"localhost:{self.shut_door.port}"}]
+        )
+        web = {"path": "web", "requires_client_authorization": False}
+        meta = {"path": "meta", "user_metadata": endpoint}
+        stage = self.use(Stage(["echo", web, meta]))
+        stage.start_relay()
+        self.start_manager(
+            stage,
+            allow_targets=[
+                f"localhost:{self.open_door.port}",
+                "*.localhost:*",
+                f"127.0.0.0/8:{self.app.port}",
+            ],
+        )
+
+    def ask(self) -> tuple[int, bytes]:
+        connection = http.client.HTTPSConnection(
+            HOST, self.stage.port, timeout=30, context=self.stage.trust()
+        )
+        connection.request("GET", "/web/")
+        response = connection.getresponse()
+        found = response.status, response.read()
+        connection.close()
+        return found
+
+    def test_tcp(self) -> None:
+        """What is in the list is reached by its name; what metadata says is not."""
+        self.add("echo", "--target", f"localhost:{self.open_door.port}")
+        self.add("meta")
+        ports = self.stage.start_sender("echo", "meta")
+        with self.stage.dial(ports["echo"]) as connection:
+            connection.sendall(b"x")
+            self.assertEqual(read_exactly(connection, 1), b"x")
+        (line,) = self.view("echo")["recentTunnels"]
+        self.assertEqual(line["address"], "127.0.0.1")
+        self.assertTrue(0 <= line["lookedUp"] <= line["dialled"] <= line["joined"])
+        with self.stage.dial(ports["meta"]) as connection:
+            self.assertReset(connection)
+        self.assertEqual(self.shut_door.seen, 0)
+        view = self.view("meta")
+        self.assertEqual(view["status"], "Degraded")
+        self.assertIn("not in allow_targets", view["reason"])
+
+    def test_web(self) -> None:
+        """HTTP targets too, by the address to which their name leads."""
+        self.add("web", "--target", f"http://localhost:{self.app.port}")
+        self.assertEqual(self.ask()[0], 200)
+        self.assertEqual(self.view("web")["tunnels"]["requests"], 1)
+        self.hcm("remove", "web")
+        # A wildcard leads to no loopback address.
+        shut = f"http://a.localhost:{self.shut_door.port}"
+        self.add("web", "--target", shut)
+        self.assertEqual(self.ask()[0], 502)
+        self.assertEqual(self.shut_door.seen, 0)
 
 
 class SelectTests(HcmCase):

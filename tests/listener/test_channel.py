@@ -305,6 +305,20 @@ class OnlineTests(ChannelTestCase):
         self.assertIs(self.channel.status, ChannelStatus.ONLINE)
         self.assertEqual(len(self.relay.peers), 2)
 
+    def test_unanswered(self) -> None:
+        """Since when a pong is owed can be asked; nobody owes one before a ping."""
+        self.assertIsNone(self.channel.unanswered)
+        self.network.connections[0].silence()
+        self.advance(TIMINGS.ping_interval - 1)
+        self.assertIsNone(self.channel.unanswered)
+        self.advance(10)
+        self.assertTrue(0 < (self.channel.unanswered or 0) <= 10)
+        self.network.connections[0].heal()
+        self.advance(TIMINGS.dead_after)
+        self.assertIsNone(self.channel.unanswered)
+        self.stop()
+        self.assertIsNone(self.channel.unanswered)
+
 
 class RenewalTests(ChannelTestCase):
     """Tokens (relay-protocol sections 5.3 and 5.5)."""
@@ -325,6 +339,33 @@ class RenewalTests(ChannelTestCase):
         self.assertGreaterEqual(SasToken.parse(token).expires_at, self.wall() + 100)
         self.advance(80)
         self.assertEqual(len(self.renewals()), 2)
+
+    def test_hurry_online(self) -> None:
+        """When time has jumped, a new token and a ping go out at once."""
+        self.go_online()
+        self.channel.hurry()
+        self.advance(0)
+        self.assertEqual((len(self.renewals()), self.peer.pings), (1, 1))
+        self.advance(79)
+        self.assertEqual(len(self.renewals()), 1)
+        self.advance(1)
+        self.assertEqual(len(self.renewals()), 2)
+
+    def test_hurry_waiting(self) -> None:
+        """And a dial that waits is made."""
+        self.relay.answers = [refusal(401, "expired")] * 9
+        self.start()
+        self.advance(20)
+        before = len(self.relay.peers)
+        self.channel.hurry()
+        self.advance(0)
+        self.assertEqual(len(self.relay.peers), before + 1)
+
+    def test_hurry_otherwise(self) -> None:
+        """It does nothing to one that is stopped."""
+        self.channel.hurry()
+        self.advance(10)
+        self.assertEqual(self.relay.peers, [])
 
     def test_not_while_offline(self) -> None:
         """A lost channel renews nothing; the next one begins with a fresh token."""

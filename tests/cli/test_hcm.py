@@ -1,0 +1,168 @@
+"""C{hybridconn hcm}, as far as no service is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import click
+from click.testing import CliRunner, Result
+
+from hybridconn.cli import main
+from hybridconn.cli.hcm_client import HcmClient, connection_path, read_secret
+from hybridconn.cli.hcm_select import offered_connections
+from hybridconn.cli.remote import Remote
+from tests.config.case import STRING, ConfigTestCase
+
+
+class FakeRemote(Remote):
+    """A management API with two namespaces."""
+
+    def every(self, path: str) -> Iterator[dict[str, Any]]:
+        """A list."""
+        if path.endswith("/hybridConnections"):
+            for name in ("db", "wiki"):
+                yield {"name": name, "properties": {"userMetadata": ""}}
+        else:
+            yield from ({"name": name} for name in ("north", "south"))
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Keys."""
+        return {"primaryConnectionString": path}
+
+
+REMOTE = FakeRemote("https://relay.test", "token")
+
+
+class CommandTests(ConfigTestCase):
+    """Words and places."""
+
+    def run_hcm(self, *arguments: str, given: str | None = None) -> Result:
+        return CliRunner().invoke(main, ["hcm", *arguments], input=given)
+
+    def called(self, *arguments: str, given: str | None = None) -> tuple[Result, Any]:
+        """Run a command against a service that takes everything."""
+        view = {"name": "db", "status": "Connected", "reason": "", "nextStep": ""}
+        with patch.object(HcmClient, "call", return_value=view) as call:
+            result = self.run_hcm(*arguments, given=given)
+        return result, call
+
+    def test_add(self) -> None:
+        """What is given is what is sent; nothing secret is printed."""
+        result, call = self.called(
+            *("add", "--name", "orders", "--target", "db:1", "--check-interval", "5"),
+            *("--withdraw", "--replace", "--wait", "0"),
+            given=STRING,
+        )
+        self.assertEqual(result.exit_code, 0, result.output)
+        call.assert_called_once_with(
+            "POST",
+            "/v1/connections",
+            {
+                "connectionString": STRING,
+                "settings": {
+                    "name": "orders",
+                    "target": "db:1",
+                    "target_check_interval": 5.0,
+                    "target_down": "withdraw",
+                },
+                "replace": True,
+            },
+        )
+        self.assertNotIn("SharedAccessKey", result.output)
+
+    def test_prompt(self) -> None:
+        """On a terminal the string is asked for, and is not shown."""
+        with (
+            patch("hybridconn.cli.hcm_client.sys.stdin.isatty", return_value=True),
+            patch("click.prompt", return_value=f" {STRING}\n") as prompt,
+        ):
+            self.assertEqual(read_secret(None, "String"), STRING)
+        self.assertTrue(prompt.call_args.kwargs["hide_input"])
+
+    def test_empty(self) -> None:
+        """Nothing is no connection string."""
+        result = self.run_hcm("add", given=" \n")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("is empty", result.output)
+
+    def test_names(self) -> None:
+        """A name makes no other path; the original's options do as well."""
+        self.assertEqual(
+            connection_path("plant/db?x", "a&b"),
+            "/v1/connections/plant%2Fdb%3Fx?namespace=a%26b",
+        )
+        for arguments in (["db", "-ns", "north"], ["-ns", "north", "-n", "db"]):
+            result, call = self.called("remove", *arguments)
+            self.assertEqual(result.exit_code, 0, result.output)
+            call.assert_called_once_with("DELETE", "/v1/connections/db?namespace=north")
+        self.assertEqual(self.run_hcm("remove").exit_code, 2)
+
+    def test_places(self) -> None:
+        """Where the service is: an option, its file, a port with a token."""
+        path = self.write("listener.toml", '[admin]\nsocket = "hcm.sock"\n')
+        client = HcmClient.from_options(None, str(path), None, None)
+        self.assertEqual(client.socket, str(self.folder / "hcm.sock"))
+        token = self.write("token", "secret\n")
+        client = HcmClient.from_options(None, None, "http://127.0.0.1:1", str(token))
+        self.assertEqual(client.token, "secret")
+        self.assertNotIn("secret", repr(client))
+
+    def test_wrong_places(self) -> None:
+        """What is wrong with that."""
+        bare = str(self.write("bare.toml", ""))
+        open_token = str(self.write("open", "x", 0o644))
+        for arguments, status, words in (
+            (["--config", bare], 1, "has no socket in [admin]"),
+            (["--config", "gone.toml"], 1, "cannot be read"),
+            (["--config", open_token], 1, "cannot be used"),
+            (["--url", "http://127.0.0.1:1"], 2, "--token-file FILE"),
+            (["--url", "https://x", "--token-file", bare], 2, "http://127.0.0.1"),
+            (
+                ["--url", "http://127.0.0.1:1", "--token-file", open_token],
+                1,
+                "chmod 600",
+            ),
+            (["--socket", str(self.folder / "none")], 3, "No such file"),
+            (["--url", "http://127.0.0.1:1", "--token-file", bare], 3, "refused"),
+        ):
+            result = self.run_hcm(*arguments, "list")
+            self.assertEqual(result.exit_code, status, (arguments, result.output))
+            self.assertIn(words, result.output)
+
+
+class SelectTests(ConfigTestCase):
+    """Choosing among the hybrid connections of a relay."""
+
+    def chosen(self, answer: str, namespace: str | None = None) -> list[str]:
+        """The ends of the paths whose keys were asked for."""
+        with (
+            patch("hybridconn.cli.hcm_select.sys.stdin.isatty", return_value=True),
+            patch("click.prompt", return_value=answer),
+            patch("hybridconn.cli.hcm_select.Console"),
+        ):
+            found = offered_connections(REMOTE, namespace, ())
+        return [
+            path.partition("/namespaces/")[2].rpartition("/auth")[0] for path in found
+        ]
+
+    def test_numbers(self) -> None:
+        """By number, one or several, of one namespace or all."""
+        self.assertEqual(
+            self.chosen("1, 4"),
+            ["north/hybridConnections/db", "south/hybridConnections/wiki"],
+        )
+        self.assertEqual(self.chosen("2", "south"), ["south/hybridConnections/wiki"])
+        for odd in ("0", "5", "db", "-1"):
+            error = self.assertRaises(click.ClickException, self.chosen, odd)
+            self.assertIn("none of these Ids", str(error))
+
+    def test_names(self) -> None:
+        """By name; one that several namespaces have needs the namespace."""
+        self.assertEqual(len(offered_connections(REMOTE, None, ["south/db"])), 1)
+        for name, words in (("db", "several namespaces"), ("x", "no namespace")):
+            error = self.assertRaises(
+                click.ClickException, offered_connections, REMOTE, None, [name]
+            )
+            self.assertIn(words, str(error))
