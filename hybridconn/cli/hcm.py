@@ -24,6 +24,7 @@ from hybridconn.cli.hcm_client import (
     read_secret,
 )
 from hybridconn.cli.hcm_select import offered_connections, remote_options
+from hybridconn.cli.hcm_window import diag, ui
 from hybridconn.cli.hcm_words import (
     COLUMNS,
     TUNNEL_COLUMNS,
@@ -72,6 +73,10 @@ def hcm_group(
     Exit status 3: the service is not there. 4: no such hybrid connection.
     """
     ctx.obj = functools.partial(HcmClient.from_options, socket, config, url, token_file)
+
+
+hcm_group.add_command(ui)
+hcm_group.add_command(diag)
 
 
 def _output(command: Callable[..., None]) -> Callable[..., None]:

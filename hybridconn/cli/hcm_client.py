@@ -108,6 +108,22 @@ class HcmClient:
             self._unreachable(error)
         return self._value(response, said)
 
+    def download(self, path: str) -> tuple[str, bytes]:
+        """
+        A file: what the service calls it, and its bytes.
+
+        @raise click.ClickException: it was refused, or nobody is there.
+        """
+        try:
+            response = self._ask("GET", path, None, _SECONDS)
+            said = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._unreachable(error)
+        if response.status >= 400:
+            self._value(response, said)
+        name = response.headers.get_filename() or ""
+        return Path(name).name or "download", said
+
     def events(self, path: str) -> Iterator[tuple[str, Any]]:
         """
         Kind and JSON of each event of a stream, until it ends.

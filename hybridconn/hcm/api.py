@@ -201,11 +201,9 @@ def send(request: IHeldRequest, answer: Answer) -> None:
     body = answer.body
     if answer.value is not None:
         body = json.dumps(answer.value).encode("utf-8")
-    fields = [
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        *answer.headers,
-    ]
+    fields = [("X-Content-Type-Options", "nosniff"), *answer.headers]
+    if not any(name == "Cache-Control" for name, _ in answer.headers):
+        fields.insert(0, ("Cache-Control", "no-store"))
     if body:
         fields.insert(0, ("Content-Type", answer.kind))
     request.answer(answer.status, "", fields, body)

@@ -242,6 +242,7 @@ class ManagedListener(TargetListener):
     def online(self) -> None:
         """Registered at the relay."""
         super().online()
+        self._book.registrations += 1
         self._changed()
 
     def offline(self, reason: str) -> None:

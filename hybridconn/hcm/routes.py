@@ -63,7 +63,7 @@ class ManagerRoutes:
         yield route("POST", "/v1/reload", self._reload)
         yield route("GET", "/v1/events", self._events)
         yield route("GET", "/v1/logs", self._logs)
-        yield route("GET", "/v1/version", self._version)
+        yield route("GET", "/v1/version", lambda _: Answer(self.version()))
         yield route("GET", "/v1/doctor", self._examine)
 
     def close(self) -> None:
@@ -141,24 +141,23 @@ class ManagerRoutes:
             )
         return Answer({"connections": self._manager.count})
 
-    def _version(self, call: Call) -> Answer:
+    def version(self) -> dict[str, Any]:
+        """Versions, files, and since when it runs."""
         manager = self._manager
-        return Answer(
-            {
-                "version": own_version(),
-                "python": platform.python_version(),
-                "twisted": twisted.__version__,
-                "system": platform.platform(),
-                "pid": os.getpid(),
-                "startedAt": utc_text(manager.started_at),
-                "now": utc_text(self._wall()),
-                "file": self._steward.file,
-                "folder": manager.loaded.config.connections.folder,
-                "encrypted": bool(manager.loaded.config.connections.keys),
-                "trouble": self._steward.trouble,
-                "connections": manager.count,
-            }
-        )
+        return {
+            "version": own_version(),
+            "python": platform.python_version(),
+            "twisted": twisted.__version__,
+            "system": platform.platform(),
+            "pid": os.getpid(),
+            "startedAt": utc_text(manager.started_at),
+            "now": utc_text(self._wall()),
+            "file": self._steward.file,
+            "folder": manager.loaded.config.connections.folder,
+            "encrypted": bool(manager.loaded.config.connections.keys),
+            "trouble": self._steward.trouble,
+            "connections": manager.count,
+        }
 
     def _logs(self, call: Call) -> Answer | None:
         most = call.number("limit", 100, MOST_LINES)

@@ -6,7 +6,7 @@ read off when somebody asks.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -105,6 +105,8 @@ class TunnelBook:
 
     @ivar total: how many were joined, ever.
     @ivar refused: how many senders were told no, ever.
+    @ivar refusals: the same by the status that they got.
+    @ivar registrations: how often it came online, ever.
     @ivar requests: HTTP requests, ever.
     @ivar changed: called with each tunnel that is over.
     """
@@ -114,6 +116,8 @@ class TunnelBook:
     changed: Callable[[Timeline], None] = lambda _: None
     total: int = 0
     refused: int = 0
+    refusals: Counter[int] = field(factory=Counter)
+    registrations: int = 0
     requests: int = 0
     last_error: str = ""
     last_error_at: float = 0.0
@@ -148,6 +152,7 @@ class TunnelBook:
     def refused_one(self, line: Timeline, status: int, why: str) -> None:
         """Its sender was told no."""
         self.refused += 1
+        self.refusals[status] += 1
         line.code = status
         self._close(line, "refused", "us", why)
         self.failed(why, line.tracking_id)

@@ -15,6 +15,7 @@ from hybridconn.hcm.loading import Loaded, from_config, load_managed
 from hybridconn.hcm.manager import Manager
 from hybridconn.hcm.port import AdminService
 from hybridconn.hcm.steward import Steward
+from hybridconn.hcm.window import Window
 from hybridconn.memory import settle
 from hybridconn.operation.logs import OPTION, choose_log
 from hybridconn.startup import (
@@ -104,6 +105,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     admin = None
     settings = config.admin
     if settings.socket or settings.port is not None:
+        window = Window(manager, steward, settings, reactor, time.time)
         admin = load_or_exit(
             _PROGRAM,
             lambda: AdminService(
@@ -114,8 +116,12 @@ def makeService(options: Options, reactor: Any = None) -> IService:
                 Path(file).parent,
                 reactor,
                 wall=time.time,
+                more_routes=window.routes(),
+                open_routes=window.open_routes(),
+                authenticators=[window.sessions.who],
             ),
         )
+        window.attach(admin)
     reactor.callWhenRunning(settle)
     whole = ManagerService(manager, steward, admin)
     return load_or_exit(

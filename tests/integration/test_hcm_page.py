@@ -1,0 +1,505 @@
+"""The manager's page, in Chromium, against real processes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from hybridconn.hcm.page.sessions import KEY_HEADER
+from tests.integration.browser import Browser
+from tests.integration.hcm_stage import HcmCase
+from tests.integration.nodejs import installed
+from tests.integration.stage import LISTEN, Stage
+from tests.integration.targets import echo, read_exactly
+from tests.integration.waiting import free_port
+
+
+class PageCase(HcmCase):
+    """
+    @ivar port: of the page.
+    @ivar browser: signed out.
+    """
+
+    size = (1400, 900)
+
+    def setUp(self) -> None:
+        super().setUp()
+        stage = self.use(Stage(["echo", "two", "three"]))
+        stage.start_relay()
+        self.port = free_port()
+        self.start_manager(stage, admin={"port": self.port})
+        self.echo = self.target(echo)
+        self.at = f"127.0.0.1:{self.echo.port}"
+        self.browser = Browser(stage.folder, *self.size)
+        self.addCleanup(self.browser.close)
+
+    def link(self) -> str:
+        """A link as the command prints it."""
+        return self.hcm("ui").splitlines()[0]
+
+    def enter(self) -> Browser:
+        """Sign in by a link."""
+        self.browser.go(self.link())
+        self.browser.wait_text("Connected", "#service")
+        return self.browser
+
+    def row(self, name: str) -> str:
+        """A row's selector."""
+        return f"tr[data-name={json.dumps(name)}]"
+
+    def request(
+        self, method: str, path: str, **headers: str
+    ) -> tuple[int, dict[str, str], str]:
+        """A request without a browser: status, headers and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        connection.close()
+        return answer.status, dict(answer.getheaders()), body
+
+    @property
+    def token(self) -> str:
+        """What lets programs in."""
+        return (self.stage.folder / "hcm.token").read_text().strip()
+
+
+class LifeTests(PageCase):
+    """What people do with it."""
+
+    def test_life(self) -> None:
+        """Added by a pasted string, used, its target stopped, and removed."""
+        browser = self.enter()
+        browser.wait_text("No hybrid connections yet")
+        browser.click("#empty button")
+        browser.paste(self.stage.connection_string("echo", LISTEN) + "\n")
+        browser.wait_text("Hybrid connection echo at localhost", "#new-words")
+        browser.click("#new-target")
+        browser.paste(self.at)
+        browser.press("Enter")
+        browser.wait_text("Connected", f"{self.row('echo')} .c-status")
+        browser.wait_text(self.at, f"{self.row('echo')} .c-endpoint")
+        browser.wait_text("echo is added.", "#toasts")
+        self.assertEqual(browser.run("document.activeElement.id"), "details-title")
+
+        ports = self.stage.start_sender("echo", spares={"most": 0})
+        with self.stage.dial(ports["echo"]) as connection:
+            connection.sendall(b"x" * 50_000)
+            read_exactly(connection, 50_000)
+            browser.wait_text("1", f"{self.row('echo')} .c-tunnels")
+            browser.wait_text("ms", f"{self.row('echo')} .c-target")
+            browser.wait_text("50.0 kB", "#details .legend")
+        browser.wait_text("closed by the sender", "#details .tunnels")
+        browser.click("#details .tunnel summary")
+        for words in (
+            "Target dialled",
+            "Joined with sender",
+            "Target's first byte",
+            "Closed by",
+            "the sender",
+            "1000",
+        ):
+            browser.wait_text(words, "#details .tunnel")
+        tracking = self.view("echo")["recentTunnels"][0]["trackingId"]
+        browser.wait_text(tracking, "#details .tunnel code")
+
+        self.echo.close()
+        with self.stage.dial(ports["echo"]) as connection:
+            self.assertReset(connection)
+        browser.wait_text("Degraded", f"{self.row('echo')} .c-status")
+        browser.wait_text("refused the connection", f"{self.row('echo')} .reason")
+        browser.wait_text("To do: start the target", "#details .notice")
+        browser.wait_text("down", f"{self.row('echo')} .c-target")
+        browser.wait_text("502", "#details .tunnels")
+        browser.wait_text("Degraded", "#details .states", seconds=20)
+
+        browser.click("#details .buttons .danger")
+        browser.wait_text("Remove echo?", "dialog")
+        browser.click("dialog .solid")
+        browser.wait_text("No hybrid connections yet")
+        browser.wait_text("echo is removed.", "#toasts")
+        self.hcm("show", "echo", status=4)
+        self.assertEqual(browser.complaints, [])
+        own = f"http://127.0.0.1:{self.port}/"
+        self.assertEqual(
+            [url for url in browser.requests if not url.startswith((own, "about:"))], []
+        )
+
+    def test_mistakes(self) -> None:
+        """What is wrong with a string is said in the dialog, which stays open."""
+        browser = self.enter()
+        browser.click("[data-action=add]")
+        browser.paste(
+            "Endpoint=sb://localhost/;SharedAccessKeyName=a;SharedAccessKey=b"
+        )
+        browser.wait_text("the whole namespace localhost", "#new-words")
+        browser.press("Enter")
+        browser.wait_text("EntityPath", "#new-error")
+        self.assertEqual(browser.run("document.activeElement.id"), "new-string")
+        browser.press("Escape")
+        browser.wait("the dialog to be gone", "!document.querySelector('dialog')")
+        self.add("two", "--target", self.at)
+        browser.click("[data-action=add]")
+        browser.paste(self.stage.connection_string("two", LISTEN))
+        browser.press("Enter")
+        browser.wait_text("is here already", "#new-error")
+        browser.click("#new-replace")
+        browser.click("dialog .primary")
+        browser.wait_text("two is added.", "#toasts")
+
+    def test_others(self) -> None:
+        """What is done elsewhere is seen at once: added, restarted, removed."""
+        browser = self.enter()
+        self.add("two", "--target", self.at)
+        self.add("three", "--target", self.at)
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+        browser.wait_text("2", "#count")
+        browser.click("#filter")
+        browser.paste("thr")
+        browser.wait_text("1 of 2", "#count")
+        self.hcm("remove", "three")
+        browser.wait_text("Nothing fits the filter")
+        browser.click("#empty button")
+        browser.click(f"{self.row('two')} input")
+        browser.click("[data-action=restart]")
+        browser.wait_text("two is restarted.", "#toasts")
+        self.assertIn("two: restarted by a command", self.service.log())
+
+    def test_looking(self) -> None:
+        """Tests of a hybrid connection and of an address, and the log."""
+        self.add("two", "--target", self.at)
+        browser = self.enter()
+        browser.click("[data-action=test]")
+        browser.paste(f"127.0.0.1:{free_port()}")
+        browser.press("Enter")
+        browser.wait_text("refused the connection", "dialog .checks")
+        browser.press("Escape")
+        browser.click(f"{self.row('two')} .name")
+        browser.click("#details .buttons button")
+        browser.wait_text("took a connection", "dialog .checks")
+        browser.press("Escape")
+        browser.click("[data-action=logs]")
+        browser.wait_text("two: online at", "dialog .log")
+        self.hcm("restart", "two")
+        browser.wait_text("two: restarted by a command", "dialog .log")
+
+    def test_service_gone(self) -> None:
+        """A service that is gone is said to be; a new one wants a new link."""
+        self.add("two", "--target", self.at)
+        browser = self.enter()
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+        self.service.stop()
+        browser.wait_text("Disconnected", "#service")
+        browser.wait_text("The service does not answer.", "#lost")
+        self.start_again()
+        browser.wait_text("hybridconn hcm ui", "#sign-in", seconds=30)
+        browser.go(self.link())
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+
+    def test_trouble(self) -> None:
+        """Files that are wrong are said to be, until they are mended."""
+        browser = self.enter()
+        browser.wait_text("0", "#count")
+        (self.stage.folder / "conf.d").mkdir(exist_ok=True)
+        bad = self.stage.write("conf.d/bad.toml", "x =")
+        browser.wait_text("bad.toml", "#banner")
+        bad.unlink()
+        browser.wait("the banner to go", "document.querySelector('#banner').hidden")
+
+
+class SafetyTests(PageCase):
+    """What strangers cannot do."""
+
+    def test_link(self) -> None:
+        """A link works once; its cookie is for no script."""
+        link = self.link()
+        browser = self.browser
+        browser.go(link)
+        browser.wait_text("Connected", "#service")
+        self.assertEqual(browser.run("location.href"), link.partition("#")[0])
+        self.assertEqual(browser.run("document.cookie"), "")
+        (cookie,) = browser.send("Network.getCookies")["cookies"]
+        self.assertEqual(cookie["name"], f"hcm_session_{self.port}")
+        self.assertTrue(cookie["httpOnly"])
+        self.assertEqual(cookie["sameSite"], "Strict")
+        browser.click("#sign-out")
+        browser.wait_text("Sign in", "#sign-in")
+        browser.click("#link")
+        browser.paste(link)
+        browser.press("Enter")
+        browser.wait_text("This link was used before", "#sign-in-error")
+        browser.run("document.querySelector('#link').value = ''")
+        browser.click("#link")
+        browser.paste(self.link())
+        browser.press("Enter")
+        browser.wait_text("Connected", "#service")
+        self.assertNotIn("login=", self.service.log())
+
+    def test_other_port(self) -> None:
+        """
+        A page of another port of this machine, to which the browser gives the cookie,
+        changes and reads nothing, and cannot frame the page.
+        """
+        self.add("two", "--target", self.at)
+        browser = self.enter()
+        own = f"http://127.0.0.1:{self.port}"
+        evil = Evil(
+            f"<iframe src='{own}/'></iframe>"
+            f"<form method=post action='{own}/v1/connections/two/restart'></form>"
+        )
+        self.addCleanup(evil.close)
+        browser.go(evil.url)
+        browser.wait_text("evil")
+        self.assertIn(f"hcm_session_{self.port}=", evil.cookie)
+        tried = browser.run(
+            f"""(async () => {{
+              const tries = [
+                ["DELETE", "/v1/connections/two", {{}}],
+                ["POST", "/v1/connections/two/restart", {{}}],
+                ["GET", "/v1/connections", {{}}],
+                ["GET", "/v1/connections", {{ "{KEY_HEADER}": "x" }}],
+              ];
+              return Promise.all(tries.map(([method, path, headers]) =>
+                fetch("{own}" + path, {{ method, headers, credentials: "include" }})
+                  .then((answer) => answer.status, () => "blocked")));
+            }})()"""
+        )
+        self.assertEqual(tried, ["blocked"] * 4)
+        framed = browser.run(
+            "document.querySelector('iframe').contentDocument === null"
+        )
+        self.assertTrue(framed)
+        self.assertIn("frame-ancestors", " ".join(browser.complaints))
+        browser.run("document.querySelector('form').submit()")
+        browser.wait_text("AuthenticationFailed")
+        # A cookie that somebody got hold of is of no use without the key.
+        status, _, _ = self.request("GET", "/v1/connections", Cookie=evil.cookie)
+        self.assertEqual(status, 401)
+        self.assertEqual(self.view("two")["status"], "Connected")
+        self.assertNotIn("restarted by a command", self.service.log())
+
+    def test_markup(self) -> None:
+        """Markup in a name, a filter or a log is text."""
+        name = "<img src=x onerror=\"document.title='had'\"> & <b>b</b>"
+        self.add("two", "--target", self.at, "--name", name)
+        browser = self.enter()
+        browser.wait_text(name, "tbody .name")
+        browser.click("tbody .name")
+        browser.wait_text(name, "#details-title")
+        browser.click("#details .buttons .danger")
+        browser.wait_text(f"Remove {name}?", "dialog")
+        browser.press("Escape")
+        browser.click("[data-action=logs]")
+        browser.wait_text(name, "dialog .log")
+        self.assertEqual(browser.run("document.images.length"), 1)
+        self.assertEqual(browser.run("document.title"), "Hybrid Connection Manager")
+
+    def test_policy(self) -> None:
+        """Even a script that got in could run no text and send nothing away."""
+        browser = self.enter()
+        self.assertTrue(
+            browser.run(
+                """new Promise((done) => {
+                  const script = document.createElement("script");
+                  const told = () => done(true);
+                  document.addEventListener("securitypolicyviolation", told);
+                  try { script.text = "document.title = 'had'"; } catch { told(); }
+                  document.head.append(script);
+                  setTimeout(() => done(false), 3000);
+                })"""
+            )
+        )
+        self.assertEqual(browser.run("document.title"), "Hybrid Connection Manager")
+        sent = "fetch('http://127.0.0.1:9/').then(() => 'sent', (e) => e.name)"
+        self.assertEqual(browser.run(sent), "TypeError")
+        said = " ".join(browser.complaints)
+        self.assertIn("connect-src", said)
+
+    def test_metrics(self) -> None:
+        """The metrics want the token, health does not."""
+        self.add("two", "--target", self.at)
+        self.assertEqual(self.request("GET", "/healthz")[0], 200)
+        self.assertEqual(self.request("GET", "/readyz")[0], 200)
+        self.assertEqual(self.request("GET", "/metrics")[0], 401)
+        status, _, text = self.request(
+            "GET", "/metrics", Authorization=f"Bearer {self.token}"
+        )
+        self.assertEqual(status, 200)
+        self.assertIn(
+            'hybridconn_hcm_connection_registered{connection="two"} 1.0', text
+        )
+        self.assertIn("process_resident_memory_bytes", text)
+
+    def test_bundle(self) -> None:
+        """The support bundle holds no secret, and is for its owner alone."""
+        self.add("two", "--target", self.at)
+        self.link()
+        path = self.stage.folder / "support.tar.gz"
+        self.assertIn("files", self.hcm("diag", "--file", str(path)))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        secrets = {*self.stage.secrets(), self.token}
+        with tarfile.open(path) as archive:
+            for member in archive.getmembers():
+                opened = archive.extractfile(member)
+                assert opened is not None
+                text = opened.read().decode()
+                for secret in secrets:
+                    self.assertNotIn(secret, text, member.name)
+        self.assertIn("there already", self.hcm("diag", "--file", str(path), status=1))
+
+
+class KeyboardTests(PageCase):
+    """Everything by keys, and by ear."""
+
+    def focus(self) -> str:
+        """What has the focus, in words."""
+        return str(
+            self.browser.run(
+                "(() => { const e = document.activeElement;"
+                " return e.getAttribute('aria-label') || e.innerText || e.id; })()"
+            )
+        ).strip()
+
+    def tab_to(self, words: str, shift: bool = False) -> None:
+        """Press the tab key until something has the focus."""
+        for _ in range(40):
+            if self.focus() == words:
+                return
+            self.browser.press("Tab", shift)
+        self.fail(f"the tab key does not come to {words!r}")
+
+    def test_keys(self) -> None:
+        """Add, look, go from row to row, and remove, without a mouse."""
+        self.add("two", "--target", self.at)
+        browser = self.enter()
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+        browser.press("Tab")
+        self.assertEqual(self.focus(), "Skip to the hybrid connections")
+        self.tab_to("New")
+        browser.press("ArrowRight")
+        self.assertEqual(self.focus(), "Refresh")
+        browser.press("ArrowLeft")
+        browser.press("Enter")
+        browser.wait("the field", "document.activeElement.id === 'new-string'")
+        browser.paste(self.stage.connection_string("echo", LISTEN))
+        self.tab_to("new-target")
+        browser.paste(self.at)
+        browser.press("Enter")
+        browser.wait("the details", "document.activeElement.id === 'details-title'")
+        browser.press("Escape")
+        self.assertEqual(self.focus(), "echo")
+        self.assertTrue(browser.run("document.querySelector('#details').hidden"))
+        browser.press("ArrowDown")
+        self.assertEqual(self.focus(), "two")
+        browser.press("Home")
+        self.assertEqual(self.focus(), "echo")
+        browser.press("Tab", shift=True)
+        self.assertEqual(self.focus(), "Select echo")
+        browser.press(" ")
+        self.assertTrue(browser.run("document.activeElement.checked"))
+        browser.press("ArrowDown")
+        self.assertEqual(self.focus(), "Select two")
+        browser.press("Tab")
+        browser.press("Delete")
+        browser.wait_text("Remove two?", "dialog")
+        self.assertEqual(self.focus(), "Cancel")
+        browser.press("Enter")
+        self.assertEqual(self.focus(), "two")
+        browser.press("Delete")
+        self.tab_to("Remove")
+        browser.press("Enter")
+        browser.wait_text("two is removed.", "#toasts")
+        self.hcm("show", "two", status=4)
+        self.assertEqual(browser.run("document.querySelectorAll('tbody tr').length"), 1)
+
+    def test_quiet(self) -> None:
+        """Changes that come by themselves are read out gathered, traffic never."""
+        self.add("two", "--target", self.at)
+        browser = self.enter()
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+        self.stage.relay.stop()
+        browser.wait_text("two: Not Connected.", "#quiet")
+        live = browser.run(
+            "[...document.querySelectorAll('[aria-live], [role=status], [role=alert]')]"
+            ".filter((e) => e.querySelector('table, .spark, .rate, .tunnels')).length"
+        )
+        self.assertEqual(live, 0)
+
+    def test_axe(self) -> None:
+        """axe-core finds nothing in any view, light and dark, wide and narrow."""
+        script = (installed() / "node_modules/axe-core/axe.min.js").read_text()
+        self.add("two", "--target", self.at)
+        self.add(
+            "three", "--target", f"127.0.0.1:{free_port()}", "--check-interval", "1"
+        )
+        browser = self.browser
+        browser.send("Page.setBypassCSP", enabled=True)
+        browser.go(f"http://127.0.0.1:{self.port}/")
+        browser.wait_text("Sign in", "#sign-in")
+        browser.run(script + "; 0")
+        self.assertEqual(self.axe(), [])
+        browser.go(self.link())
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+        browser.run(script + "; 0")
+        for scheme in ("light", "dark"):
+            browser.prefer(scheme)
+            browser.resize(1400, 900)
+            self.assertEqual(self.axe(), [], scheme)
+            browser.click(f"{self.row('three')} .name")
+            browser.wait_text("Service Bus Address", "#details")
+            self.assertEqual(self.axe(), [], scheme)
+            for action in ("add", "test", "logs", "help"):
+                browser.click(f"[data-action={action}]")
+                browser.wait("a dialog", "document.querySelector('dialog[open]')")
+                self.assertEqual(self.axe(), [], f"{scheme} {action}")
+                browser.press("Escape")
+            browser.click("#details .close")
+            browser.resize(400, 800)
+            self.assertEqual(self.axe(), [], f"{scheme}, narrow")
+
+    def axe(self) -> list[str]:
+        """What axe-core complains of."""
+        found = self.browser.run(
+            """axe.run(document, { resultTypes: ["violations"] }).then((result) =>
+              result.violations.flatMap((rule) => rule.nodes.map((node) =>
+                `${rule.id}: ${node.target}: ${node.failureSummary}`)))"""
+        )
+        assert isinstance(found, list)
+        return found
+
+
+class Evil:
+    """
+    A page of somebody else's, on a port of this machine.
+
+    @ivar cookie: that the browser sent to it.
+    """
+
+    def __init__(self, markup: str) -> None:
+        self.cookie = ""
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                owner.cookie = self.headers.get("Cookie") or owner.cookie
+                body = f"<title>evil</title><p>evil</p>{markup}".encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._server.shutdown()
+        self._server.server_close()
