@@ -19,7 +19,7 @@ from hybridconn.core.text import printable
 from hybridconn.interfaces import IHeldRequest, IRequestHandler
 from hybridconn.management.bodies import Body
 from hybridconn.management.book import ResourceBook
-from hybridconn.management.calls import Call, Json, Result
+from hybridconn.management.calls import Call, Result
 from hybridconn.management.errors import ApiError, bad_request
 from hybridconn.management.registry import Draft
 from hybridconn.management.routing import Route, Router
@@ -86,7 +86,7 @@ class ManagementApi:
         for name, value in parse_qsl(raw_query, keep_blank_values=True):
             query.setdefault(name.lower(), value)
         route, values = self._router.find(request.head.method, path)
-        version = query.get("api-version")
+        version = query.get("api-version") if route.versioned else "0000-00-00"
         if not version:
             raise bad_request(
                 "The query parameter 'api-version' is missing.",
@@ -136,7 +136,7 @@ class ManagementApi:
         )
 
         def answer(result: Result) -> None:
-            self._answer(request, token, result.status, result.value)
+            self._send(request, token, result)
 
         def fail(failure: Failure) -> None:
             error = failure.value
@@ -153,14 +153,13 @@ class ManagementApi:
         self, request: IHeldRequest, token: StaticToken | None, error: ApiError
     ) -> None:
         value = {"error": {"code": error.code, "message": error.message, "details": []}}
-        self._answer(request, token, error.status, value, error.headers)
+        self._send(request, token, Result(error.status, value), error.headers)
 
-    def _answer(
+    def _send(
         self,
         request: IHeldRequest,
         token: StaticToken | None,
-        status: int,
-        value: Json | None,
+        result: Result,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         guid = str(self._new_guid())
@@ -171,7 +170,7 @@ class ManagementApi:
             address=request.peer.host,
             method=request.head.method[:16],
             path=printable(request.head.target.partition("?")[0]),
-            status=status,
+            status=result.status,
             request_id=guid,
         )
         fields = [("x-ms-request-id", guid), *headers]
@@ -179,8 +178,9 @@ class ManagementApi:
         given = request.head.get("x-ms-client-request-id")
         if given and fold(wanted) == "true":
             fields.append(("x-ms-client-request-id", given))
-        body = b""
-        if value is not None:
-            fields.append(("Content-Type", "application/json; charset=utf-8"))
-            body = json.dumps(value).encode("utf-8")
-        request.answer(status, "", fields, body)
+        body = result.text
+        if result.value is not None:
+            body = json.dumps(result.value).encode("utf-8")
+        if body:
+            fields.append(("Content-Type", result.kind))
+        request.answer(result.status, "", fields, body)

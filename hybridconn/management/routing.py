@@ -23,12 +23,14 @@ class Route:
     @ivar pattern: fixed words in lower case, and C{{name}} for what varies.
     @ivar operation: what is done; called by whoever owns the routes.
     @ivar changes: whether it may change something.
+    @ivar versioned: whether callers say which version of the API they mean.
     """
 
     method: str
     pattern: tuple[str, ...]
     operation: Callable[..., Any]
     changes: bool
+    versioned: bool = True
 
 
 def route(

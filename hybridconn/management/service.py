@@ -15,6 +15,7 @@ from hybridconn.management.account_routes import AccountRoutes
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.live_routes import LiveRoutes
+from hybridconn.management.metrics import MetricsRoutes
 from hybridconn.management.relay_routes import RelayRoutes
 from hybridconn.management.routing import Route
 from hybridconn.management.server import Server
@@ -35,6 +36,7 @@ def all_routes(server: Server) -> Iterator[Route]:
     yield from LiveRoutes(server).routes()
     yield from WebRoutes(server).routes()
     yield from AccountRoutes(server).routes()
+    yield from MetricsRoutes(server).routes()
 
 
 class ManagementService(MultiService):

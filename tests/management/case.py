@@ -139,6 +139,7 @@ class FakeLive:
         self.who: dict[tuple[str, ...], list[LiveListener]] = {}
         self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
         self.closed: list[str] = []
+        self.refused: dict[str, int] = {}
 
     def counts(self, keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
         """What the test says."""
@@ -150,6 +151,10 @@ class FakeLive:
         for key, counts in self.at.items():
             sums[key[0]] = sums.get(key[0], Counts()) + counts
         return succeed(sums)
+
+    def refusals(self) -> Deferred[Mapping[str, int]]:
+        """What the test says."""
+        return succeed(self.refused)
 
     def listeners(self, key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
         """What the test says."""
