@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IPushProducer, IStreamClientEndpoint
     from twisted.python.failure import Failure
 
+    from hybridconn.audit import AuditEvent
     from hybridconn.core.commands import Accept
     from hybridconn.core.entities import Claim, HybridConnection, Namespace
     from hybridconn.core.frames import Piece
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hybridconn.core.sas import Grant
     from hybridconn.core.tracking import TrackingId
     from hybridconn.management.registry import Changes, News
+    from hybridconn.management.tokens import Caller
 
 
 # --- choosing a listener -----------------------------------------------------
@@ -216,6 +218,37 @@ class IResourceStore(Interface):
 
     def close() -> None:
         """Let go of it; nothing is called afterwards."""
+
+
+class IAudit(Interface):
+    """Is told who did what."""
+
+    def note(event: AuditEvent) -> None:
+        """
+        Write it down.  Called on the reactor thread, for each call and each use of a
+        key; raises nothing.
+        """
+
+
+class ICallers(Interface):
+    """Says who calls the management API (management-api section 2)."""
+
+    def authenticate(authorization: str | None) -> Caller | Deferred[Caller]:
+        """
+        @param authorization: the header field.
+        @raise ApiError: C{401}, or C{403} for somebody without a role; the
+            Deferred may fail with it, too.
+        """
+
+
+class ISigningKeys(Interface):
+    """Knows the keys with which an identity provider signs."""
+
+    async def find(name: str | None, algorithm: str) -> Any:
+        """
+        @param name: C{kid} of the token's header.
+        @return: the public key; L{None} if there is none.
+        """
 
 
 class IAuthorizer(Interface):

@@ -17,6 +17,9 @@ from attrs import field, frozen
 from hybridconn.config.management import DEFAULT_SUBSCRIPTION
 from hybridconn.config.mistakes import Mistake
 from hybridconn.config.secrets import Source, read_bytes
+from hybridconn.wayout.blocking import dial
+from hybridconn.wayout.environment import BadEnvironment, from_environment
+from hybridconn.wayout.errors import ProxyError
 
 #: Environment variables that stand for the options of the same name.
 URL_VARIABLE = "HYBRIDCONN_MANAGEMENT_URL"
@@ -162,9 +165,10 @@ class Remote:
         parts = urlsplit(self.url)
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
-            connection = http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=self.seconds, context=context
-            )
+            host, port = parts.hostname or "", parts.port or 443
+            connection = http.client.HTTPSConnection(host, port)
+            plain = dial(from_environment(os.environ), host, port, self.seconds)
+            connection.sock = context.wrap_socket(plain, server_hostname=host)
             connection.request(method, target, data, headers)
             response = connection.getresponse()
             said = response.read()
@@ -174,6 +178,10 @@ class Remote:
             raise Unreachable(
                 f"the certificate of {self.url} is refused: {error.verify_message}; "
                 f"name its authority with --ca-file or in {CA_VARIABLE}."
+            ) from None
+        except (ProxyError, BadEnvironment) as error:
+            raise click.ClickException(
+                f"{self.url} cannot be reached: {error}."
             ) from None
         except (OSError, http.client.HTTPException) as error:
             words = getattr(error, "strerror", None) or type(error).__name__

@@ -37,7 +37,11 @@ from hybridconn.config.roles import (
     option_values,
 )
 from hybridconn.config.secrets import Source, connection_string
+from hybridconn.config.update import UPDATE_NOTICE
+from hybridconn.config.wayout import WAY_OUT
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.operation.updates import UpdateSettings
+from hybridconn.wayout.way import WayOut
 
 
 def _bind(value: str, source: Source) -> HostPort:
@@ -243,6 +247,10 @@ class SenderConfig:
     timings: SenderTimings = field(
         factory=SenderTimings, metadata={"help": "", "table": True}
     )
+    way_out: WayOut = field(factory=WayOut, metadata={"help": "", "table": True})
+    update_notice: UpdateSettings = field(
+        factory=UpdateSettings, metadata={"help": "", "table": True}
+    )
     spare_tunnels: SpareTunnels = field(
         factory=SpareTunnels, metadata={"help": "", "table": True}
     )
@@ -330,4 +338,8 @@ def _build(table: ForwardTable, source: Source) -> Forward:
     )
 
 
-BUILDERS: Mapping[type, tuple[type, Any]] = {Forward: (ForwardTable, _build)}
+BUILDERS: Mapping[type, tuple[type, Any]] = {
+    Forward: (ForwardTable, _build),
+    **WAY_OUT,
+    **UPDATE_NOTICE,
+}

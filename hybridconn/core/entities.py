@@ -161,6 +161,8 @@ def _checked_endpoint(value: object) -> str | None:
         plausible = host.endswith("]") and len(host) > 2
     else:
         plausible = bool(host) and ":" not in host
+    if not host.isprintable() or " " in host:
+        return None
     if plausible and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536:
         return value.strip()
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 
@@ -34,6 +35,24 @@ def split_authority(text: str) -> tuple[str, int | None]:
     if not host:
         raise ValueError("the host name is empty")
     return host, port
+
+
+def bare_host(text: str) -> str:
+    """
+    Read a host name or an IP address, with or without the brackets of IPv6.
+
+    @return: in lower case, without brackets.
+    @raise ValueError: it is neither; a port behind it is not allowed.
+    """
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    host, port = split_authority(text)
+    if bare != text or port is not None:
+        raise ValueError("this is not a host name or an address alone")
+    return host
 
 
 def origin_form(target: str) -> str:

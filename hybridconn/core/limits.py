@@ -11,8 +11,6 @@ from typing import Any
 
 from attrs import Attribute, field, fields, frozen
 
-from hybridconn.core.names import fold
-
 
 def _check(limits: Any, attribute: Attribute[Any], value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -279,40 +277,6 @@ class Limits:
         " by one in a minute; the others are counted. 0: all of them.",
         least=0,
     )
-
-
-@frozen
-class PlanLimits:
-    """
-    How many hybrid connections the apps of one App Service plan may use, by the plan's
-    tier; one that several apps use counts once.
-
-    @raise ValueError: as L{Limits}.
-    """
-
-    free: int = _count(
-        0,
-        "Hybrid connections that the apps of a plan of the tier Free may use.",
-        least=0,
-    )
-    shared: int = _count(0, "The same of Shared.", least=0)
-    dynamic: int = _count(0, "Of Dynamic, which is consumption.", least=0)
-    basic: int = _count(5, "Of Basic.", least=0)
-    standard: int = _count(25, "Of Standard.", least=0)
-    premium: int = _count(200, "Of Premium, of every version.", least=0)
-    isolated: int = _count(200, "Of Isolated, of every version.", least=0)
-
-    def of(self, tier: str) -> int | None:
-        """
-        The limit of a tier, which may have a version behind its name; L{None} if there
-        is no such tier.
-        """
-        folded = fold(tier)
-        for attribute in fields(PlanLimits):
-            if folded.startswith(attribute.name):
-                found: int = getattr(self, attribute.name)
-                return found
-        return None
 
 
 def help_of(name: str) -> str:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from hybridconn.core.http import join_authority
 from hybridconn.core.listeners import ListenerRef
+from hybridconn.core.names import fold
 
 
 @frozen
@@ -127,4 +128,4 @@ def order(id: str) -> str:
     >>> sorted(["T10", "T9"], key=order)
     ['T9', 'T10']
     """
-    return id.rjust(80)
+    return fold(id).rjust(80)

@@ -182,7 +182,7 @@ class HttpTarget:
             request,
             self._clock,
             self._settings.response_timeout,
-            self._explain,
+            lambda failure: self._refusal(request, failure),
             mapping.amend,
         )
         passage.begin(
@@ -196,6 +196,19 @@ class HttpTarget:
                 self._settings,
             ),
         )
+
+    def _refusal(self, request: IServerRequest, failure: Failure) -> Refusal:
+        refusal = self._explain(failure)
+        self.log.info(
+            "{entity}: no answer for {peer.host}:{peer.port}: {status} {reason},"
+            " tracking id {tracking_id}",
+            entity=self._entity,
+            peer=request.peer,
+            status=refusal.status,
+            reason=refusal.sentence,
+            tracking_id=str(request.tracking),
+        )
+        return refusal
 
     def _explain(self, failure: Failure) -> Refusal:
         target = str(self._url)

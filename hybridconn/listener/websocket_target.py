@@ -105,8 +105,15 @@ class WebSocketConnector:
     def _refused(self, failure: Failure) -> Failure:
         error = failure.value
         if isinstance(error, HandshakeRefused):
-            status = error.status if error.status >= 400 else 502
-            return Failure(Reject(status, error.reason or "no WebSocket there"))
+            if error.status >= 400:
+                why = error.reason or "no WebSocket there"
+                return Failure(Reject(error.status, why))
+            # Most likely a web site, and a sender whose forward is for TCP.
+            why = (
+                f"target {self._url} opens no WebSocket: {error}; for HTTP requests"
+                " the sender needs http = true"
+            )
+            return Failure(Reject(502, why))
         if is_surprise(failure):
             return failure
         what = target_trouble(failure, str(self._url), self._settings.timeout)

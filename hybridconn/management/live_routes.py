@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.core.names import fold
 from hybridconn.core.resources import ConnectionResource, Key, NamespaceResource
+from hybridconn.management import schemas
+from hybridconn.management.about import About
 from hybridconn.management.calls import Call, Json, Result
-from hybridconn.management.errors import not_found
+from hybridconn.management.errors import not_found, of_parent
+from hybridconn.management.ids import connection_id, namespace_id
 from hybridconn.management.live_operations import (
     Tokens,
     show_counts,
@@ -19,11 +22,7 @@ from hybridconn.management.live_operations import (
     show_tunnel,
 )
 from hybridconn.management.paging import PAGE, decode
-from hybridconn.management.relay_operations import (
-    RelayOperations,
-    connection_id,
-    namespace_id,
-)
+from hybridconn.management.relay_operations import RelayOperations
 from hybridconn.management.routing import Route, route
 from hybridconn.management.server import Server, time_text
 
@@ -45,21 +44,75 @@ class LiveRoutes:
 
     def routes(self) -> Iterator[Route]:
         """All of them."""
-        yield route("GET", _PROVIDER + "/status", self._all)
-        yield route("GET", _PROVIDER + "/status/namespaces", self._by_namespace)
-        yield route("GET", _NS + "/status", self._namespace)
-        yield route("GET", _NS + "/status/hybridConnections", self._by_connection)
-        yield route("GET", _HC + "/status", self._connection)
-        yield route("GET", _HC + "/listeners", self._listeners)
-        yield route("GET", _HC + "/listeners/{id}", self._listener)
-        yield route("GET", _HC + "/tunnels", self._tunnels)
-        yield route("GET", _HC + "/tunnels/{id}", self._tunnel)
-        # None of these changes anything in the store, nor waits for it.
-        end = {"changes": False}
-        yield route("DELETE", _HC + "/listeners/{id}", self._close_listener, **end)
-        yield route("DELETE", _HC + "/tunnels/{id}", self._close_tunnel, **end)
-        yield route("POST", _NS + "/createToken", self._token, **end)
-        yield route("POST", _HC + "/createToken", self._token, **end)
+        yield from self._of_status()
+        yield from self._of_listeners()
+        yield from self._of_tunnels()
+        for base, kind, what in (
+            (_NS, "Namespaces", "all of a namespace"),
+            (_HC, "HybridConnections", "a hybrid connection"),
+        ):
+            about = About(
+                f"{kind}CreateToken",
+                f"Make a SAS token for {what}",
+                schemas.TOKEN,
+                schemas.TOKEN_ASKED,
+            )
+            path = base + "/createToken"
+            yield route("POST", path, self._token, changes=False, about=about)
+
+    def _of_status(self) -> Iterator[Route]:
+        about = About(
+            "StatusGet", "Show what goes on at the relay", schemas.RELAY_STATUS
+        )
+        yield route("GET", _PROVIDER + "/status", self._all, about=about)
+        shown = schemas.STATUS
+        about = About(
+            "StatusListByNamespace", "Show it namespace by namespace", shown, paged=True
+        )
+        path = _PROVIDER + "/status/namespaces"
+        yield route("GET", path, self._by_namespace, about=about)
+        about = About("NamespacesGetStatus", "Show what goes on at a namespace", shown)
+        yield route("GET", _NS + "/status", self._namespace, about=about)
+        about = About(
+            "NamespacesListStatusByHybridConnection",
+            "Show it hybrid connection by hybrid connection",
+            shown,
+            paged=True,
+        )
+        path = _NS + "/status/hybridConnections"
+        yield route("GET", path, self._by_connection, about=about)
+        about = About(
+            "HybridConnectionsGetStatus",
+            "Show what goes on at a hybrid connection",
+            shown,
+        )
+        yield route("GET", _HC + "/status", self._connection, about=about)
+
+    def _of_listeners(self) -> Iterator[Route]:
+        shown = schemas.LISTENER
+        about = About("ListenersList", "List who listens now", shown, paged=True)
+        yield route("GET", _HC + "/listeners", self._listeners, about=about)
+        about = About("ListenersGet", "Show a listener", shown)
+        path = _HC + "/listeners/{id}"
+        yield route("GET", path, self._listener, about=about)
+        # Nothing changes in the store, nor waits for it.
+        about = About("ListenersDelete", "End a listener's channel; it may come back")
+        yield route("DELETE", path, self._close_listener, changes=False, about=about)
+
+    def _of_tunnels(self) -> Iterator[Route]:
+        shown = schemas.TUNNEL
+        about = About(
+            "TunnelsList",
+            "List tunnels and HTTP requests that are open",
+            shown,
+            paged=True,
+        )
+        yield route("GET", _HC + "/tunnels", self._tunnels, about=about)
+        about = About("TunnelsGet", "Show a tunnel or HTTP request", shown)
+        path = _HC + "/tunnels/{id}"
+        yield route("GET", path, self._tunnel, about=about)
+        about = About("TunnelsDelete", "End a tunnel or HTTP request")
+        yield route("DELETE", path, self._close_tunnel, changes=False, about=about)
 
     # --- how much ---
 
@@ -99,7 +152,8 @@ class LiveRoutes:
 
     def _at(self, call: Call) -> tuple[RelayOperations, NamespaceResource]:
         operations = RelayOperations(self._server, call.draft)
-        return operations, operations.namespace(call["sub"], call["rg"], call["ns"])
+        find = operations.namespace
+        return operations, of_parent(lambda: find(call["sub"], call["rg"], call["ns"]))
 
     async def _namespace(self, call: Call) -> Result:
         """What goes on at a namespace."""
@@ -122,7 +176,7 @@ class LiveRoutes:
         counts = await self._live.counts([it.key for it in wanted])
         assert page.value is not None
         page.value["value"] = [
-            show_counts(connection_id(one, it), it.path, found)
+            show_counts(connection_id(one, it.path), it.path, found)
             for it, found in zip(wanted, counts, strict=True)
         ]
         return page
@@ -131,18 +185,18 @@ class LiveRoutes:
         """What goes on at a hybrid connection."""
         one, it = self._one(call)
         (counts,) = await self._live.counts([it.key])
-        return Result(200, show_counts(connection_id(one, it), it.path, counts))
+        return Result(200, show_counts(connection_id(one, it.path), it.path, counts))
 
     # --- who ---
 
     def _one(self, call: Call) -> tuple[NamespaceResource, ConnectionResource]:
         operations, one = self._at(call)
-        return one, operations.connection(one, call["hc"])
+        return one, of_parent(lambda: operations.connection(one, call["hc"]))
 
     async def _listeners(self, call: Call) -> Result:
         """The listeners that are connected to a hybrid connection."""
         one, it = self._one(call)
-        place = connection_id(one, it)
+        place = connection_id(one, it.path)
         every = await self._live.listeners(it.key)
         found: dict[Key, LiveListener] = {(order(each.id),): each for each in every}
         return call.page(sorted(found), lambda key: show_listener(place, found[key]))
@@ -152,7 +206,7 @@ class LiveRoutes:
         one, it = self._one(call)
         for found in await self._live.listeners(it.key):
             if found.id == call["id"]:
-                return Result(200, show_listener(connection_id(one, it), found))
+                return Result(200, show_listener(connection_id(one, it.path), found))
         raise not_found(f"The listener '{call['id']}'")
 
     async def _close_listener(self, call: Call) -> Result:
@@ -165,7 +219,7 @@ class LiveRoutes:
     async def _tunnels(self, call: Call) -> Result:
         """The tunnels and HTTP requests that are open at a hybrid connection."""
         one, it = self._one(call)
-        place = connection_id(one, it)
+        place = connection_id(one, it.path)
         marker = call.query.get("$skiptoken")
         after = "" if marker is None else decode(marker)[0]
         # One more than a page has, which tells whether there is another page.
@@ -179,7 +233,7 @@ class LiveRoutes:
         found = await self._live.tunnel(it.key, call["id"])
         if found is None:
             raise not_found(f"The tunnel '{call['id']}'")
-        return Result(200, show_tunnel(connection_id(one, it), found))
+        return Result(200, show_tunnel(connection_id(one, it.path), found))
 
     async def _close_tunnel(self, call: Call) -> Result:
         """End a tunnel or HTTP request."""
@@ -193,5 +247,5 @@ class LiveRoutes:
     def _token(self, call: Call) -> Result:
         """Make a SAS token for a namespace or a hybrid connection."""
         operations, one = self._at(call)
-        it = operations.connection(one, call["hc"]) if "hc" in call.values else None
+        it = self._one(call)[1] if "hc" in call.values else None
         return Result(200, Tokens(self._server, operations).make(one, it, call.body))

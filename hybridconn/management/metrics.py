@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from hybridconn.core.live import Counts
 from hybridconn.core.resources import ConnectionResource, NamespaceResource
 from hybridconn.management.calls import Call, Result
-from hybridconn.management.routing import Route
+from hybridconn.management.routing import Route, route
 from hybridconn.management.server import Server
 
 #: Hybrid connections that get series of their own; all are in those of namespaces.
@@ -40,7 +40,7 @@ class MetricsRoutes:
 
     def routes(self) -> Iterator[Route]:
         """For every role; Prometheus sends no version of an API."""
-        yield Route("GET", ("metrics",), self._metrics, changes=False, versioned=False)
+        yield route("GET", "/metrics", self._metrics, versioned=False)
 
     async def _metrics(self, call: Call) -> Result:
         draft = call.draft

@@ -7,15 +7,20 @@ the data plane; what is not is refused.
 from __future__ import annotations
 
 from ipaddress import ip_network
+from typing import Final
 
 from attrs import evolve
 
 from hybridconn.core.resources import NamespaceResource
 from hybridconn.management.bodies import Body
+from hybridconn.management.calls import Json
 from hybridconn.management.errors import bad_request, quota
+from hybridconn.management.ids import namespace_id
 
 #: Rules of one namespace (product-behaviour section 6).
-MOST_RULES = 128
+MOST_NETWORK_RULES: Final = 128
+NETWORK_ACCESS: Final = ("Enabled", "Disabled", "SecuredByPerimeter")
+ACTIONS: Final = ("Allow", "Deny")
 
 
 def public_access(properties: Body, one: NamespaceResource) -> str:
@@ -25,9 +30,7 @@ def public_access(properties: Body, one: NamespaceResource) -> str:
     @raise ApiError: 400.
     """
     given = properties.choice(
-        "publicNetworkAccess",
-        ("Enabled", "Disabled", "SecuredByPerimeter"),
-        one.public_network_access,
+        "publicNetworkAccess", NETWORK_ACCESS, one.public_network_access
     )
     if given == "SecuredByPerimeter" != one.public_network_access:
         raise bad_request(
@@ -52,15 +55,30 @@ def put_rules(one: NamespaceResource, body: Body, now: float) -> NamespaceResour
             "NotSupported",
         )
     rules = properties.objects("ipRules")
-    if len(rules) > MOST_RULES:
-        raise quota(f"A namespace may have {MOST_RULES} network rules.")
+    if len(rules) > MOST_NETWORK_RULES:
+        raise quota(f"A namespace may have {MOST_NETWORK_RULES} network rules.")
     return evolve(
         one,
         public_network_access=public_access(properties, one),
-        default_action=properties.choice("defaultAction", ("Allow", "Deny"), "Allow"),
+        default_action=properties.choice("defaultAction", ACTIONS, "Allow"),
         ip_rules=tuple(dict.fromkeys(map(_mask, rules))),
         updated=max(now, one.updated),
     )
+
+
+def show_rules(one: NamespaceResource) -> Json:
+    """Network rules as they are answered."""
+    return {
+        "id": f"{namespace_id(one)}/networkRuleSets/default",
+        "name": "default",
+        "type": "Microsoft.Relay/Namespaces/NetworkRuleSets",
+        "properties": {
+            "defaultAction": one.default_action,
+            "publicNetworkAccess": one.public_network_access,
+            "trustedServiceAccessEnabled": False,
+            "ipRules": [{"ipMask": mask, "action": "Allow"} for mask in one.ip_rules],
+        },
+    }
 
 
 def _mask(rule: Body) -> str:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from attrs import define, field, frozen
 
 from hybridconn.core.entities import Secret
-from hybridconn.core.limits import Limits, PlanLimits
+from hybridconn.core.limits import Limits
+from hybridconn.core.plan_limits import PlanLimits
 from hybridconn.interfaces import ILiveRelay
 
 #: Bytes of a key (management-api section 7.4).
@@ -42,6 +43,8 @@ class Server:
     @ivar listener_count: how many listen on a namespace's path now.
     @ivar live: who is connected.
     @ivar quotas: how many there may be.
+    @ivar public_url: C{https://host[:port]} by which clients reach the API; empty:
+        the one that each of them used.
     """
 
     subscriptions: tuple[str, ...]
@@ -52,6 +55,7 @@ class Server:
     listener_count: Callable[[str, str], int]
     live: ILiveRelay
     quotas: Quotas
+    public_url: str = ""
 
     def new_key(self) -> Secret:
         """A fresh key."""

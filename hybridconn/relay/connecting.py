@@ -19,7 +19,7 @@ from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.rendezvous_address import build_address, query_of
 from hybridconn.core.route import EntityAddress, TokenSource
-from hybridconn.interfaces import IHeldRequest, IPresence
+from hybridconn.interfaces import IAudit, IHeldRequest, IPresence
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 from hybridconn.websocket.base import StreamingWebSocket
@@ -64,6 +64,7 @@ class Surroundings:
     What all senders and listeners of one relay share.
 
     @ivar log_requests: write a line for each HTTP request that was answered.
+    @ivar audit: is told of each use of a key; L{None}: nobody is.
     """
 
     desk: Desk
@@ -74,6 +75,7 @@ class Surroundings:
     public_url: PublicUrl
     presence: IPresence
     log_requests: bool = False
+    audit: IAudit | None = None
 
 
 @frozen

@@ -54,6 +54,7 @@ from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.exchange import Ticket
 from hybridconn.relay.forwarding import Forwarding
+from hybridconn.relay.key_uses import noted
 from hybridconn.relay.logbook import Logbook
 from hybridconn.relay.refusing import RefusalDesk
 from hybridconn.relay.rendezvous import Offer
@@ -186,14 +187,23 @@ class RelayHandler:
 
         def renew(token: str) -> Grant:
             current = self._place(route, request)
-            return self._authorizer.authorize(
-                token,
-                Claim.LISTEN,
+            entity = current.whole_entity
+            return noted(
+                around.audit,
+                "renew",
                 current.namespace,
-                current.whole_entity,
-                head.host,
-                address.segments,
-                self._wall(),
+                entity,
+                request,
+                token,
+                lambda: self._authorizer.authorize(
+                    token,
+                    Claim.LISTEN,
+                    current.namespace,
+                    entity,
+                    head.host,
+                    address.segments,
+                    self._wall(),
+                ),
             )
 
         def gone(channel: ControlChannel) -> None:
@@ -373,14 +383,27 @@ class RelayHandler:
         request: IHeldRequest,
         websocket: bool = True,
     ) -> Grant:
-        return self._authorizer.authorize(
-            find_token(request.head, route.address, websocket),
-            claim,
+        token = find_token(request.head, route.address, websocket)
+        if claim is Claim.SEND:
+            action = "connect" if websocket else "http"
+        else:
+            action = "listen" if websocket else "describe"
+        return noted(
+            self._around.audit,
+            action,
             place.namespace,
             place.entity,
-            request.head.host,
-            route.address.segments,
-            self._wall(),
+            request,
+            token,
+            lambda: self._authorizer.authorize(
+                token,
+                claim,
+                place.namespace,
+                place.entity,
+                request.head.host,
+                route.address.segments,
+                self._wall(),
+            ),
         )
 
 

@@ -25,6 +25,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.core.names import fold
 from hybridconn.core.sas import SasAuthorizer
 from hybridconn.interfaces import (
+    IAudit,
     IAuthorizer,
     IClusterBus,
     IEntityStore,
@@ -72,6 +73,7 @@ class RelayService(MultiService):
     @param tls: whose code lies between TLS and the network.
     @param bus: the way to other processes of the same relay.
     @param log_requests: write a line for each HTTP request that was answered.
+    @param audit: is told of each use of a key, and of each refusal for want of one.
     @ivar front_door: the protocol factory that all ports share.
     @ivar desk: who is connected.
     @ivar live: the same of all processes, to be shown to people.
@@ -98,6 +100,7 @@ class RelayService(MultiService):
         tls: TLSPath = "lean",
         bus: IClusterBus | None = None,
         log_requests: bool = False,
+        audit: IAudit | None = None,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -132,6 +135,7 @@ class RelayService(MultiService):
                 public_url=public_url or PublicUrl(),
                 presence=self.presence,
                 log_requests=log_requests,
+                audit=audit,
             ),
             store,
             authorizer or SasAuthorizer(limits.clock_skew),
@@ -141,6 +145,7 @@ class RelayService(MultiService):
         self.front_door = FrontDoor(
             self.handler, limits, clock, admission, wall, new_guid
         )
+        self._certificates: list[CertificateStore] = []
         store.watch(self._changed)
 
     def listen_on(
@@ -159,12 +164,18 @@ class RelayService(MultiService):
         factory: IProtocolFactory = self.front_door
         if certificates is not None:
             factory = tls_factory(certificates, factory, self._clock, self._tls)
+            self._certificates.append(certificates)
             watch = TimerService(_CERTIFICATE_POLL, certificates.reload)
             watch.clock = self._clock
             watch.setServiceParent(self)
         port = PortService(endpoint, factory, *([failed] if failed else []))
         port.setServiceParent(self)
         return port
+
+    def reload_certificates(self) -> None:
+        """Take changed files over now."""
+        for certificates in self._certificates:
+            certificates.reload()
 
     def startService(self) -> None:
         """Let listeners and senders in (Twisted)."""

@@ -110,7 +110,11 @@ class HttpForward:
         if host and not request.head.get("X-Forwarded-Host"):
             headers["X-Forwarded-Host"] = host
         passage = Passage(
-            request, self._clock, self._response_timeout, self._explain, self._amend
+            request,
+            self._clock,
+            self._response_timeout,
+            lambda failure: self._refusal(request, failure),
+            self._amend,
         )
         passage.begin(self._agent, self._agent.url(target), tuple(headers.items()))
 
@@ -149,6 +153,22 @@ class HttpForward:
             if rest != value and rest[:1] in ("", "/", "?"):
                 return rest if rest.startswith("/") else "/" + rest
         return value
+
+    def _refusal(self, request: IHeldRequest, failure: Failure) -> Refusal:
+        refusal = self._explain(failure)
+        self._say_why(request, refusal)
+        return refusal
+
+    def _say_why(self, request: IHeldRequest, refusal: Refusal) -> None:
+        self.log.warn(
+            "{entity}: no answer for {peer.host}:{peer.port}: {status} {reason},"
+            " tracking id {tracking_id}",
+            entity=self.connector.entity,
+            peer=request.peer,
+            status=refusal.status,
+            reason=refusal.sentence,
+            tracking_id=str(request.tracking),
+        )
 
     def _explain(self, failure: Failure) -> Refusal:
         if is_timeout(failure):
@@ -193,9 +213,11 @@ class HttpForward:
         def failed(failure: Failure) -> None:
             error = failure.value
             if isinstance(error, HybridConnectionError):
-                request.refuse(Rejected(error.status_code or 502, error.reason))
+                refusal: Refusal = Rejected(error.status_code or 502, error.reason)
             else:
-                request.refuse(self._explain(failure))
+                refusal = self._explain(failure)
+            self._say_why(request, refusal)
+            request.refuse(refusal)
 
         dial.addCallbacks(opened, failed)
 

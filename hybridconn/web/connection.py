@@ -50,7 +50,7 @@ from hybridconn.eager import unsent
 from hybridconn.interfaces import IBodySink, IRequestHandler
 from hybridconn.socket_options import tcp_below, tune
 from hybridconn.web.admission import Admission
-from hybridconn.web.answers import Headers, refusal_answer
+from hybridconn.web.answers import Headers, RefusalAnswer
 from hybridconn.web.body_watch import BodyWatch
 from hybridconn.web.head import HeadReader
 from hybridconn.web.held import HeldRequest
@@ -86,6 +86,7 @@ class Surroundings:
     admission: Admission
     now: Callable[[], float]
     new_guid: Callable[[], UUID | str]
+    render: RefusalAnswer
     stopping: bool = False
     connections: set[FrontDoorProtocol] = field(factory=set)
 
@@ -256,6 +257,7 @@ class FrontDoorProtocol(Protocol):
             self._around.now,
             turn.body_length,
             known=not self._counted,
+            render=self._around.render,
         )
         try:
             if head.wants_websocket and not turn.body_complete:
@@ -286,7 +288,7 @@ class FrontDoorProtocol(Protocol):
     def _refuse_unread(self, refusal: Refusal) -> None:
         self._unreadable = True  # whatever follows, it is not read as HTTP
         tracking, now = self._tracking(""), self._around.now()
-        self.respond(*refusal_answer(refusal, tracking, None, now))
+        self.respond(*self._around.render(refusal, tracking, None, now))
 
     def _tracking(self, target: str) -> TrackingId:
         parameters, _ = split_query(target.partition("?")[2])

@@ -13,7 +13,12 @@ from hybridconn.core.http import RequestHead
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import IAnswer, IBodySink, IHeldRequest
-from hybridconn.web.answers import TRACKING_HEADER, Headers, refusal_answer
+from hybridconn.web.answers import (
+    TRACKING_HEADER,
+    Headers,
+    RefusalAnswer,
+    refusal_answer,
+)
 from hybridconn.web.handshake import opening_handshake
 
 
@@ -85,6 +90,7 @@ class HeldRequest:
         now: Callable[[], float],
         body_length: int | None = 0,
         known: bool = False,
+        render: RefusalAnswer = refusal_answer,
     ) -> None:
         self.head = head
         self.peer = peer
@@ -93,6 +99,7 @@ class HeldRequest:
         self.body_length = body_length
         self.known = known
         self._now = now
+        self._render = render
         self._connection: Connection | None = connection
         self._gone = False
         self._begun = False
@@ -167,7 +174,7 @@ class HeldRequest:
         connection = None if self._begun else self._settle()
         if connection is not None:
             connection.respond(
-                *refusal_answer(refusal, self.tracking, self.head, self._now())
+                *self._render(refusal, self.tracking, self.head, self._now())
             )
 
     def upgrade(

@@ -268,13 +268,19 @@ class AccessTests(LiveCase):
             self.stage.wait_online(listener)
         path = self.stage.folder / "relay.toml"
         before = path.read_text()
-        path.write_text(before + "[limits]\nlisteners_per_entity = 1\n")
+
+        def limit(number: int) -> str:
+            return before.replace(
+                "[limits]\n", f"[limits]\nlisteners_per_entity = {number}\n"
+            )
+
+        path.write_text(limit(1))
         self.stage.relay.child.send_signal(signal.SIGHUP)
         self.stage.relay.wait_log("SIGHUP: took over listeners_per_entity = 1")
         self.assertEqual(self.ask(), 403)
         counts = self.shown(NS, "db")["status"]["properties"]
         self.assertEqual(counts["listeners"], 2)
-        path.write_text(before + "[limits]\nlisteners_per_entity = 0\n")
+        path.write_text(limit(0))
         self.stage.relay.child.send_signal(signal.SIGHUP)
         self.stage.relay.wait_log("SIGHUP: the configuration is not taken over")
         self.assertEqual(self.ask(), 403)

@@ -12,7 +12,7 @@ from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.websocket_target import WebSocketConnector
 from hybridconn.testing.relay import MemoryRelay
-from hybridconn.testing.ws_peer import one_protocol
+from hybridconn.testing.ws_peer import WsPeer, one_protocol
 from tests.relay.http_peer import Answer, HttpPeer
 
 
@@ -229,3 +229,34 @@ class ResponseTests(TargetCase):
         self.network.advance(1)
         self.assertIsNotNone(self.connections[-1].lost)
         self.assertFalse(self.connections[-1].received.endswith(b"0\r\n\r\n"))
+
+
+class WebSocketTests(TargetCase):
+    """A sender that wants a WebSocket, or whose forward is for TCP."""
+
+    def dial(self, answer: bytes) -> tuple[int | None, str]:
+        """The answer to a sender when the service answers so."""
+        token = self.relay.token("web", Claim.SEND)
+        peer = WsPeer.client(
+            "/$hc/web?sb-hc-action=connect",
+            self.relay.host,
+            {"ServiceBusAuthorization": token},
+        )
+        peer.dial(self.network, self.relay.host, self.relay.port, secure=True)
+        self.network.advance(0.2)
+        self.say(answer)
+        return peer.status, peer.reason
+
+    def test_none(self) -> None:
+        """A service that opens none: the sender learns what may be wrong."""
+        status, reason = self.dial(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual(status, 502)
+        self.assertIn("http://app.test opens no WebSocket: 200 OK; for HTTP", reason)
+        self.assertIn("http = true", reason)
+
+    def test_refused(self) -> None:
+        """Its own refusal goes through."""
+        answer = b"HTTP/1.1 404 No page\r\nContent-Length: 0\r\n\r\n"
+        status, reason = self.dial(answer)
+        self.assertEqual(status, 404)
+        self.assertIn("No page", reason)

@@ -110,7 +110,7 @@ class StatusTests(LiveCase):
             f"{NS}/hybridConnections/nothing/listeners",
             f"{NS}/hybridConnections/nothing/tunnels",
         ):
-            self.refused(404, "ResourceNotFound", "GET", path)
+            self.refused(404, "ParentResourceNotFound", "GET", path)
 
 
 class ListenerTests(LiveCase):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import fail
-from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
 from hybridconn.core.entities import Claim
@@ -14,17 +13,19 @@ from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.http_forward import HttpForward
 from hybridconn.testing.relay import MemoryRelay
 from hybridconn.testing.ws_peer import WsPeer, one_protocol
+from tests.listener.scene import LogTestCase
 from tests.listener.test_serving import App
 from tests.relay.http_peer import Answer, HttpPeer
 
 
-class ForwardCase(SynchronousTestCase):
+class ForwardCase(LogTestCase):
     """Everything is in one network."""
 
     send_claim = Claim.SEND
     host_names: tuple[str, ...] | None = None
 
     def setUp(self) -> None:
+        super().setUp()
         self.relay = relay = MemoryRelay(("web/app",))
         self.network = relay.network
         self.app = App()
@@ -151,6 +152,9 @@ class RequestTests(ForwardCase):
         answer = self.answer(self.ask("GET / HTTP/1.1"))
         self.assertEqual(answer.status, 502)
         self.assertIn("The relay cannot be reached", answer.json["message"])
+        self.assertLogged(
+            "web/app: no answer for ", ": 502 The relay cannot be reached"
+        )
 
     def test_no_response(self) -> None:
         """504 when the relay does not say so itself."""
@@ -240,6 +244,7 @@ class WebSocketTests(ForwardCase):
         self.listener.stopService()
         self.network.flush()
         self.assertEqual(self.dial("/none").status, 404)
+        self.assertLogged("web/app: no answer for ", ": 404 There are no listeners")
 
     def test_no_other_action(self) -> None:
         """A web page cannot make a listener of itself, whatever the key allows."""

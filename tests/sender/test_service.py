@@ -109,7 +109,9 @@ class TapTests(LogTestCase):
         options.parseOptions(arguments)
         self.reactor = TakenReactor()
         with patch.dict(os.environ, environ):
-            return tap.makeService(options, self.reactor)
+            made = tap.makeService(options, self.reactor)
+        assert isinstance(made, SenderService)
+        return made
 
     def refusal(self, *arguments: str, **environ: str) -> str:
         error = self.assertRaises(SystemExit, self.make, *arguments, **environ)
