@@ -79,7 +79,7 @@ def _path(call: Call, key: tuple[str, ...]) -> str:
     return found.path
 
 
-@frozen
+@frozen(eq=False)
 class _Look(Collector):
     """What was so at one moment."""
 
