@@ -13,6 +13,7 @@ from hybridconn.core.live import Counts
 from hybridconn.management import metrics
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.metrics import MetricsRoutes
+from hybridconn.management.service import all_routes
 from hybridconn.management.tokens import (
     Callers,
     Role,
@@ -21,7 +22,7 @@ from hybridconn.management.tokens import (
     digest,
 )
 from hybridconn.testing.fakes import Answer
-from tests.management.case import ENDPOINT, GUID, NS, ApiCase, all_routes
+from tests.management.case import ENDPOINT, GUID, NS, ApiCase
 
 KEY = ("contoso-relay", "plant/db")
 
