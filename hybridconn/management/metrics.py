@@ -11,14 +11,13 @@ from itertools import islice
 from typing import Final
 
 from attrs import frozen
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hybridconn.core.live import Counts
 from hybridconn.core.resources import ConnectionResource, NamespaceResource
+from hybridconn.exposition import exposition
 from hybridconn.management.calls import Call, Result
 from hybridconn.management.routing import Route, route
 from hybridconn.management.server import Server
@@ -65,12 +64,8 @@ class MetricsRoutes:
             without_series=len(paths) - len(shown),
             refusals=await self._live.refusals(),
         )
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(look)
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        encoder, kind = choose_encoder("")
-        return Result(text=encoder(registry), kind=kind)
+        text, kind = exposition(look)
+        return Result(text=text, kind=kind)
 
 
 def _path(call: Call, key: tuple[str, ...]) -> str:

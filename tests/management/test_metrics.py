@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from hybridconn.core.live import Counts
 from hybridconn.management import metrics
-from hybridconn.management.api import ManagementApi
 from hybridconn.management.metrics import MetricsRoutes
-from hybridconn.management.service import all_routes
-from hybridconn.management.tokens import (
-    Callers,
-    Role,
-    StaticToken,
-    StaticTokens,
-    digest,
-)
+from hybridconn.management.routing import Route
 from hybridconn.testing.fakes import Answer
-from tests.management.case import ENDPOINT, GUID, NS, ApiCase
+from tests.management.case import ENDPOINT, NS, ApiCase
+from tests.prometheus import samples_of
 
 KEY = ("contoso-relay", "plant/db")
 
@@ -30,17 +22,9 @@ KEY = ("contoso-relay", "plant/db")
 class MetricsTests(ApiCase):
     """C{GET /metrics}."""
 
-    def make_api(self) -> None:
-        """With metrics."""
-        tokens = [StaticToken(role.value, role, digest(role.value)) for role in Role]
-        self.api = ManagementApi(
-            self.book,
-            self.server,
-            Callers(StaticTokens(tokens)),
-            [*all_routes(self.server), *MetricsRoutes(self.server).routes()],
-            lambda: GUID,
-            self.audit,
-        )
+    def routes(self) -> Iterable[Route]:
+        """Metrics too."""
+        return [*super().routes(), *MetricsRoutes(self.server).routes()]
 
     def setUp(self) -> None:
         super().setUp()
@@ -61,12 +45,7 @@ class MetricsTests(ApiCase):
 
     def samples(self) -> dict[tuple[str, ...], float]:
         """All series, by name and labels."""
-        found = {}
-        for family in text_string_to_metric_families(self.text()):
-            for sample in family.samples:
-                labels = [value for _, value in sorted(sample.labels.items())]
-                found[(sample.name, *labels)] = sample.value
-        return found
+        return samples_of(self.text())
 
     def test_counts(self) -> None:
         """What is open, what there was, and bytes, by connection and by namespace."""
