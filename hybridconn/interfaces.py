@@ -293,6 +293,9 @@ class ILiveRelay(Interface):
         What goes on, by namespace in lower case, wherever anything goes on or did.
         """
 
+    def refusals() -> Deferred[Mapping[str, int]]:
+        """How many requests were refused, by the name of the refusal's class."""
+
     def counts(keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
         """The same for each of some hybrid connections; zeros where nothing does."""
 

@@ -25,6 +25,7 @@ LAYERS = (
         "certificates",
         "dialer",
         "eager",
+        "exposition",
         "files",
         "idle",
         "jwks",

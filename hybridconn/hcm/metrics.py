@@ -12,17 +12,16 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     InfoMetricFamily,
     StateSetMetricFamily,
 )
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from hybridconn.exposition import exposition
 from hybridconn.hcm.api import Answer, Call
 from hybridconn.hcm.connection import ManagedConnection
 from hybridconn.hcm.manager import Manager
@@ -62,10 +61,7 @@ class MetricsRoutes:
 
     def __init__(self, manager: Manager, steward: Steward) -> None:
         self._manager = manager
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Manager(manager, steward))
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
+        self._collector = _Manager(manager, steward)
 
     def routes(self) -> Iterator[Route]:
         """For those who may."""
@@ -78,12 +74,12 @@ class MetricsRoutes:
 
     def text(self) -> str:
         """The metrics in the usual format."""
-        encoder, _ = choose_encoder("")
-        return encoder(self._registry).decode("utf-8")
+        return exposition(self._collector)[0].decode("utf-8")
 
     def _metrics(self, call: Call) -> Answer:
-        encoder, kind = choose_encoder(call.request.head.get("Accept") or "")
-        return Answer(body=encoder(self._registry), kind=kind)
+        accept = call.request.head.get("Accept") or ""
+        body, kind = exposition(self._collector, accept)
+        return Answer(body=body, kind=kind)
 
     def _healthy(self, call: Call) -> Answer:
         # Who can answer turns the event loop, which is all that a restart would mend.

@@ -138,7 +138,7 @@ class ManagementApi:
         done: Deferred[Any] = maybeDeferred(self._operate, turn, data)
 
         def answer(result: Result) -> None:
-            self._answer(turn, result.status, result.value)
+            self._answer(turn, result)
 
         done.addCallback(answer)
         done.addErrback(lambda failure: self._fail(turn, failure))
@@ -180,29 +180,29 @@ class ManagementApi:
 
     def _answer_error(self, turn: _Turn, error: ApiError) -> None:
         value = _error_body(error.code, error.message)
-        self._answer(turn, error.status, value, error.headers, error.code)
+        self._answer(turn, Result(error.status, value), error.headers, error.code)
 
     def _answer(
         self,
         turn: _Turn,
-        status: int,
-        value: Json | None,
+        result: Result,
         headers: tuple[tuple[str, str], ...] = (),
         code: str = "",
     ) -> None:
         request = turn.request
         guid = str(self._new_guid())
-        self._note(turn, status, code, guid)
+        self._note(turn, result.status, code, guid)
         fields = [("x-ms-request-id", guid), ("Cache-Control", "no-store"), *headers]
         wanted = request.head.get("x-ms-return-client-request-id") or ""
         given = request.head.get("x-ms-client-request-id")
         if given and fold(wanted) == "true":
             fields.append(("x-ms-client-request-id", given))
-        body = b""
-        if value is not None:
-            fields.append(("Content-Type", "application/json; charset=utf-8"))
-            body = json.dumps(value).encode("ascii")
-        request.answer(status, "", fields, body)
+        body = result.text
+        if result.value is not None:
+            body = json.dumps(result.value).encode("ascii")
+        if body:
+            fields.append(("Content-Type", result.kind))
+        request.answer(result.status, "", fields, body)
 
     def _note(self, turn: _Turn, status: int, code: str, guid: str) -> None:
         request, caller = turn.request, turn.caller

@@ -21,10 +21,13 @@ class Result:
     """
     @ivar status: of the answer.
     @ivar value: its body; L{None} for none.
+    @ivar text: its body, if that is no JSON, and C{kind} what it is.
     """
 
     status: int = 200
     value: Json | None = None
+    text: bytes = b""
+    kind: str = "application/json; charset=utf-8"
 
 
 @frozen

@@ -16,6 +16,7 @@ from hybridconn.management.account_routes import AccountRoutes
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.live_routes import LiveRoutes
+from hybridconn.management.metrics import MetricsRoutes
 from hybridconn.management.openapi import OpenApiRoute
 from hybridconn.management.relay_routes import RelayRoutes
 from hybridconn.management.routing import Route
@@ -60,9 +61,9 @@ class ManagementService(MultiService):
     ) -> None:
         super().__init__()
         self._reactor = reactor
-        self.api = ManagementApi(
-            book, server, callers, all_routes(server), uuid4, audit
-        )
+        # Metrics are no part of what is described: their form is Prometheus'.
+        routes = (*all_routes(server), *MetricsRoutes(server).routes())
+        self.api = ManagementApi(book, server, callers, routes, uuid4, audit)
         self.front_door = FrontDoor(
             self.api,
             _LIMITS,

@@ -106,6 +106,8 @@ class Desk:
         # Of those where somebody listens or did, until they are deleted.
         self._ended: dict[EntityKey, Ended] = {}
         self._serial = itertools.count(1)
+        #: How often each reason was given, by the names of their classes.
+        self.refusals: Counter[str] = Counter()
         self._open = True
         self.pending = 0
 

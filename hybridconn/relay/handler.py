@@ -146,7 +146,9 @@ class RelayHandler:
         self._serial = itertools.count(1)
         logbook = Logbook(around.limits.log_lines_per_minute)
         around.upkeep.add(logbook)
-        self._refusals = RefusalDesk(store, admission, around.clock, logbook)
+        self._refusals = RefusalDesk(
+            store, admission, around.clock, logbook, around.desk.refusals
+        )
 
     def handle(self, request: IHeldRequest) -> None:
         try:

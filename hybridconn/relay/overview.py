@@ -3,6 +3,7 @@ What goes on at all nodes of a relay.  Each answers for what it has itself, and 
 this one; the answers are put together by whoever asked.
 
     {"what": "sums"}
+    {"what": "refusals"}
     {"what": "counts", "keys": [[namespace, path], …]}
     {"what": "listeners", "key": …}
     {"what": "tunnels", "key": …, "after": "", "most": 100}
@@ -12,7 +13,7 @@ this one; the answers are put together by whoever asked.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -61,6 +62,7 @@ class Overview:
     ) -> None:
         self.since = wall()
         self._here = LiveRelay(desk, wall, presence.node)
+        self._refusals = desk.refusals
         self._presence = presence
         self._clock = clock
         presence.answer_with(self._answer)
@@ -71,6 +73,13 @@ class Overview:
         for answer in await self._ask(what="sums"):
             for namespace, counts in answer.items():
                 sums[namespace] += Counts(*counts)
+        return sums
+
+    @_deferred
+    async def refusals(self) -> Mapping[str, int]:
+        sums: Counter[str] = Counter()
+        for answer in await self._ask(what="refusals"):
+            sums.update(answer)
         return sums
 
     @_deferred
@@ -125,6 +134,8 @@ class Overview:
         if what == "sums":
             # Messages of the bus are bounded, and namespaces may be many.
             return {name: astuple(counts) for name, counts in here.sums().items()}
+        if what == "refusals":
+            return dict(self._refusals)
         if what == "counts":
             return [astuple(here.counts(_key(key))) for key in question["keys"]]
         key = _key(question["key"])

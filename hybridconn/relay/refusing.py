@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
 from urllib.parse import unquote
 
@@ -43,6 +44,7 @@ class RefusalDesk:
     @param store: to name entities in the log.
     @param admission: says how long an answer is kept back.
     @param logbook: says what is written down one by one.
+    @param counts: counts the reasons, by the names of their classes.
     """
 
     log = Logger()
@@ -53,17 +55,20 @@ class RefusalDesk:
         admission: Admission,
         clock: IReactorTime,
         logbook: Logbook,
+        counts: Counter[str],
     ) -> None:
         self._store = store
         self._admission = admission
         self._clock = clock
         self._logbook = logbook
+        self._counts = counts
 
     def refuse(self, request: IHeldRequest, refusal: Refusal) -> None:
         """
         Answer later and later to an address that keeps failing: hyco-ws
         comes back at once, twice over (section 4).
         """
+        self._counts[type(refusal).__name__] += 1
         if isinstance(refusal, Rejected | RejectionTaken):
             request.refuse(refusal)
             return

@@ -6,6 +6,7 @@ import json
 import signal
 import ssl
 from typing import Any
+from urllib.request import Request, urlopen
 
 from tests.integration.case import IntegrationTestCase
 from tests.integration.management_stage import GROUP, SUBSCRIPTION, ManagementStage
@@ -52,6 +53,15 @@ class LiveCase(IntegrationTestCase):
     def shown(self, *arguments: str) -> Any:
         """C{hybridconn status} as JSON."""
         return json.loads(self.hc("status", *arguments, "--output", "json"))
+
+    def scrape(self) -> str:
+        """What a monitoring system reads of the relay."""
+        request = Request(
+            f"{self.stage.base_url}/metrics",
+            headers={"Authorization": f"Bearer {self.stage.tokens['reader']}"},
+        )
+        with urlopen(request, timeout=10, context=self.stage.trust()) as answer:
+            return str(answer.read().decode())
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One call that succeeds."""
@@ -148,6 +158,11 @@ class WholeWayTests(LiveCase):
             for words in (self.hc("status", NS, "db"), self.hc("status", NS)):
                 self.assertIn("1000 B", words)
             self.assertIn(one["name"], self.hc("status", NS, "db"))
+            self.assertIn(
+                'hybridconn_relay_connection_tunnels_open{connection="db",'
+                f'namespace="{NS}"}} 1.0',
+                self.scrape(),
+            )
             mark = listener.mark()
             self.hc("kick", NS, "db", one["name"], "--yes")
             listener.wait_log(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from unittest.mock import ANY
 
@@ -21,7 +21,7 @@ from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
 from hybridconn.management.openapi import describe
 from hybridconn.management.registry import Changes, News
-from hybridconn.management.routing import Router
+from hybridconn.management.routing import Route, Router
 from hybridconn.management.server import Quotas, Server
 from hybridconn.management.service import all_routes
 from hybridconn.management.tokens import (
@@ -174,6 +174,7 @@ class FakeLive:
         self.who: dict[tuple[str, ...], list[LiveListener]] = {}
         self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
         self.closed: list[str] = []
+        self.refused: dict[str, int] = {}
 
     def counts(self, keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
         """What the test says."""
@@ -185,6 +186,10 @@ class FakeLive:
         for key, counts in self.at.items():
             sums[key[0]] = sums.get(key[0], Counts()) + counts
         return succeed(sums)
+
+    def refusals(self) -> Deferred[Mapping[str, int]]:
+        """What the test says."""
+        return succeed(self.refused)
 
     def listeners(self, key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
         """What the test says."""
@@ -260,6 +265,10 @@ class ApiCase(SynchronousTestCase):
         )
         self.make_api()
 
+    def routes(self) -> Iterable[Route]:
+        """What the API answers."""
+        return all_routes(self.server)
+
     def make_api(self) -> None:
         """Have an API of the server and the book."""
         tokens = [StaticToken(role.value, role, digest(role.value)) for role in Role]
@@ -267,7 +276,7 @@ class ApiCase(SynchronousTestCase):
             self.book,
             self.server,
             Callers(StaticTokens(tokens)),
-            all_routes(self.server),
+            self.routes(),
             lambda: GUID,
             self.audit,
         )

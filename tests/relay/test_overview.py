@@ -90,6 +90,21 @@ class OverviewTests(SynchronousTestCase):
             self.assertEqual(self.ask(relay, "counts", [KEY]), [counts])
             self.assertEqual(self.ask(relay, "sums"), {"testing": counts})
 
+    def test_refusals(self) -> None:
+        """Refusals are counted by their reasons, those of all together."""
+        token = {"ServiceBusAuthorization": self.first.token("hyco", Claim.LISTEN)}
+        for relay, port in ((self.first, 443), (self.second, 444)):
+            for path, status in (("nothing", 404), ("hyco", 401)):
+                target = f"/$hc/{path}?sb-hc-action=listen"
+                given = token if status == 404 else {}
+                peer = WsPeer.client(target, relay.host, given)
+                peer.dial(self.network, relay.host, port, secure=True)
+                self.network.flush()
+                self.network.advance(3.0)
+        counted = self.ask(self.second, "refusals")
+        self.assertEqual(sum(counted.values()), 4)
+        self.assertEqual(set(counted.values()), {2})
+
     def test_closed(self) -> None:
         """Either ends what the other has."""
         peer = self.control()

@@ -23,6 +23,7 @@ export class Store extends EventTarget {
     const before = this.connections;
     this.connections = new Map(list.map((one) => [one.name, one]));
     for (const name of before.keys()) if (!this.connections.has(name)) this.forget(name);
+    for (const one of list) this.counted.set(one.name, one.tunnels);
     this.loaded = true;
     this.tell("list");
   }
