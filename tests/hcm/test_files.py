@@ -136,6 +136,13 @@ class WrittenTests(HcmTestCase):
             self.assertNotIn("SharedAccessKey=", said)
         self.assertEqual(self.files(), [])
 
+    def test_any_text(self) -> None:
+        """Whatever may stand in a name can be read again."""
+        odd = 'a "b" \\ \N{GRINNING FACE} \u00fc'
+        body = {"connectionString": self.string("one"), "settings": {"name": odd}}
+        self.good("POST", "/v1/connections", body)
+        self.assertEqual(self.names(), [odd])
+
     def test_odd_names(self) -> None:
         """A name makes no path; two names never share a file."""
         self.add("one", target="db.corp:5", name="../../etc/passwd")
