@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from hybridconn.cli.hcm_client import HcmClient, NotThere, connection_path
 from tests.integration.case import IntegrationTestCase
 from tests.integration.programs import Program, command, output_of, twistd
 from tests.integration.stage import LISTEN, Stage, table
@@ -62,14 +62,18 @@ class HcmCase(IntegrationTestCase):
         return self.hcm("add", *arguments, given=text, status=status)
 
     def view(self, name: str) -> Any:
-        """How a hybrid connection is."""
-        return json.loads(self.hcm("show", name, "--output", "json"))
+        """How a hybrid connection is, without the time that a process takes."""
+        client = HcmClient(socket=str(self.stage.folder / "hcm.sock"))
+        return client.call("GET", connection_path(name, None))
 
     def wait_status(self, name: str, word: str, seconds: float) -> Any:
         """Wait until a hybrid connection has this status."""
 
         def ask() -> Any:
-            found = self.view(name)
+            try:
+                found = self.view(name)
+            except NotThere:
+                return None
             return found if found["status"] == word else None
 
         return wait_for(f"{name} to be {word}", ask, seconds)
