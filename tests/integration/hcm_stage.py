@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hybridconn.cli.hcm_client import HcmClient, NotThere, connection_path
+from hybridconn.cli.hcm_client import (
+    HcmClient,
+    NotReachable,
+    NotThere,
+    connection_path,
+)
 from tests.integration.case import IntegrationTestCase
 from tests.integration.programs import Program, command, output_of, twistd
 from tests.integration.stage import LISTEN, Stage, table
@@ -41,9 +46,18 @@ class HcmCase(IntegrationTestCase):
 
     def start_again(self) -> Program:
         """Start it, after it ended too."""
-        since = self.service.mark()
         self.service.start()
-        self.service.wait_log(r"LocalFrontDoor starting", since=since)
+        client = HcmClient(socket=str(self.stage.folder / "hcm.sock"))
+
+        def ask() -> bool:
+            assert self.service.running, self.service.log()[-2000:]
+            try:
+                client.call("GET", "/v1/version")
+            except NotReachable:
+                return False
+            return True
+
+        wait_for("the manager to hear commands", ask, 30)
         return self.service
 
     def hcm(self, *arguments: str, status: int = 0, given: str = "") -> str:
