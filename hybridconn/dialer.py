@@ -1,4 +1,4 @@
-"""The way out to a relay: TCP with or without TLS."""
+"""The way out to a relay: TCP with or without TLS, through a proxy or not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from zope.interface import implementer
 
 from hybridconn.interfaces import IDialer
 from hybridconn.tls import ClientTrust, TLSEndpoint, TLSPath
+from hybridconn.wayout.endpoint import ProxyEndpoint
+from hybridconn.wayout.local import FromAddress
+from hybridconn.wayout.proxy import Proxy
+from hybridconn.wayout.way import WayOut
 
 
 @implementer(IDialer)
@@ -25,7 +29,10 @@ class ReactorDialer:
     @param connect_timeout: seconds for one address to answer.
     @param tls: C{lean}, or C{twisted} for Twisted's own wrapper.
     @param verify: L{False}: believe any certificate; never for a relay.
-    @raise TLSConfigError: if one of C{ca_files} is missing or not usable.
+    @param way_out: proxies, and what else there is to say; by default there is no
+        proxy, whatever the environment says.
+    @raise TLSConfigError: if one of C{ca_files}, or a file that C{way_out} names, is
+        missing or not usable.
     """
 
     def __init__(
@@ -35,12 +42,18 @@ class ReactorDialer:
         connect_timeout: float = 20.0,
         tls: TLSPath = "lean",
         verify: bool = True,
+        way_out: WayOut | None = None,
     ) -> None:
         self._reactor = reactor
         self._ca_files = tuple(ca_files)
         self._connect_timeout = connect_timeout
         self._tls = tls
-        self._trust = ClientTrust(self._ca_files, verify)
+        self._way_out = way_out = way_out or WayOut()
+        self._trust = ClientTrust(self._ca_files, verify, way_out.client_certificate)
+        self._proxy_trust: ClientTrust | None = None
+        proxies = (way_out.proxy, way_out.plain_proxy)
+        if any(proxy is not None and proxy.scheme == "https" for proxy in proxies):
+            self._proxy_trust = ClientTrust(self._ca_files + way_out.proxy_ca_files)
 
     def endpoint(self, host: str, port: int, secure: bool) -> IStreamClientEndpoint:
         """
@@ -55,9 +68,38 @@ class ReactorDialer:
         """
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
-        plain = HostnameEndpoint(
-            self._reactor, host, port, timeout=self._connect_timeout
-        )
+        plain: IStreamClientEndpoint
+        proxy = self._way_out.proxy_for(host, port, secure)
+        if proxy is None:
+            plain = self._plain(host, port)
+        else:
+            plain = ProxyEndpoint(
+                proxy,
+                self._to_proxy(proxy),
+                host,
+                port,
+                self._reactor,
+                self._way_out.proxy_timeout,
+            )
         if not secure:
             return plain
         return TLSEndpoint(self._trust.options(host), plain, self._reactor, self._tls)
+
+    def _to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
+        plain = self._plain(proxy.host, proxy.port)
+        if proxy.scheme != "https":
+            return plain
+        assert self._proxy_trust is not None
+        options = self._proxy_trust.options(proxy.host)
+        return TLSEndpoint(options, plain, self._reactor, self._tls)
+
+    def _plain(self, host: str, port: int) -> IStreamClientEndpoint:
+        address = self._way_out.bind_address
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(
+            self._reactor,
+            host,
+            port,
+            timeout=self._connect_timeout,
+            bindAddress=address or None,
+        )
+        return FromAddress(endpoint, address) if address else endpoint

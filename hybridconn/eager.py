@@ -13,6 +13,8 @@ from typing import Any
 
 from twisted.internet.tcp import Connection
 
+from hybridconn.socket_options import tcp_below
+
 
 def write_now(transport: Any, data: bytes | memoryview) -> None:
     """
@@ -40,3 +42,14 @@ def write_now(transport: Any, data: bytes | memoryview) -> None:
             return
         data = data[sent:]
     transport.write(bytes(data))
+
+
+def unsent(transport: Any) -> int:
+    """
+    How many bytes the kernel did not take yet; 0 for a transport that does not tell.
+
+    @param transport: as a protocol has it; TLS may lie around it.
+    """
+    tcp = tcp_below(transport)
+    waiting = len(getattr(tcp, "dataBuffer", b"")) - getattr(tcp, "offset", 0)
+    return waiting + int(getattr(tcp, "_tempDataLen", 0))

@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IPushProducer, IStreamClientEndpoint
     from twisted.python.failure import Failure
 
+    from hybridconn.audit import AuditEvent
     from hybridconn.core.commands import Accept
     from hybridconn.core.entities import Claim, HybridConnection, Namespace
     from hybridconn.core.frames import Piece
     from hybridconn.core.http import RequestHead
     from hybridconn.core.listeners import ListenerRef, SenderRequest
+    from hybridconn.core.live import Counts, LiveListener, LiveTunnel
     from hybridconn.core.refusals import Refusal
     from hybridconn.core.sas import Grant
     from hybridconn.core.tracking import TrackingId
     from hybridconn.management.registry import Changes, News
+    from hybridconn.management.tokens import Caller
 
 
 # --- choosing a listener -----------------------------------------------------
@@ -111,7 +114,9 @@ class IClusterBus(Interface):
 
 
 class IPresence(Interface):
-    """Lets the other nodes of a relay know which listeners this one has."""
+    """Lets the other nodes of a relay know which listeners this one has, and more."""
+
+    node: str = Attribute("This node's name; empty if it is the only one.")
 
     def announce(key: tuple[str, str], channel: Any) -> None:
         """
@@ -122,6 +127,21 @@ class IPresence(Interface):
 
     def withdraw(channel: Any) -> None:
         """It is online no more; harmless if it was never announced."""
+
+    def answer_with(answer: Callable[[Mapping[str, Any]], Any]) -> None:
+        """
+        Have the questions of other nodes answered.
+
+        @param answer: gets the question; both are what can be written as JSON.
+        """
+
+    def ask(question: Mapping[str, Any]) -> Deferred[Sequence[Any]]:
+        """
+        Ask all other nodes.
+
+        @return: fires with their answers, without those of nodes that are lost
+            meanwhile.  Cancelled, it fires with those that are there by then.
+        """
 
 
 # --- entities and authorization ----------------------------------------------
@@ -200,6 +220,37 @@ class IResourceStore(Interface):
         """Let go of it; nothing is called afterwards."""
 
 
+class IAudit(Interface):
+    """Is told who did what."""
+
+    def note(event: AuditEvent) -> None:
+        """
+        Write it down.  Called on the reactor thread, for each call and each use of a
+        key; raises nothing.
+        """
+
+
+class ICallers(Interface):
+    """Says who calls the management API (management-api section 2)."""
+
+    def authenticate(authorization: str | None) -> Caller | Deferred[Caller]:
+        """
+        @param authorization: the header field.
+        @raise ApiError: C{401}, or C{403} for somebody without a role; the
+            Deferred may fail with it, too.
+        """
+
+
+class ISigningKeys(Interface):
+    """Knows the keys with which an identity provider signs."""
+
+    async def find(name: str | None, algorithm: str) -> Any:
+        """
+        @param name: C{kid} of the token's header.
+        @return: the public key; L{None} if there is none.
+        """
+
+
 class IAuthorizer(Interface):
     """Says whether a token opens an entity (relay-protocol section 3)."""
 
@@ -222,6 +273,57 @@ class IAuthorizer(Interface):
             suffix.
         @param now: seconds since 1970-01-01 UTC.
         @raise Refusal: C{401} or C{403}, with the reason.
+        """
+
+
+# --- what goes on at a relay -------------------------------------------------
+
+
+class ILiveRelay(Interface):
+    """
+    Shows who is connected to a relay, at all its nodes, and ends it.  A node that does
+    not answer in time is left out.  Everywhere C{key} is namespace and entity path,
+    both in lower case.
+    """
+
+    since: float = Attribute("When this node began, seconds since 1970-01-01 UTC.")
+
+    def sums() -> Deferred[Mapping[str, Counts]]:
+        """
+        What goes on, by namespace in lower case, wherever anything goes on or did.
+        """
+
+    def counts(keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
+        """The same for each of some hybrid connections; zeros where nothing does."""
+
+    def listeners(key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
+        """Who listens, in the order of their ids."""
+
+    def tunnels(
+        key: tuple[str, ...], after: str, most: int
+    ) -> Deferred[Sequence[LiveTunnel]]:
+        """
+        Tunnels and HTTP requests that are open, in the order of their ids.
+
+        @param after: only those behind it, as L{hybridconn.core.live.order} has it.
+        @param most: so many of them.
+        """
+
+    def tunnel(key: tuple[str, ...], id: str) -> Deferred[LiveTunnel | None]:
+        """One of them."""
+
+    def close_listener(key: tuple[str, ...], id: str) -> Deferred[bool]:
+        """
+        End a control channel with 1001; nothing keeps its listener from coming back.
+
+        @return: whether there was one of that id.
+        """
+
+    def close_tunnel(key: tuple[str, ...], id: str) -> Deferred[bool]:
+        """
+        End a tunnel with 1001 on both sides, or an HTTP request with 503.
+
+        @return: whether there was one of that id.
         """
 
 
@@ -426,6 +528,7 @@ class IHeldRequest(IServerRequest):
     """
 
     known: bool = Attribute("Whether the client has shown a right before.")
+    tls_version: str = Attribute("Such as C{TLSv1.3}; empty for plain TCP.")
 
     def authenticated() -> None:
         """

@@ -7,10 +7,21 @@ port that is taken with a traceback, or not at all.
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar
 
-from twisted.application.service import Service
+import attrs
+from twisted.application.service import (
+    IService,
+    IServiceCollection,
+    MultiService,
+    Service,
+)
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -22,7 +33,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.config.mistakes import ConfigError
+from hybridconn.dialer import ReactorDialer
+from hybridconn.operation.notify import reloading, under_manager
+from hybridconn.operation.updates import UpdateNotice, UpdateSettings
 from hybridconn.tls import TLSConfigError
+from hybridconn.wayout.environment import BadEnvironment, from_environment
+from hybridconn.wayout.way import WayOut
 
 _T = TypeVar("_T")
 
@@ -54,6 +70,24 @@ def warn_if_insecure(program: str, insecure: bool) -> None:
         )
 
 
+def say_way_out(program: str, way_out: WayOut, secure: bool) -> None:
+    """
+    Say in the log by which proxy relays are dialled: it may be the environment's.
+
+    @param secure: whether relays are dialled with TLS.
+    """
+    proxy = way_out.proxy if secure else way_out.plain_proxy
+    if proxy is not None:
+        _log.info(
+            "{program}: dialling through the {scheme} proxy {proxy}, which {source}"
+            " names",
+            program=program,
+            scheme=proxy.scheme,
+            proxy=str(proxy),
+            source=proxy.named_by,
+        )
+
+
 def check_alone(options: Mapping[str, Any], *others: str) -> None:
     """
     C{--config} says everything; what else is given would be ignored unseen.
@@ -67,6 +101,16 @@ def check_alone(options: Mapping[str, Any], *others: str) -> None:
             raise ConfigError("command line", [f"command line: {text}"])
 
 
+#: What to do about a port that cannot be opened, by the error's number.
+_PORT_MENDS: Final[Mapping[object, str]] = {
+    errno.EACCES: (
+        "Choose a port from 1024 on, or give the program the capability"
+        " CAP_NET_BIND_SERVICE."
+    ),
+    errno.EADDRNOTAVAIL: "Choose an address that this machine has.",
+}
+
+
 def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
     """
     What to do when a port cannot be opened: end the process and say why.
@@ -76,19 +120,92 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
 
     def fail(failure: Failure) -> NoReturn:
         why: object = failure.value
+        number: object = None
         if isinstance(why, CannotListenError):
+            number = getattr(why.socketError, "errno", None)
             why = getattr(why.socketError, "strerror", None) or why.socketError
-        raise SystemExit(
-            f"{program}: cannot listen on {what}: {why}."
-            " Choose another port, or stop what uses it."
-        )
+        mend = _PORT_MENDS.get(number, "Choose another port, or stop what uses it.")
+        raise SystemExit(f"{program}: cannot listen on {what}: {why}. {mend}")
 
     return fail
+
+
+class HangupService(Service):
+    """
+    While it runs, SIGHUP calls C{call} in the reactor's thread; the service manager is
+    told.
+
+    @param reactor: the reactor.
+    """
+
+    def __init__(self, reactor: Any, call: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._call = call
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Listen to the signal, if that is possible here (Twisted)."""
+        super().startService()
+        # Python gives signals to the main thread alone.
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGHUP, self._received)
+
+    def stopService(self) -> None:
+        """Leave it to whoever had it (Twisted)."""
+        super().stopService()
+        before, self._before = self._before, None
+        if before is not None:
+            signal.signal(signal.SIGHUP, before)
+
+    def _received(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(partial(reloading, self._call))
 
 
 def _raise(failure: Failure) -> NoReturn:
     failure.raiseException()
     raise AssertionError("unreachable")
+
+
+def as_unit(
+    service: IService,
+    reactor: Any,
+    updates: UpdateSettings,
+    way_out: WayOut | None = None,
+) -> IService:
+    """
+    What C{twistd} is to run in place of C{service}: the service manager is told of it,
+    and newer versions are looked for, where either is wanted.
+
+    @param way_out: the way to the place that knows of them; by default what the
+        environment says.
+    @raise ConfigError: the environment names a proxy that is none.
+    @raise TLSConfigError: a file cannot be used.
+    """
+    whole = service
+    if updates.url:
+        if way_out is None:
+            try:
+                way_out = from_environment(os.environ)
+            except BadEnvironment as error:
+                raise ConfigError("environment", [f"environment: {error}."]) from None
+        # Our own certificate is for relays.
+        way_out = attrs.evolve(way_out, client_certificate=None)
+        dialer = ReactorDialer(reactor, updates.ca_files, way_out=way_out)
+        both = MultiService()
+        service.setServiceParent(IServiceCollection(both))
+        UpdateNotice(updates, dialer, reactor).setServiceParent(both)
+        whole = both
+    return under_manager(whole, lambda: ports_open(service), reactor)
+
+
+def ports_open(service: Any) -> bool:
+    """Whether C{service} runs and each L{PortService} below it has its port."""
+    if isinstance(service, PortService) and service.port is None:
+        return False
+    below = list(service) if IServiceCollection.providedBy(service) else []
+    return bool(service.running) and all(
+        ports_open(one) for one in below if one.running
+    )
 
 
 class PortService(Service):

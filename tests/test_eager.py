@@ -10,7 +10,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from hybridconn.eager import write_now
+from hybridconn.eager import unsent, write_now
 
 
 class WriteNowTests(SynchronousTestCase):
@@ -78,3 +78,14 @@ class WriteNowTests(SynchronousTestCase):
         transport = StringTransport()
         write_now(transport, memoryview(b"x"))
         self.assertEqual(transport.value(), b"x")
+
+    def test_unsent(self) -> None:
+        """What the kernel has not taken is counted, byte for byte."""
+        self.assertEqual(unsent(self.transport), 0)
+        size = 3_000_000
+        self.transport.write(b"x" * size)
+        self.assertEqual(unsent(self.transport), size)
+        self.transport.doWrite()
+        received = len(self.read())
+        self.assertEqual(received + unsent(self.transport), size)
+        self.assertEqual(unsent(StringTransport()), 0)

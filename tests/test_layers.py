@@ -19,6 +19,7 @@ PACKAGE = Path(hybridconn.__file__).parent
 LAYERS = (
     {"core"},
     {
+        "audit",
         "balancers",
         "callthread",
         "certificates",
@@ -26,10 +27,13 @@ LAYERS = (
         "eager",
         "files",
         "idle",
+        "jwks",
         "memory",
         "nap",
+        "operation",
         "socket_options",
         "tls",
+        "wayout",
         "web",
         "websocket",
     },

@@ -12,8 +12,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from hybridconn import socket_options
-from hybridconn.socket_options import NEAR_SEND_BUFFER, keep_queue_short, tune
+from hybridconn.socket_options import tune
 
 
 @implementer(ITCPTransport)
@@ -82,38 +81,3 @@ class TuneTests(SynchronousTestCase):
         """Other transports are left alone."""
         tune(StringTransport(), control=True)
         tune(object(), control=True)
-
-
-class QueueTests(SynchronousTestCase):
-    """How much may wait in the kernel."""
-
-    def setUp(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.near = socket.create_connection(server.getsockname())
-            far, _ = server.accept()
-        self.addCleanup(self.near.close)
-        self.addCleanup(far.close)
-
-    def room(self) -> int:
-        return self.near.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-
-    def test_near(self) -> None:
-        """Little, for a peer on the same machine; Linux doubles what it is told."""
-        keep_queue_short(TCP(self.near))
-        self.assertEqual(self.room(), 2 * NEAR_SEND_BUFFER)
-
-    def test_far(self) -> None:
-        """As much as the kernel likes, for one that is not near."""
-        self.patch(socket_options, "NEAR_MICROSECONDS", 0)
-        before = self.room()
-        keep_queue_short(TCP(self.near))
-        self.assertEqual(self.room(), before)
-
-    def test_others(self) -> None:
-        """What is closed, or no TCP connection, is left alone."""
-        keep_queue_short(None)
-        keep_queue_short(StringTransport())
-        one, other = socket.socketpair()
-        with one, other:
-            keep_queue_short(TCP(one))
-        keep_queue_short(TCP(one))

@@ -23,6 +23,10 @@ need sshd openssh-server
 need node nodejs
 need npm npm
 need chromium chromium
+need tinyproxy tinyproxy-bin
+need microsocks microsocks
+need systemd-analyze systemd
+need squid squid-openssl
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

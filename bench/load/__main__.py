@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.load import apps, events, http_target, raw, target
+from bench.load import apps, events, http_target, management, raw, target
 
 PARTS = {
     "target": target.serve,
@@ -24,6 +24,8 @@ PARTS = {
     "tls-source": raw.tls_source,
     "tls-sink": raw.tls_sink,
     "http-target": http_target.serve,
+    "management": management.calls,
+    "pages": management.pages,
 }
 
 

@@ -4,6 +4,10 @@ right password in a header is refused, and learns why.
 
     APP_PASSWORD=… python authorizing_listener.py listen.connection-string [ca.pem]
 
+A sender gives the header with C{headers=} of
+L{HybridConnectionClientEndpoint.for_connection <hybridconn>}; C{twistd hcsender} gives
+none, so it is refused.
+
 The token got the sender as far as the relay; what it may do here is this
 program's business.  C{App-Password} is a header of this example, and it reaches
 the listener as it reaches any web server: over TLS, up to the relay and from it.

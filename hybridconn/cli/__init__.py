@@ -3,7 +3,9 @@ The command C{hybridconn}: a first configuration, the relay's next certificate,
 tokens, a look at what a configuration would do, a relay's store, and what its
 management API does.
 
-Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly.
+Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly; and of
+those that ask a relay: 3 it does not answer, 4 there is no such thing, 5 the token or
+its role does not allow it, or a limit.
 """
 
 from __future__ import annotations
@@ -27,11 +29,17 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "hcm": "hcm:hcm_group",
     "apply": "apply:apply_file",
     "export": "apply:export_file",
-    "namespace": "manage:namespace_group",
-    "connection": "manage:connection_group",
-    "rule": "manage:rule_group",
-    "key": "manage:key_group",
-    "connection-string": "manage:connection_string",
+    "status": "live:status",
+    "kick": "live:kick",
+    "namespace": "namespaces:namespace_group",
+    "network": "namespaces:network_group",
+    "connection": "connections:connection_group",
+    "connection-string": "connections:connection_string",
+    "rule": "rules:rule_group",
+    "key": "rules:key_group",
+    "plan": "plans:plan_group",
+    "app": "apps:app_group",
+    "completion": "completing:completion",
 }
 
 

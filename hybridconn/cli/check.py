@@ -23,6 +23,8 @@ from hybridconn.core.limits import Limits
 from hybridconn.core.names import is_usual_entity_path
 from hybridconn.core.relay_url import http_url
 from hybridconn.hcm.loading import Loaded, load_managed
+from hybridconn.operation.updates import UpdateSettings
+from hybridconn.wayout.way import WayOut
 
 _SOON = timedelta(days=30)
 
@@ -83,19 +85,25 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
             yield "  share listeners with the other relays there"
     management = config.management
     if management.port is not None:
-        names = ", ".join(f"{token.name} ({token.role})" for token in management.tokens)
+        callers = [f"{token.name} ({token.role})" for token in management.tokens]
+        if management.oidc.issuer:
+            callers.append(f"those whose tokens {management.oidc.issuer} signs")
         yield (
             f"serve the management API on {management.interface}, port "
-            f"{management.port}, for {names}"
+            f"{management.port}, for {', '.join(callers)}"
         )
         if not ipaddress.ip_address(management.interface or "0.0.0.0").is_loopback:
             yield "  other machines can connect to it"
+    if config.audit.file:
+        what = " and uses of keys" if config.audit.data_plane else ""
+        yield f"write management calls{what} to {config.audit.file}"
     for namespace in config.namespaces:
         names = ", ".join(namespace.host_names) or "whatever name it is reached by"
         yield f"serve namespace {namespace.name} as {names}"
         yield from (f"  rule {_rule(rule)}" for rule in namespace.rules)
         for entity in namespace.hybrid_connections:
             yield from (f"  {line}" for line in _entity(entity))
+    yield from _updates(config.update_notice)
     for field in attrs.fields(Limits):
         value, usual = getattr(config.limits, field.name), field.default
         if value != usual:
@@ -183,11 +191,35 @@ def describe_sender(config: SenderConfig) -> Iterator[str]:
 
 
 def _trust(config: ListenerConfig | SenderConfig) -> Iterator[str]:
+    yield from _way_out(config.way_out, not config.insecure)
+    yield from _updates(config.update_notice)
     if config.insecure:
         yield "use no TLS: anyone on the way can read"
     else:
         more = f" and those in {config.ca_file}" if config.ca_file else ""
         yield f"trust the system's certificate authorities{more}"
+
+
+def _way_out(way: WayOut, secure: bool) -> Iterator[str]:
+    proxy = way.proxy if secure else way.plain_proxy
+    if proxy is not None:
+        kind = {"http": "HTTP", "https": "HTTPS", "socks5": "SOCKS5"}[proxy.scheme]
+        who = proxy.credentials
+        as_whom = f" as {who.user} ({who.scheme})" if who else ""
+        yield f"go out through the {kind} proxy {proxy}{as_whom}"
+        if proxy.named_by != "[way_out]":
+            yield f"  which {proxy.named_by} names; local addresses directly"
+        if who is not None and who.scheme == "basic" and proxy.scheme != "https":
+            yield "  the password can be read on the way to the proxy"
+    if way.bind_address:
+        yield f"dial from {way.bind_address}"
+    if way.client_certificate is not None:
+        yield f"show the certificate {way.client_certificate.certificate}"
+
+
+def _updates(settings: UpdateSettings) -> Iterator[str]:
+    if settings.url:
+        yield f"ask {settings.url} for newer versions"
 
 
 def _connection(connection: ConnectionString) -> str:

@@ -171,6 +171,8 @@ def _place_of(target: str) -> HostPort:
 
     @raise ValueError: it is neither C{host:port} nor a URL.
     """
+    if ":" not in target:
+        raise ValueError("write it as host:port, or as an http:// or https:// URL")
     if not _is_url(target):
         return parse_host_port(target)
     url = HttpUrl.parse(target)

@@ -7,10 +7,18 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from hybridconn.cli.completing import (
+    complete_namespace,
+    complete_rule,
+    connection_option,
+)
+from hybridconn.cli.managing import late_remote
+from hybridconn.cli.remote import Remote
 from hybridconn.config.mistakes import Mistake
 from hybridconn.config.secrets import DEFAULT_VARIABLE, Source, read_bytes
 from hybridconn.core.connection_string import ConnectionString, ConnectionStringError
@@ -25,6 +33,24 @@ from hybridconn.core.connection_string import ConnectionString, ConnectionString
     f"Without it, the environment variable {DEFAULT_VARIABLE}.",
 )
 @click.option(
+    "--namespace",
+    shell_complete=complete_namespace,
+    help="Ask the relay for a token for this namespace, instead.",
+)
+@connection_option
+@click.option(
+    "--role",
+    type=click.Choice(["listen", "send", "manage"]),
+    help="What a token from the relay is to open.",
+)
+@click.option(
+    "--rule",
+    metavar="NAME",
+    shell_complete=complete_rule,
+    help="The rule whose key it is to be made with; otherwise one is chosen that "
+    "opens no more than it must.",
+)
+@click.option(
     "--lifetime",
     default=3600,
     show_default=True,
@@ -32,13 +58,41 @@ from hybridconn.core.connection_string import ConnectionString, ConnectionString
     type=click.IntRange(min=1, max=10 * 366 * 86400),
     help="How long the token is good.",
 )
-def token(file: str | None, lifetime: int) -> None:
+@late_remote
+def token(
+    make_remote: Callable[[], Remote],
+    file: str | None,
+    namespace: str | None,
+    connection: str | None,
+    role: str | None,
+    rule: str | None,
+    lifetime: int,
+) -> None:
     """
-    Print a SAS token made with the key of a connection string.
+    Print a SAS token, made with the key of a connection string or by a relay.
 
     It opens the string's hybrid connection, or all of its namespace if the
-    string names none. Whoever has it can use it until it expires.
+    string names none; or what --namespace and --connection name. Whoever has it can
+    use it until it expires.
     """
+    if namespace is None:
+        if connection or role or rule:
+            raise click.UsageError("--connection, --role and --rule need --namespace")
+        click.echo(_from_connection_string(file, lifetime))
+        return
+    if file is not None:
+        raise click.UsageError("give --namespace or --connection-string-file, not both")
+    if role is None and rule is None:
+        raise click.UsageError("give --role or --rule")
+    wanted: dict[str, object] = {"lifetime": lifetime}
+    wanted |= {"role": role} if role else {}
+    wanted |= {"rule": rule} if rule else {}
+    remote = make_remote()
+    place = remote.place(namespace, connection)
+    click.echo(remote.call("POST", f"{place}/createToken", wanted)["token"])
+
+
+def _from_connection_string(file: str | None, lifetime: int) -> str:
     try:
         connection = ConnectionString.parse(_text(file))
         made = connection.token(time.time() + lifetime)
@@ -56,7 +110,7 @@ def token(file: str | None, lifetime: int) -> None:
             "SharedAccessKeyName and SharedAccessKey are missing in the connection "
             "string; there is nothing to make a token with."
         )
-    click.echo(made.reveal())
+    return made.reveal()
 
 
 def _text(file: str | None) -> str:

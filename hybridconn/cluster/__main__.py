@@ -2,7 +2,7 @@
 The program of a worker; the supervisor starts it with its ports open.
 
     python -m hybridconn.cluster --config FILE --node 1.1 --bus PATH --port N
-        [--management]
+        [--log-format json] [--management]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hybridconn.cluster.bus import BusClient, BusClientFactory
 from hybridconn.cluster.supervisor import MANAGEMENT_FD, OWN_FD, PUBLIC_FD
 from hybridconn.config.relay import load_relay
 from hybridconn.memory import settle
+from hybridconn.operation.logs import json_observer
 from hybridconn.relay.presence import Presence
 from hybridconn.relay.tap import PROGRAM, certificates_of, make_relay
 from hybridconn.startup import load_or_exit
@@ -36,6 +37,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for name in ("config", "node", "bus"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--log-format", default="text")
     parser.add_argument("--management", action="store_true")
     return parser.parse_args(arguments)
 
@@ -44,13 +46,18 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
     """Run until the supervisor ends it, or is gone."""
     given = parse(arguments)
     # The supervisor's log adds the time.
-    observer = textFileLogObserver(sys.stdout, timeFormat="")
+    observer = (
+        json_observer(sys.stdout)
+        if given.log_format == "json"
+        else textFileLogObserver(sys.stdout, timeFormat="")
+    )
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     config = load_or_exit(PROGRAM, lambda: load_relay(given.config))
     bus = BusClient(given.node, lambda: _stop(reactor))
     relay = make_relay(
         config,
         reactor,
+        given.config,
         own_port=given.port,
         bus=bus,
         management=_adopted(MANAGEMENT_FD, reactor) if given.management else None,

@@ -81,6 +81,7 @@ class SharedBus(Service):
         self._sending = False
         self._count = 0
         self._parts: defaultdict[str, list[str]] = defaultdict(list)
+        self._meanwhile: dict[str, bool] | None = None
         self.node = ""
         self.peers: set[str] = set()
 
@@ -119,7 +120,7 @@ class SharedBus(Service):
                 while self.running and not self._broken:
                     await self._nap.sleep(BEAT)
                     if self.running and not self._broken:
-                        self._see(await self._run(lambda: self._nodes.beat(self.node)))
+                        await self._look(lambda: self._nodes.beat(self.node))
             except StoreError as error:
                 self._say(str(error))
             except Exception:  # a bug, which must not part us from the others for ever
@@ -140,9 +141,8 @@ class SharedBus(Service):
         self._reactor.addReader(doorbell)
         (hello,) = self._notices({"hello": True})
         self._registered = True
-        others = await self._run(lambda: self._nodes.register(node, hello))
+        await self._look(lambda: self._nodes.register(node, hello))
         self._say("")
-        self._see(others)
 
     async def _exit(self) -> None:
         doorbell, self._doorbell = self._doorbell, None
@@ -160,6 +160,19 @@ class SharedBus(Service):
                 self.log.debug("left without a word: {error}", error=error)
         self._outgoing.clear()
         self._see([])
+
+    async def _look(self, question: Callable[[], list[str]]) -> None:
+        """
+        Ask the database who is there.  What others say meanwhile is newer than its
+        answer: it may have been given before they came, or left.
+        """
+        meanwhile: dict[str, bool] = {}
+        self._meanwhile = meanwhile
+        try:
+            found = dict.fromkeys(await self._run(question), True)
+        finally:
+            self._meanwhile = None
+        self._see([node for node, here in (found | meanwhile).items() if here])
 
     def _see(self, nodes: list[str]) -> None:
         """These are there, and nobody else."""
@@ -249,13 +262,17 @@ class SharedBus(Service):
             self.log.failure("a message between relays could not be handled")
 
     def _received(self, sender: str, message: dict[str, Any]) -> None:
-        if "hello" in message:
-            if sender not in self.peers:
-                self._came(sender)
-        elif "bye" in message:
-            if sender in self.peers:
-                self._gone(sender)
-        elif sender in self.peers and self._member is not None:
+        here = "bye" not in message
+        if self._meanwhile is not None:
+            # Who heard us may answer before the database does.
+            self._meanwhile[sender] = here
+        if here and sender not in self.peers:
+            if "hello" not in message and self._meanwhile is None:
+                return
+            self._came(sender)
+        elif not here and sender in self.peers:
+            self._gone(sender)
+        if here and "hello" not in message and self._member is not None:
             self._member.message_received(sender, message)
 
 

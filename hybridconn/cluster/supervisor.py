@@ -29,7 +29,9 @@ from twisted.python.failure import Failure
 
 from hybridconn.cluster.bus import Hub
 from hybridconn.core.backoff import Backoff
-from hybridconn.startup import PortService
+from hybridconn.operation.logs import RECORD, read_record
+from hybridconn.operation.notify import unmanaged
+from hybridconn.startup import HangupService, PortService
 
 #: Descriptors of a worker: the public port, its own, and that of the management API.
 PUBLIC_FD, OWN_FD, MANAGEMENT_FD = 3, 4, 5
@@ -47,6 +49,7 @@ class Worker(ProcessProtocol):
     @ivar number: 1 for the first.
     @param command: makes the arguments of the process, for the name of the node.
     @param sockets: the public port, its own, and perhaps the management API's.
+    @param log_format: how it writes its log, C{text} or C{json}.
     """
 
     log = Logger()
@@ -58,8 +61,10 @@ class Worker(ProcessProtocol):
         sockets: Sequence[socket.socket],
         reactor: Any,
         rng: Callable[[], float],
+        log_format: str = "text",
     ) -> None:
         self.number = number
+        self._reads_json = log_format == "json"
         self._command = command
         self._sockets = sockets
         self._reactor = reactor
@@ -89,7 +94,7 @@ class Worker(ProcessProtocol):
             self,
             argv[0],
             argv,
-            env=os.environ,
+            env=unmanaged(os.environ),
             childFDs={0: "w", 1: "r", 2: "r", **ports},
         )
 
@@ -115,16 +120,23 @@ class Worker(ProcessProtocol):
 
         return ended.addCallback(over)
 
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self._signal("HUP")
+
     # --- called by Twisted ---
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """What it prints goes to our log."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
+            text = line.decode("utf-8", "replace")
+            record = read_record(text) if self._reads_json else None
             self.log.info(
                 "worker {number}: {line}",
                 number=self.number,
-                line=line.decode("utf-8", "replace"),
+                line=record["text"] if record else text,
+                **({RECORD: record} if record else {}),
             )
 
     def processEnded(self, reason: Failure) -> None:
@@ -161,6 +173,7 @@ class Supervisor(Service):
         returns is called with the failure and raises.
     @param management: interface and port of the management API.  The first worker
         serves it, so that a caller sees what it did the moment before.
+    @param log_format: how the workers write what becomes part of our log.
     @ivar workers: all of them.
     """
 
@@ -173,8 +186,10 @@ class Supervisor(Service):
         failed: Callable[[str], Callable[[Failure], NoReturn]],
         rng: Callable[[], float] = random.random,
         management: tuple[str, int] | None = None,
+        log_format: str = "text",
     ) -> None:
         self._config = config
+        self._log_format = log_format
         self._public = public
         self._management = management
         self._own_ports = own_ports
@@ -184,6 +199,7 @@ class Supervisor(Service):
         self._sockets: list[socket.socket] = []
         self._folder: Path | None = None
         self._hub: PortService | None = None
+        self._hangup = HangupService(reactor, self._reload)
         self.workers: list[Worker] = []
 
     def privilegedStartService(self) -> None:
@@ -216,13 +232,20 @@ class Supervisor(Service):
                 (public, mine, *more),
                 self._reactor,
                 self._rng,
+                self._log_format,
             )
             self.workers.append(worker)
             worker.start()
+        self._hangup.startService()
+
+    def _reload(self) -> None:
+        for worker in self.workers:
+            worker.reload()
 
     def stopService(self) -> Deferred[Any]:
         """End the workers, each as a relay ends, and close the ports (Twisted)."""
         super().stopService()
+        self._hangup.stopService()
         workers, self.workers = self.workers, []
         for one in self._sockets:
             one.close()
@@ -247,6 +270,7 @@ class Supervisor(Service):
                 *(sys.executable, "-m", "hybridconn.cluster"),
                 *("--config", self._config, "--node", node),
                 *("--bus", bus, "--port", str(port)),
+                *("--log-format", self._log_format),
                 *(["--management"] if manages else []),
             ]
 

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.task import Clock
 from twisted.plugin import getPlugins
 
-from hybridconn.core.http import split_authority
+from hybridconn.core.http import bare_host
 from hybridconn.core.http_url import HttpUrl
 
 _HOST_PORT = re.compile(
@@ -89,18 +89,12 @@ def parse_host_name(text: str) -> str:
     @return: in lower case, without brackets.
     @raise ValueError: with a sentence on what is wrong.
     """
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return str(ipaddress.ip_address(bare))
+        return bare_host(text)
     except ValueError:
-        pass
-    try:
-        host, port = split_authority(text)
-    except ValueError:
-        host, port = "", None
-    if bare != text or not host or port is not None:
-        raise ValueError("write it without scheme and port, like relay.example.net")
-    return host
+        raise ValueError(
+            "write it without scheme and port, like relay.example.net"
+        ) from None
 
 
 def parse_host_port(text: str, lowest_port: int = 1) -> HostPort:
@@ -154,7 +148,12 @@ def parse_target(text: str) -> Target:
     if re.match(r"https?:/", text, re.IGNORECASE):
         return Target(text, http=HttpUrl.parse(text))
     prefix, colon, _ = text.partition(":")
-    if not colon or not prefix or "/" in prefix or _looks_like_host(text):
+    if not colon and prefix:
+        raise ValueError(
+            "write it as host:port, as an http:// or https:// URL, or as the "
+            "description of a Twisted client endpoint, such as unix:/run/app.sock"
+        )
+    if not prefix or "/" in prefix or _looks_like_host(text):
         return Target(text, parse_host_port(text))
     if prefix.lower() in _BUILT_IN:
         _try_description(text)

@@ -132,7 +132,8 @@ def _public_url(value: str, source: Source) -> str:
     return value.rstrip("/")
 
 
-def _choice(*words: str) -> Callable[[str, Source], str]:
+def choice(*words: str) -> Callable[[str, Source], str]:
+    """What reads one of C{words}."""
     known = " or ".join(f'"{word}"' for word in words)
 
     def read(value: str, source: Source) -> str:
@@ -145,11 +146,11 @@ def _choice(*words: str) -> Callable[[str, Source], str]:
 
 #: Who reads and writes the frames of tunnels.
 DataPathName = Annotated[
-    Literal["slim", "autobahn"], Kind("name", str, _choice("slim", "autobahn"))
+    Literal["slim", "autobahn"], Kind("name", str, choice("slim", "autobahn"))
 ]
 #: Whose code lies between TLS and the network.
 TLSPathName = Annotated[
-    Literal["lean", "twisted"], Kind("name", str, _choice("lean", "twisted"))
+    Literal["lean", "twisted"], Kind("name", str, choice("lean", "twisted"))
 ]
 Seconds = Annotated[float, Kind("seconds", float, _seconds)]
 Share = Annotated[float, Kind("number between 0 and 1", float, _share)]

@@ -50,10 +50,14 @@ from hybridconn.config.secrets import (
     Source,
     connection_string,
 )
+from hybridconn.config.update import UPDATE_NOTICE
+from hybridconn.config.wayout import WAY_OUT
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http import split_authority
 from hybridconn.core.names import fold
+from hybridconn.operation.updates import UpdateSettings
+from hybridconn.wayout.way import WayOut
 
 
 def _target(value: str, source: Source) -> Target:
@@ -348,6 +352,10 @@ class ListenerConfig:
     timings: ListenerTimings = field(
         factory=ListenerTimings, metadata={"help": "", "table": True}
     )
+    way_out: WayOut = field(factory=WayOut, metadata={"help": "", "table": True})
+    update_notice: UpdateSettings = field(
+        factory=UpdateSettings, metadata={"help": "", "table": True}
+    )
     allow_targets: tuple[Allowed, ...] = field(
         default=(),
         metadata={
@@ -487,4 +495,6 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
 BUILDERS: Mapping[type, tuple[type, Any]] = {
     HybridConnectionTarget: (HybridConnectionTable, _build),
     ConnectionsSettings: (ConnectionsTable, build_connections),
+    **WAY_OUT,
+    **UPDATE_NOTICE,
 }

@@ -13,7 +13,9 @@ from attrs import field, frozen
 from hybridconn.config.checks import check_files, same_names
 from hybridconn.config.kinds import FileName, Interface, Kind, Name, Port
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.oidc import OidcSettings
 from hybridconn.config.secrets import Source
+from hybridconn.core.http_url import HttpUrl
 from hybridconn.tls import CertificateFiles
 
 #: What a self-hosted server calls its one subscription.
@@ -52,8 +54,22 @@ def _sha256(value: str, source: Source) -> str:
     return value.lower()
 
 
+def _base_url(value: str, source: Source) -> str:
+    try:
+        url = HttpUrl.parse(value)
+    except ValueError as error:
+        raise Mistake(f"{shown(value)} is no URL: {error}.") from None
+    if not url.secure or url.path:
+        raise Mistake(
+            f"{shown(value)} is no address of the API; write it like "
+            '"https://relay.example.net:8444".'
+        )
+    return url.origin
+
+
 _Guid = Annotated[str, Kind("GUID", str, _guid)]
 _Suffix = Annotated[str, Kind("suffix", str, _suffix)]
+_BaseUrl = Annotated[str, Kind("https URL", str, _base_url)]
 _Role = Annotated[str, Kind("role", str, _role)]
 _Sha256 = Annotated[str, Kind("SHA-256", str, _sha256)]
 
@@ -107,6 +123,8 @@ class ManagementSettings:
     subscriptions: tuple[str, ...] = (DEFAULT_SUBSCRIPTION,)
     suffix: str = ".localhost"
     tokens: tuple[ManagementToken, ...] = ()
+    public_url: str = ""
+    oidc: OidcSettings = field(factory=OidcSettings)
 
 
 @frozen
@@ -142,13 +160,24 @@ class ManagementTable:
     token: tuple[ManagementToken, ...] = field(
         default=(), metadata=_help("Who may use it.", table=True)
     )
+    public_url: _BaseUrl | None = field(
+        default=None,
+        metadata=_help(
+            "Where clients reach the API, such as `https://relay.example.net:8444`, "
+            "for links to the next page. Without it: by the host that each used."
+        ),
+    )
+    oidc: OidcSettings = field(factory=OidcSettings, metadata=_help("", table=True))
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """It can be used by somebody, and its certificate too."""
         yield from same_names(table, "token", "name", "token")
-        if table.get("port") is not None and not table.get("token"):
-            yield Mistake("is missing; add a [[management.token]].", "token")
+        oidc = table.get("oidc")
+        if table.get("port") is not None and not table.get("token") and not oidc:
+            yield Mistake(
+                "is missing; add a [[management.token]], or [management.oidc].", "token"
+            )
         given = [key for key in ("certificate", "key") if key in table]
         if len(given) == 1:
             yield Mistake("certificate and key go together.", given[0])
@@ -175,4 +204,6 @@ def build_management(table: ManagementTable, source: Source) -> ManagementSettin
         table.subscriptions,
         table.suffix,
         table.token,
+        table.public_url or "",
+        table.oidc,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from hybridconn.config.audit import AuditSettings, AuditTable, build_audit
 from hybridconn.config.checks import same_names, tables
 from hybridconn.config.loader import load_file
 from hybridconn.config.management import (
@@ -21,6 +22,7 @@ from hybridconn.config.management import (
     build_token,
 )
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.oidc import OidcSettings, OidcTable, build_oidc
 from hybridconn.config.relay_tables import (
     HybridConnectionTable,
     ListenTable,
@@ -30,6 +32,7 @@ from hybridconn.config.relay_tables import (
 )
 from hybridconn.config.secrets import Source
 from hybridconn.config.store import StoreSettings, StoreTable, build_store
+from hybridconn.config.update import UPDATE_NOTICE
 from hybridconn.core.entities import (
     AuthorizationRule,
     HybridConnection,
@@ -38,6 +41,8 @@ from hybridconn.core.entities import (
 )
 from hybridconn.core.limits import Limits
 from hybridconn.core.names import fold
+from hybridconn.core.plan_limits import PlanLimits
+from hybridconn.operation.updates import UpdateSettings
 from hybridconn.tls import CertificateFiles
 
 
@@ -71,11 +76,20 @@ class RelayConfig:
         factory=RelaySettings, metadata={"help": "", "table": True}
     )
     limits: Limits = field(factory=Limits, metadata={"help": "", "table": True})
+    plan_limits: PlanLimits = field(
+        factory=PlanLimits, metadata={"help": "", "table": True}
+    )
     store: StoreSettings = field(
         factory=StoreSettings, metadata={"help": "", "table": True}
     )
     management: ManagementSettings = field(
         factory=ManagementSettings, metadata={"help": "", "table": True}
+    )
+    audit: AuditSettings = field(
+        factory=AuditSettings, metadata={"help": "", "table": True}
+    )
+    update_notice: UpdateSettings = field(
+        factory=UpdateSettings, metadata={"help": "", "table": True}
     )
     namespaces: tuple[Namespace, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "namespace"}
@@ -218,10 +232,13 @@ BUILDERS: Mapping[type, tuple[type, Any]] = {
     StoreSettings: (StoreTable, build_store),
     ManagementSettings: (ManagementTable, build_management),
     ManagementToken: (TokenTable, build_token),
+    OidcSettings: (OidcTable, build_oidc),
+    AuditSettings: (AuditTable, build_audit),
     ListenSettings: (ListenTable, _build_listen),
     AuthorizationRule: (RuleTable, _build_rule),
     HybridConnection: (HybridConnectionTable, _build_entity),
     Namespace: (NamespaceTable, _build_namespace),
+    **UPDATE_NOTICE,
 }
 
 

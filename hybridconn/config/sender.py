@@ -4,6 +4,7 @@ The sender's configuration, C{sender.toml}, and the same from a command line.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import attrs
 from attrs import field, frozen
 
-from hybridconn.config.addresses import HostPort, parse_bind
+from hybridconn.config.addresses import HostPort, parse_bind, parse_host_name
 from hybridconn.config.kinds import (
     Authorities,
     Count,
@@ -36,7 +37,11 @@ from hybridconn.config.roles import (
     option_values,
 )
 from hybridconn.config.secrets import Source, connection_string
+from hybridconn.config.update import UPDATE_NOTICE
+from hybridconn.config.wayout import WAY_OUT
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.operation.updates import UpdateSettings
+from hybridconn.wayout.way import WayOut
 
 
 def _bind(value: str, source: Source) -> HostPort:
@@ -46,6 +51,14 @@ def _bind(value: str, source: Source) -> HostPort:
         raise Mistake(f"{shown(value)} is no local address: {error}.") from None
 
 
+def _host_name(value: str, source: Source) -> str:
+    try:
+        return value if value == "*" else parse_host_name(value)
+    except ValueError as error:
+        raise Mistake(f"{shown(value)} is no host name: {error}.") from None
+
+
+_HostName = Annotated[str, Kind("host name", str, _host_name)]
 _Bind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
 
 
@@ -79,6 +92,13 @@ class SenderTimings:
         metadata={
             "help": "At a stop the ports are closed; so long may connections go on "
             "before they are closed with 1001."
+        },
+    )
+    response_timeout: Seconds = field(
+        default=90.0,
+        metadata={
+            "help": "For an HTTP response to begin; then 504. The relay's own, which "
+            "says more, is to be shorter."
         },
     )
 
@@ -149,11 +169,25 @@ class Forward:
         configuration says.
     @ivar bind: an IP address and a port; 0 for any free one.
     @ivar http: what comes there is HTTP.
+    @ivar host_names: by which it may be asked then; C{*} is any.
     """
 
     connection: ConnectionString
     bind: HostPort
     http: bool = False
+    host_names: tuple[str, ...] = ()
+
+    @property
+    def own_names(self) -> tuple[str, ...] | None:
+        """
+        The names that count beside C{localhost} and IP addresses; L{None} if all do.
+        Who opens a port to others knows by which names, and may not be the one who
+        writes this.
+        """
+        local = ipaddress.ip_address(self.bind.host.partition("%")[0]).is_loopback
+        if "*" in self.host_names or not (local or self.host_names):
+            return None
+        return self.host_names
 
 
 @frozen
@@ -183,6 +217,15 @@ class ForwardTable:
             "requests, each with a token, and WebSockets as tunnels."
         },
     )
+    host_names: tuple[_HostName, ...] = field(
+        default=(),
+        metadata={
+            "help": "With `http`: names by which the port may be asked, beside "
+            "`localhost` and IP addresses, so that no web page reads through it by "
+            'a name of its own. `["*"]`: any. Without it, any name is good where '
+            "`bind` is no loopback address."
+        },
+    )
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
@@ -203,6 +246,10 @@ class SenderConfig:
     tls: TLSPathName = field(default="lean", metadata={"help": TLS_HELP})
     timings: SenderTimings = field(
         factory=SenderTimings, metadata={"help": "", "table": True}
+    )
+    way_out: WayOut = field(factory=WayOut, metadata={"help": "", "table": True})
+    update_notice: UpdateSettings = field(
+        factory=UpdateSettings, metadata={"help": "", "table": True}
     )
     spare_tunnels: SpareTunnels = field(
         factory=SpareTunnels, metadata={"help": "", "table": True}
@@ -286,7 +333,13 @@ def _build(table: ForwardTable, source: Source) -> Forward:
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
-    return Forward(connection_string(given, source), table.bind, table.http)
+    return Forward(
+        connection_string(given, source), table.bind, table.http, table.host_names
+    )
 
 
-BUILDERS: Mapping[type, tuple[type, Any]] = {Forward: (ForwardTable, _build)}
+BUILDERS: Mapping[type, tuple[type, Any]] = {
+    Forward: (ForwardTable, _build),
+    **WAY_OUT,
+    **UPDATE_NOTICE,
+}

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from hybridconn.core.access import EVERYWHERE, Access
 from hybridconn.core.names import fold, fold_segments
 
 
@@ -116,6 +117,7 @@ class HybridConnection:
     @ivar path: below the namespace, without slashes at its ends.
     @ivar requires_client_authorization: whether a sender needs a token.
     @ivar user_metadata: free text; L{endpoint} understands one form of it.
+    @ivar enabled: if not, whoever has a good token is told that there is none.
     @ivar segments: the path's segments in the form in which they are compared.
     """
 
@@ -123,6 +125,7 @@ class HybridConnection:
     requires_client_authorization: bool = True
     user_metadata: str = field(default="", repr=False)
     rules: tuple[AuthorizationRule, ...] = ()
+    enabled: bool = True
     segments: tuple[str, ...] = field(init=False, repr=False, eq=False)
 
     @segments.default
@@ -158,6 +161,8 @@ def _checked_endpoint(value: object) -> str | None:
         plausible = host.endswith("]") and len(host) > 2
     else:
         plausible = bool(host) and ":" not in host
+    if not host.isprintable() or " " in host:
+        return None
     if plausible and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536:
         return value.strip()
     return None
@@ -194,12 +199,14 @@ class Namespace:
     @ivar name: what logs and metrics call it.
     @ivar host_names: by which clients reach it.
     @ivar rules: open every hybrid connection of the namespace.
+    @ivar access: from where and how its clients may come.
     """
 
     name: str
     host_names: tuple[str, ...] = ()
     rules: tuple[AuthorizationRule, ...] = ()
     hybrid_connections: tuple[HybridConnection, ...] = ()
+    access: Access = EVERYWHERE
     folded_host_names: frozenset[str] = field(init=False, repr=False, eq=False)
     _by_segments: dict[tuple[str, ...], HybridConnection] = field(
         init=False, repr=False, eq=False
@@ -244,6 +251,10 @@ class Namespace:
         if len(segments) == depth:
             depth = max(map(len, known), default=0)
         return self._with(known, depth)
+
+    def with_entities_of(self, other: Namespace) -> Namespace:
+        """The same with the hybrid connections of C{other} in the place of its own."""
+        return self._with(other._by_segments, other._depth)
 
     def _with(
         self, known: dict[tuple[str, ...], HybridConnection], depth: int

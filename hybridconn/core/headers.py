@@ -33,18 +33,22 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _DEFAULT_LIMITS = Limits()
 _LENGTH = "content-length"
 
-#: Sections 7.2 and 7.3, and RFC 9110 section 7.6.1.
+#: Sections 7.2 and 7.3, and RFC 9110 section 7.6.1.  The second part: what is between
+#: a client and its proxy (reliability-security T12).
 _HOP_BY_HOP = frozenset(
     {
         "close",
         "connection",
         _LENGTH,
         "keep-alive",
-        "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
     }
 )
 
@@ -127,9 +131,8 @@ def request_headers(
     """
     check_headers(head, limits)
     headers = end_to_end(head, strip_authorization)
-    before = [headers.pop(name) for name in tuple(headers) if name.lower() == "via"]
-    headers["Via"] = _with_via(before, via)
-    return headers
+    kept = {name: text for name, text in headers.items() if name.lower() != "via"}
+    return kept | {"Via": _with_via(head.get_all("via"), via)}
 
 
 def end_to_end(head: RequestHead, strip_authorization: bool = False) -> dict[str, str]:
@@ -198,13 +201,14 @@ def _kept(
 
 def _named_in(connection: Iterable[str]) -> set[str]:
     """The fields that C{Connection} says are for this hop."""
-    # Host and the tokens have rules of their own.
+    # Host, Via and the tokens have rules of their own.
     names = {one.strip().lower() for value in connection for one in value.split(",")}
-    return names - {"host", ""}
+    return names - {"host", "via", ""}
 
 
 def _with_via(before: Iterable[str], host: str) -> str:
-    return ", ".join([*before, f"1.1 {host}"])
+    passed = (value.strip(" \t") for value in before)
+    return ", ".join([*filter(None, passed), f"1.1 {host}"])
 
 
 def _octets(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 
@@ -10,6 +11,9 @@ from attrs import field, frozen
 _AUTHORITY = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?"
 )
+
+_ABSOLUTE = re.compile(r"(https?|wss?)://([^/?#]*)", re.IGNORECASE)
+_USUAL_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 def split_authority(text: str) -> tuple[str, int | None]:
@@ -31,6 +35,62 @@ def split_authority(text: str) -> tuple[str, int | None]:
     if not host:
         raise ValueError("the host name is empty")
     return host, port
+
+
+def bare_host(text: str) -> str:
+    """
+    Read a host name or an IP address, with or without the brackets of IPv6.
+
+    @return: in lower case, without brackets.
+    @raise ValueError: it is neither; a port behind it is not allowed.
+    """
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    host, port = split_authority(text)
+    if bare != text or port is not None:
+        raise ValueError("this is not a host name or an address alone")
+    return host
+
+
+def origin_form(target: str) -> str:
+    """
+    Path and query of a request target, or of a URL, byte for byte.
+
+    >>> origin_form("https://relay.test?a;"), origin_form("/b?")
+    ('/?a;', '/b?')
+
+    @raise ValueError: it is neither a path nor a URL for HTTP or WebSockets.
+    """
+    if target.startswith("/"):
+        return target
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
+        raise ValueError("it is not a path")
+    rest = target[absolute.end() :]
+    return rest if rest.startswith("/") else "/" + rest
+
+
+def names_host(target: str, host: str) -> bool:
+    """
+    Whether a request target leaves it to C{host} to say where it goes to, or says the
+    same.
+
+    @param host: the C{Host} field.
+    """
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
+        return True
+    usual = _USUAL_PORTS[absolute[1].lower()]
+    try:
+        (said, port), (field_said, field_port) = (
+            split_authority(authority) for authority in (absolute[2], host)
+        )
+    except ValueError:
+        return False
+    return (said, port or usual) == (field_said, field_port or usual)
 
 
 def join_authority(host: str, port: int | None) -> str:

@@ -240,6 +240,14 @@ class Limits:
         "Between two parts of a body: a request's then gets 408, a response's is"
         " cut off.",
     )
+    body_bytes_per_second: int = _count(
+        1024,
+        "The least that must come of a request's body in each `body_idle_timeout`,"
+        " while it is read; below it 408. 0: none, for clients that send a little now"
+        " and then.",
+        least=0,
+        unit="bytes/second",
+    )
     inline_body_bytes: int = _bytes(
         65536,
         "A request with a body of known length up to this goes over the control"

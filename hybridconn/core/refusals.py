@@ -6,17 +6,20 @@ Every "no" of the relay: which status it has and what it says.
     Refusal
       BadRequest 400             PathInvalid
       Unauthorized 401           TokenMissing TokenMalformed TokenInvalid TokenExpired
+                                 AddressRefused
       Forbidden 403              WrongAudience ClaimMissing ListenerQuota
-                                 RendezvousUnknown
+                                 RendezvousUnknown TLSTooOld
       NotFound 404               EndpointNotFound NoListeners ListenersExcluded
                                  AcceptTimedOut
       MethodNotAllowed 405, RequestTimedOut 408, RejectionTaken 410, TargetTooLong 414,
-      VersionNotSupported 426, HeadersTooLarge 431, InternalError 500
+      MisdirectedRequest 421, VersionNotSupported 426, HeadersTooLarge 431,
+      InternalError 500
       NotImplementedHere 501, a listener's
       BadGateway 502             NobodyListens ListenerFailed
       GatewayTimeout 504         ResponseTimedOut RendezvousTimedOut TargetTimedOut
       Later                      TooManyRequests 429
         Unavailable 503          ConnectionQuota TooManyPending ShuttingDown
+                                 EndedByOperator
       Rejected                   400 to 999: the listener's own words
 
 Statuses and sentences are those of relay-protocol section 4.  L{describe} words
@@ -58,6 +61,11 @@ class Refusal(Exception):
     def sentence(self) -> str:
         """What is wrong, for people, without a full stop at its end."""
         return self._sentence.format(self)
+
+    @property
+    def logged(self) -> str:
+        """What the log says: the same, unless it is more than the client may know."""
+        return self.sentence
 
     @property
     def headers(self) -> Headers:
@@ -149,6 +157,24 @@ class TokenExpired(Unauthorized):
         return utc_text(self.expires_at)
 
 
+@frozen
+class AddressRefused(Unauthorized):
+    """
+    The namespace may not be reached from this address; the answer does not say so
+    (product-behaviour section 6).
+
+    @ivar namespace: its name.
+    """
+
+    _sentence = "The request is not authorized"
+    namespace: str
+
+    @property
+    def logged(self) -> str:
+        """Which rules say so."""
+        return f"the network rules of {self.namespace} do not have this address"
+
+
 class Forbidden(Refusal):
     """Known, but not for this."""
 
@@ -183,6 +209,18 @@ class RendezvousUnknown(Forbidden):
     """No sender waits behind this address: it was used, is too late or made up."""
 
     _sentence = "The rendezvous address is unknown, expired or already used"
+
+
+@frozen
+class TLSTooOld(Forbidden):
+    """
+    The namespace asks for a newer TLS.
+
+    @ivar minimum: such as C{1.3}.
+    """
+
+    _sentence = "This namespace asks for TLS {0.minimum} or newer"
+    minimum: str
 
 
 class NotFound(Refusal):
@@ -271,6 +309,19 @@ class TargetTooLong(Refusal):
 
     _status = 414
     _sentence = "The request target is too long"
+
+
+@frozen
+class MisdirectedRequest(Refusal):
+    """
+    A sender's HTTP port was asked by a name that is not its own: a web page may have
+    made that name lead here, to read what only this machine may (reliability-security
+    T21).
+    """
+
+    _status = 421
+    _sentence = "This port is not called '{0.name}'; if it is, say so in its host_names"
+    name: str
 
 
 @frozen
@@ -403,6 +454,13 @@ class ShuttingDown(Unavailable):
     """The relay is about to stop."""
 
     _sentence = "The relay is shutting down"
+
+
+@frozen
+class EndedByOperator(Unavailable):
+    """Somebody who looks after the relay ended the request."""
+
+    _sentence = "The request was ended by an operator of the relay"
 
 
 @frozen

@@ -39,6 +39,8 @@ class NamespaceResource:
     A namespace.
 
     @ivar host_names: by which clients of the data plane reach it.
+    @ivar public_network_access: C{Disabled}: so are its hybrid connections.
+    @ivar default_action: C{Deny}: only from where C{ip_rules} allow it.
     @ivar created: seconds since 1970-01-01 UTC; C{updated} too.
     """
 
@@ -52,6 +54,8 @@ class NamespaceResource:
     host_names: tuple[str, ...] = ()
     public_network_access: str = "Enabled"
     minimum_tls_version: str = "1.2"
+    default_action: str = "Allow"
+    ip_rules: tuple[str, ...] = ()
     created: float
     updated: float
 
@@ -67,7 +71,11 @@ class NamespaceResource:
 
 @frozen(kw_only=True)
 class ConnectionResource:
-    """A hybrid connection."""
+    """
+    A hybrid connection.
+
+    @ivar status: C{Active}, or C{Disabled}: nobody is let in.
+    """
 
     kind: ClassVar[str] = "connection"
 
@@ -75,6 +83,7 @@ class ConnectionResource:
     path: str
     requires_client_authorization: bool = True
     user_metadata: str = field(default="", repr=False)
+    status: str = "Active"
     created: float
     updated: float
 

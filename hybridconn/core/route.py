@@ -12,7 +12,12 @@ from urllib.parse import unquote_plus
 
 from attrs import field, frozen
 
-from hybridconn.core.http import RequestHead, split_authority
+from hybridconn.core.http import (
+    RequestHead,
+    names_host,
+    origin_form,
+    split_authority,
+)
 from hybridconn.core.names import MAX_ENTITY_PATH, decode_path
 from hybridconn.core.refusals import (
     BadRequest,
@@ -28,7 +33,6 @@ TOKEN_HEADER = "ServiceBusAuthorization"
 
 _OURS = "sb-hc-"
 _PREFIX = re.compile(r"/(?:\$|%24)hc(?=/|$)", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"(?:https?|wss?)://[^/?]*", re.IGNORECASE)
 _TARGET = re.compile(r"[\x21\x22\x24-\x7e]+")  # printable ASCII without space and #
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 
@@ -145,6 +149,9 @@ def classify(head: RequestHead) -> Route:
         split_authority(head.authority)
     except ValueError as error:
         raise BadRequest(f"The Host header field is wrong: {error}") from None
+    if not names_host(head.target, head.authority):
+        # One of the two would be believed here, the other one elsewhere.
+        raise BadRequest("The Host header field and the request target differ")
     websocket = head.wants_websocket
     address, prefixed = _address(head.target)
     if not websocket:
@@ -165,13 +172,10 @@ def classify(head: RequestHead) -> Route:
 def _address(target: str) -> tuple[EntityAddress, bool]:
     if not _TARGET.fullmatch(target):
         raise BadRequest("The request target has characters that must be escaped")
-    if not target.startswith("/"):
-        absolute = _ABSOLUTE.match(target)
-        if absolute is None:
-            raise BadRequest("The request target is not a path")
-        target = target[absolute.end() :]
-        if not target.startswith("/"):
-            target = "/" + target
+    try:
+        target = origin_form(target)
+    except ValueError:
+        raise BadRequest("The request target is not a path") from None
     raw_path, question, raw_query = target.partition("?")
     prefix = _PREFIX.match(raw_path)
     if prefix is not None:

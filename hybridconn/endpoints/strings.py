@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.interfaces import (
     IStreamClientEndpointStringParserWithReactor,
     IStreamServerEndpointStringParser,
@@ -37,10 +37,13 @@ from hybridconn.core.names import fold, parse_entity_path
 from hybridconn.dialer import ReactorDialer
 from hybridconn.endpoints.client import HybridConnectionClientEndpoint
 from hybridconn.endpoints.server import HybridConnectionServerEndpoint
+from hybridconn.wayout.environment import from_environment
+from hybridconn.wayout.proxy import parse_proxy
+from hybridconn.wayout.way import WayOut
 
 _WHOLE = ("connectionStringFile", "connectionStringEnv")
 _PARTS = ("host", "port", "keyName", "keyFile", "keyEnv")
-_COMMON = ("caFile", "insecure")
+_COMMON = ("caFile", "insecure", "proxy")
 _YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -52,11 +55,21 @@ class Parameters:
     @ivar connection: with an entity path.
     @ivar ca_files: with further authorities.
     @ivar retry: see L{HybridConnectionServerEndpoint}.
+    @ivar way_out: the proxy, if there is one.
     """
 
     connection: ConnectionString
     ca_files: tuple[str, ...]
     retry: bool = False
+    way_out: WayOut = field(factory=WayOut)
+
+    def dialer(self, reactor: Any) -> ReactorDialer:
+        """
+        The way to the relay.
+
+        @raise TLSConfigError: a file of authorities cannot be used.
+        """
+        return ReactorDialer(reactor, self.ca_files, way_out=self.way_out)
 
 
 def parse(
@@ -94,7 +107,25 @@ def parse(
         evolve(_with_entity(found, args), secure=not _switch(given, "insecure")),
         ca_files,
         _switch(given, "retry"),
+        _way_out(given.get("proxy", "none"), environ),
     )
+
+
+def _way_out(text: str, environ: Mapping[str, str]) -> WayOut:
+    if text == "none":
+        return WayOut()
+    try:
+        if text == "environment":
+            return from_environment(environ)
+        proxy = parse_proxy(text, "the environment, with proxy=environment")
+    except ValueError as error:
+        raise ValueError(f"hc: proxy: {error}") from None
+    if proxy.credentials is not None:
+        raise ValueError(
+            "hc: proxy: leave user and password out of it; they may stand in"
+            " HTTPS_PROXY, with proxy=environment"
+        )
+    return WayOut(proxy=proxy, plain_proxy=proxy)
 
 
 def _from_whole(name: str, value: str, source: Source) -> ConnectionString:
@@ -181,7 +212,7 @@ class ClientParser:
         """Make the endpoint (Twisted)."""
         found = parse(args, kwargs, os.environ)
         return HybridConnectionClientEndpoint.for_connection(
-            found.connection, reactor, ReactorDialer(reactor, found.ca_files)
+            found.connection, reactor, found.dialer(reactor)
         )
 
 
@@ -199,6 +230,6 @@ class ServerParser:
         return HybridConnectionServerEndpoint.for_connection(
             found.connection,
             reactor,
-            ReactorDialer(reactor, found.ca_files),
+            found.dialer(reactor),
             retry=found.retry,
         )

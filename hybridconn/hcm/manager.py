@@ -30,6 +30,7 @@ from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.timeline import Timeline
 from hybridconn.interfaces import IDialer
 from hybridconn.listener.service import shared_listeners
+from hybridconn.operation.updates import UpdateSettings
 
 #: How often states that nobody reports are looked at, seconds.
 TURN: Final = 1.0
@@ -338,6 +339,7 @@ def _shared(loaded: Loaded) -> tuple[ListenerConfig, str]:
         hybrid_connections=(),
         admin=AdminSettings(),
         connections=type(loaded.config.connections)(),
+        update_notice=UpdateSettings(),
     )
     return bare, loaded.stamp
 

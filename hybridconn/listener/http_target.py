@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import frozen
@@ -24,6 +24,17 @@ from hybridconn.web.proxy import Passage, cause_of, is_timeout
 from hybridconn.websocket.words import is_surprise
 
 Fields = list[tuple[str, str]]
+
+#: What the listener says itself.
+_OURS = frozenset(
+    {
+        "host",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+    }
+)
 
 
 @frozen(kw_only=True)
@@ -58,6 +69,37 @@ def split_entity(target: str, entity: str) -> tuple[str, str]:
     count = entity.count("/") + 2
     front, rest = segments[:count], segments[count:]
     return "/".join(front), "/" + "/".join(rest) + question + query
+
+
+def forwarded(
+    headers: Iterable[tuple[str, str]],
+    peer: str,
+    prefix: str,
+    url: HttpUrl,
+    settings: HttpSettings,
+) -> Fields:
+    """
+    The header fields of a request, or of a WebSocket's, as the target gets them.
+
+    @param headers: as they came from the relay.
+    @param peer: the sender's IP address.
+    @param prefix: the part of the sender's path that the target does not see.
+    @param url: the target.
+    """
+    head = RequestHead("GET", "/", headers=headers)
+    fields = [
+        (name, value) for name, value in head.headers if name.lower() not in _OURS
+    ]
+    own = head.authority if settings.host is None else settings.host
+    fields.append(("Host", own or url.authority))
+    through = head.get_all("x-forwarded-for")
+    fields.append(("X-Forwarded-For", ", ".join([*through, peer])))
+    fields.append(("X-Forwarded-Proto", "https"))
+    if head.authority:
+        fields.append(("X-Forwarded-Host", head.authority))
+    if prefix:
+        fields.append(("X-Forwarded-Prefix", prefix))
+    return fields
 
 
 @frozen
@@ -140,34 +182,33 @@ class HttpTarget:
             request,
             self._clock,
             self._settings.response_timeout,
-            self._explain,
+            lambda failure: self._refusal(request, failure),
             mapping.amend,
         )
         passage.begin(
             self._agent(request),
             self._url.origin + mapping.target,
-            self._headers(request, mapping.prefix),
+            forwarded(
+                request.head.headers,
+                request.peer.host,
+                mapping.prefix,
+                self._url,
+                self._settings,
+            ),
         )
 
-    def _headers(self, request: IServerRequest, prefix: str) -> Fields:
-        head = request.head
-        ours = {"host", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix"}
-        fields = [
-            (name, value)
-            for name, value in head.headers
-            if name.lower() not in ours | {"x-forwarded-for"}
-        ]
-        host = self._settings.host
-        own = head.authority if host is None else (host or self._url.authority)
-        fields.append(("Host", own or self._url.authority))
-        through = head.get_all("x-forwarded-for")
-        fields.append(("X-Forwarded-For", ", ".join([*through, request.peer.host])))
-        fields.append(("X-Forwarded-Proto", "https"))
-        if head.authority:
-            fields.append(("X-Forwarded-Host", head.authority))
-        if prefix:
-            fields.append(("X-Forwarded-Prefix", prefix))
-        return fields
+    def _refusal(self, request: IServerRequest, failure: Failure) -> Refusal:
+        refusal = self._explain(failure)
+        self.log.info(
+            "{entity}: no answer for {peer.host}:{peer.port}: {status} {reason},"
+            " tracking id {tracking_id}",
+            entity=self._entity,
+            peer=request.peer,
+            status=refusal.status,
+            reason=refusal.sentence,
+            tracking_id=str(request.tracking),
+        )
+        return refusal
 
     def _explain(self, failure: Failure) -> Refusal:
         target = str(self._url)

@@ -13,12 +13,10 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionClosed
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone, ResponseFailed
-from twisted.web.http import PotentialDataLoss
+from twisted.web.client import ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
@@ -36,6 +34,7 @@ from hybridconn.listener.description import (
 )
 from hybridconn.listener.reject import Reject
 from hybridconn.web.agents import pooled_agent
+from hybridconn.web.short_body import short_body
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.words import explain, is_surprise
 
@@ -257,8 +256,12 @@ def _name_loss(failure: Failure) -> Failure:
 
 
 def _read_answer(response: IResponse) -> Deferred[Description]:
-    collector = _Collector()
-    response.deliverBody(collector)
+    body = short_body(
+        response,
+        MOST_BYTES,
+        DescriptionError("the description is longer than 1 MiB"),
+        DescriptionError("the relay's answer broke off"),
+    )
 
     def parse(body: bytes) -> Description:
         if response.code == 404:
@@ -270,37 +273,4 @@ def _read_answer(response: IResponse) -> Deferred[Description]:
         dates = response.headers.getRawHeaders("Date") or [""]
         return evolve(parse_description(body, kinds[0]), date=dates[0])
 
-    return collector.body.addCallback(parse)
-
-
-class _Collector(Protocol):
-    """Gathers a body of bounded size."""
-
-    def __init__(self) -> None:
-        self.body: Deferred[bytes] = Deferred(self._give_up)
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        """A part of the body (Twisted)."""
-        self._size += len(data)
-        self._parts.append(data)
-        if self._size > MOST_BYTES:
-            self._parts.clear()
-            self._give_up()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The end of the body (Twisted)."""
-        body = self.body
-        if body.called:
-            return
-        if self._size > MOST_BYTES:
-            body.errback(DescriptionError("the description is longer than 1 MiB"))
-        elif reason.check(ResponseDone, PotentialDataLoss):
-            body.callback(b"".join(self._parts))
-        else:
-            body.errback(DescriptionError("the relay's answer broke off"))
-
-    def _give_up(self, _: object = None) -> None:
-        transport: Any = self.transport
-        transport.loseConnection()
+    return body.addCallback(parse)

@@ -40,8 +40,7 @@ class ListenerRequest:
 
     @ivar entity: the hybrid connection's path; the target begins with it.
     @param request: the command.
-    @param body: that came over the control channel with it; L{None} if it is to be
-        read from C{rendezvous}.
+    @param body: that is here already; L{None} if it is to be read from C{rendezvous}.
     @param reply: writes to that control channel.
     @param dial: reaches the rendezvous, for an answer that the channel cannot take.
     """

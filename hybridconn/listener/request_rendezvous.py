@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,6 +21,12 @@ from hybridconn.websocket.messages import Gatherer, TooBig
 
 #: Bytes of a C{request} command: path and query stand in it twice.
 _MOST_BYTES: Final = 131072
+#: Seconds and bytes that a body may take to become whole, so that its length is known.
+WHOLE_AFTER: Final = 0.1
+MOST_WHOLE: Final = 65536
+#: Nobody expects a body of these, and chunks would be a surprise to many services.
+#: At a rendezvous all have one (section 13.4); what it is must be waited for.
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 
 
 @implementer(ITunnelSink)
@@ -29,22 +35,29 @@ class RequestRendezvous:
     One WebSocket, for one request and its response.
 
     @param tunnel: as it was opened.
-    @param received: called with this and the request, if it is read here; L{None}
-        if the listener has it already and comes only to respond.
+    @param received: called with this, the request and its body, if the request is
+        read here; the body is L{None} if it is to be read.  L{None} if the listener
+        has the request already and comes only to respond.
     @ivar done: fires when the connection is gone.
     """
 
     def __init__(
         self,
         tunnel: TunnelClientProtocol,
-        received: Callable[[RequestRendezvous, Request], None] | None = None,
+        clock: IReactorTime,
+        received: Callable[[RequestRendezvous, Request, bytes | None], None]
+        | None = None,
     ) -> None:
         self.tunnel = tunnel
+        self._clock = clock
         self.done: Deferred[None] = Deferred()
         self._received = received
         self._gatherer: Gatherer | None = Gatherer(_MOST_BYTES) if received else None
         self._sink: IBodySink | None = None
+        self._request: Request | None = None
         self._kept: list[tuple[bytes, bool]] = []
+        self._size = 0
+        self._timer: IDelayedCall | None = None
         self._gone = False
         self._over = False
         self._watchers: list[Callable[[], None]] = []
@@ -100,10 +113,9 @@ class RequestRendezvous:
     # --- a tunnel's end, for those who stop all of them ---
 
     def end(self, code: int, reason: bytes) -> None:
-        """End it from here."""
-        if not self._over:
-            self._leave()
-            self.tunnel.finish(code, reason)
+        """End it from here, though a response may not have arrived yet."""
+        self._leave()
+        self.tunnel.finish(code, reason)
 
     # --- ITunnelSink ---
 
@@ -114,7 +126,11 @@ class RequestRendezvous:
             self._body(self._sink, data, final)
         elif self._received is not None:
             self._kept.append((data, final))
-            self.tunnel.pause()
+            self._size += len(data)
+            if self._request is None:
+                self.tunnel.pause()
+            elif final or self._size > MOST_WHOLE:
+                self._present()
 
     def close_received(self, code: int | None, reason: bytes) -> None:
         self.tunnel.send_close(code, reason)
@@ -143,8 +159,29 @@ class RequestRendezvous:
             self.end(PROTOCOL_ERROR, b"a request command was expected")
             return
         self._gatherer = None
-        assert self._received is not None
-        self._received(self, command)
+        self._request = command
+        if command.method not in _BODILESS:
+            self._timer = self._clock.callLater(WHOLE_AFTER, self._present)
+
+    def _present(self) -> None:
+        """Hand the request on, with its body if that is whole."""
+        self._stop_timer()
+        request, self._request = self._request, None
+        received = self._received
+        assert request is not None
+        assert received is not None
+        body = None
+        if self._kept and self._kept[-1][1]:
+            body = b"".join(data for data, _ in self._kept)
+            self._kept, self._received = [], None
+        else:
+            self.tunnel.pause()
+        received(self, request, body)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
 
     def _body(self, sink: IBodySink, data: bytes, final: bool) -> None:
         if self._over:
@@ -159,13 +196,16 @@ class RequestRendezvous:
     def _finish(self) -> None:
         self._stop()
         self.tunnel.unregister_producer()
-        self.tunnel.finish(NORMAL, b"Normal Closure")
+        # The relay answers when it has read all of it, and it reads as fast as the
+        # sender does: there is no time limit for that here.
+        self.tunnel.send_close(NORMAL, b"Normal Closure")
 
     def _stop(self) -> None:
         self._over = True
         self._watchers = []
-        self._sink = self._received = None
+        self._sink = self._received = self._request = None
         self._kept = []
+        self._stop_timer()
 
     def _leave(self) -> None:
         if self._over:

@@ -59,19 +59,22 @@ class RequestServer:
     def offered(self, offer: RequestOffer) -> None:
         """One waits at its rendezvous."""
 
-        def received(rendezvous: RequestRendezvous, request: Request) -> None:
+        def received(
+            rendezvous: RequestRendezvous, request: Request, body: bytes | None
+        ) -> None:
             self._serve(
                 ListenerRequest(
                     request,
                     self._entity,
                     self._clock,
                     self._to_respond,
+                    body,
                     rendezvous=rendezvous,
                 )
             )
 
         def opened(tunnel: TunnelClientProtocol) -> None:
-            tunnel.attach(self._watch(RequestRendezvous(tunnel, received)))
+            tunnel.attach(self._watch(RequestRendezvous(tunnel, self._clock, received)))
 
         self._reach(offer.address).addCallbacks(opened, lambda _: None)
 
@@ -94,7 +97,7 @@ class RequestServer:
         """Open the rendezvous of a request that was read already."""
 
         def opened(tunnel: TunnelClientProtocol) -> RequestRendezvous:
-            rendezvous = self._watch(RequestRendezvous(tunnel))
+            rendezvous = self._watch(RequestRendezvous(tunnel, self._clock))
             tunnel.attach(rendezvous)
             return rendezvous
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import MultiService
+from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from hybridconn.config.listener import ListenerConfig, listener_from_options
@@ -16,7 +16,14 @@ from hybridconn.hcm.manager import Manager
 from hybridconn.hcm.port import AdminService
 from hybridconn.hcm.steward import Steward
 from hybridconn.memory import settle
-from hybridconn.startup import check_alone, load_or_exit, warn_if_insecure
+from hybridconn.operation.logs import OPTION, choose_log
+from hybridconn.startup import (
+    as_unit,
+    check_alone,
+    load_or_exit,
+    say_way_out,
+    warn_if_insecure,
+)
 
 _PROGRAM = "hclistener"
 
@@ -35,10 +42,15 @@ class Options(usage.Options):
         ["connection-string-file", "f", None, "A file with one connection string."],
         ["target", "t", None, "host:port of the target; else from the metadata."],
         ["ca-file", None, None, "PEM file with further authorities to trust."],
+        OPTION,
     ]
     optFlags = [  # noqa: RUF012  # Twisted's convention
         ["insecure", None, "Plain ws://, without TLS, for tests."],
     ]
+
+    def postOptions(self) -> None:
+        """Choose how the log is written (Twisted)."""
+        choose_log(self, _PROGRAM)
 
 
 class ManagerService(MultiService):
@@ -68,23 +80,29 @@ class ManagerService(MultiService):
         super().privilegedStartService()
 
 
-def makeService(options: Options, reactor: Any = None) -> ManagerService:
+def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the manager; nothing is dialled before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
     file = options["config"] or ""
     loaded = load_or_exit(_PROGRAM, lambda: _load(options))
-    warn_if_insecure(_PROGRAM, loaded.config.insecure)
+    config = loaded.config
+    warn_if_insecure(_PROGRAM, config.insecure)
+    say_way_out(_PROGRAM, config.way_out, not config.insecure)
 
     def dialer(config: ListenerConfig) -> ReactorDialer:
         return ReactorDialer(
-            reactor, config.ca_files, config.timings.connect_timeout, config.tls
+            reactor,
+            config.ca_files,
+            config.timings.connect_timeout,
+            config.tls,
+            way_out=config.way_out,
         )
 
     manager = load_or_exit(_PROGRAM, lambda: Manager(loaded, dialer, reactor))
     steward = Steward(manager, file, lambda: load_managed(file), reactor)
     admin = None
-    settings = loaded.config.admin
+    settings = config.admin
     if settings.socket or settings.port is not None:
         admin = load_or_exit(
             _PROGRAM,
@@ -99,7 +117,11 @@ def makeService(options: Options, reactor: Any = None) -> ManagerService:
             ),
         )
     reactor.callWhenRunning(settle)
-    return ManagerService(manager, steward, admin)
+    whole = ManagerService(manager, steward, admin)
+    return load_or_exit(
+        _PROGRAM,
+        lambda: as_unit(whole, reactor, config.update_notice, config.way_out),
+    )
 
 
 def _load(options: Options) -> Loaded:

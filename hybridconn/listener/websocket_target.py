@@ -14,7 +14,7 @@ from hybridconn.core.http_url import HttpUrl
 from hybridconn.core.limits import Limits
 from hybridconn.core.rendezvous_address import sender_target
 from hybridconn.interfaces import IDialer, ITargetConnector
-from hybridconn.listener.http_target import HttpSettings, split_entity
+from hybridconn.listener.http_target import HttpSettings, forwarded, split_entity
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
 from hybridconn.websocket.bridge import WebSocketEnd
@@ -26,8 +26,17 @@ from hybridconn.websocket.client import (
 from hybridconn.websocket.splice import Ending
 from hybridconn.websocket.words import is_surprise
 
-#: The handshake is made anew; these belong to the sender's.
-_NOT_PASSED_ON: Final = frozenset({"host", "connection", "upgrade", "content-length"})
+#: The handshake is made anew; these belong to the sender's, or are always in it.
+_NOT_PASSED_ON: Final = frozenset(
+    {
+        "cache-control",
+        "connection",
+        "content-length",
+        "pragma",
+        "upgrade",
+        "user-agent",
+    }
+)
 
 
 @implementer(ITargetConnector)
@@ -58,9 +67,9 @@ class WebSocketConnector:
 
     def connect(self, accept: Accept) -> Deferred[WebSocketEnd]:
         """See L{ITargetConnector.connect}."""
-        target = sender_target(accept.address)
+        target, prefix = sender_target(accept.address), ""
         if not self._settings.keep_path:
-            target = split_entity(target, self._entity)[1]
+            prefix, target = split_entity(target, self._entity)
         offered = accept.header("Sec-WebSocket-Protocol") or ""
         scheme = "wss" if self._url.secure else "ws"
         dialled: Deferred[Any] = connect_websocket(
@@ -70,12 +79,19 @@ class WebSocketConnector:
             f"{scheme}://{self._url.authority}{self._url.path}{target}",
             headers={
                 name: value
-                for name, value in accept.connect_headers.items()
+                for name, value in forwarded(
+                    accept.connect_headers.items(),
+                    accept.remote_address,
+                    prefix,
+                    self._url,
+                    self._settings,
+                )
                 if name.lower() not in _NOT_PASSED_ON
                 and not name.lower().startswith("sec-websocket-")
             },
             subprotocols=[one for one in map(str.strip, offered.split(",")) if one],
             timeout=self._settings.timeout,
+            user_agent=accept.header("User-Agent") or "",
         )
 
         def opened(socket: TunnelClientProtocol) -> WebSocketEnd:
@@ -89,8 +105,15 @@ class WebSocketConnector:
     def _refused(self, failure: Failure) -> Failure:
         error = failure.value
         if isinstance(error, HandshakeRefused):
-            status = error.status if error.status >= 400 else 502
-            return Failure(Reject(status, error.reason or "no WebSocket there"))
+            if error.status >= 400:
+                why = error.reason or "no WebSocket there"
+                return Failure(Reject(error.status, why))
+            # Most likely a web site, and a sender whose forward is for TCP.
+            why = (
+                f"target {self._url} opens no WebSocket: {error}; for HTTP requests"
+                " the sender needs http = true"
+            )
+            return Failure(Reject(502, why))
         if is_surprise(failure):
             return failure
         what = target_trouble(failure, str(self._url), self._settings.timeout)

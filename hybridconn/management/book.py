@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
+from hybridconn.core.access import Access
 from hybridconn.core.entities import AuthorizationRule, HybridConnection, Namespace
 from hybridconn.core.names import fold
 from hybridconn.core.resources import (
@@ -49,7 +52,9 @@ class ResourceBook:
         self._registry = Registry()
         self._registry.take(store.load())
         self.entities = MemoryEntityStore(
-            self._namespace(one) for one in self._registry.every(NamespaceResource)
+            (self._namespace(one) for one in self._registry.every(NamespaceResource)),
+            # Operations know the limit; what is there stays when it is lowered.
+            entities_per_namespace=sys.maxsize,
         )
 
     @property
@@ -159,17 +164,28 @@ class ResourceBook:
     def _show(self, changes: Changes) -> None:
         """Have the relay see what changed, entity by entity."""
         whole: set[Key] = set()
+        own: set[Key] = set()
         entities: set[tuple[Key, str]] = set()
         gone = [changes.before[place] for place in changes.deletes]
         for resource in changes.puts:
             self._show_replaced(resource, changes.before)
         for resource in (*changes.puts, *gone):
             if isinstance(resource, NamespaceResource):
-                whole.add(resource.key)
+                before: Any = changes.before.get((resource.kind, resource.key))
+                (own if _same_to_its_entities(before, resource) else whole).add(
+                    resource.key
+                )
             elif isinstance(resource, RuleResource) and not resource.path:
-                whole.add((fold(resource.namespace),))
+                own.add((fold(resource.namespace),))
             elif isinstance(resource, ConnectionResource | RuleResource):
                 entities.add(((fold(resource.namespace),), resource.path))
+        for key in own - whole:
+            # Ten thousand hybrid connections are not looked at for a key.
+            namespace = self._registry.get(NamespaceResource, key)
+            if namespace is None:
+                whole.add(key)
+            else:
+                self.entities.put_own(self._own(namespace))
         for key in whole:
             namespace = self._registry.get(NamespaceResource, key)
             if namespace is not None:
@@ -180,8 +196,9 @@ class ResourceBook:
             if key in whole:
                 continue
             found = self._registry.get(ConnectionResource, (*key, fold(path)))
-            if found is not None:
-                self.entities.put_hybrid_connection(key[0], self._entity(found))
+            parent = self._registry.get(NamespaceResource, key)
+            if found is not None and parent is not None:
+                self.entities.put_hybrid_connection(key[0], self._entity(parent, found))
             else:
                 self._forget(key[0], path)
 
@@ -209,21 +226,46 @@ class ResourceBook:
             if fold(known.name) == namespace and match and not match.suffix_segments:
                 self.entities.delete_hybrid_connection(namespace, path)
 
-    def _namespace(self, one: NamespaceResource) -> Namespace:
+    def _own(self, one: NamespaceResource) -> Namespace:
+        """A namespace without its hybrid connections."""
         return Namespace(
             one.name,
             one.host_names,
             tuple(map(_rule, self._registry.below(RuleResource, (*one.key, "")))),
-            tuple(map(self._entity, self._registry.below(ConnectionResource, one.key))),
+            access=Access(
+                one.ip_rules if one.default_action == "Deny" else None,
+                one.minimum_tls_version,
+            ),
         )
 
-    def _entity(self, one: ConnectionResource) -> HybridConnection:
+    def _namespace(self, one: NamespaceResource) -> Namespace:
+        connections = self._registry.below(ConnectionResource, one.key)
+        return attrs.evolve(
+            self._own(one),
+            hybrid_connections=tuple(self._entity(one, each) for each in connections),
+        )
+
+    def _entity(
+        self, namespace: NamespaceResource, one: ConnectionResource
+    ) -> HybridConnection:
         return HybridConnection(
             one.path,
             one.requires_client_authorization,
             one.user_metadata,
             tuple(map(_rule, self._registry.below(RuleResource, one.key))),
+            namespace.public_network_access != "Disabled" and one.status != "Disabled",
         )
+
+
+def _same_to_its_entities(
+    before: NamespaceResource | None, now: NamespaceResource
+) -> bool:
+    """Whether a changed namespace leaves its hybrid connections as they are."""
+    return (
+        before is not None
+        and before.created == now.created
+        and before.public_network_access == now.public_network_access
+    )
 
 
 def _rule(one: RuleResource) -> AuthorizationRule:

@@ -45,14 +45,17 @@ class Call:
     def __getitem__(self, name: str) -> str:
         return self.values[name]
 
-    def page(self, keys: Sequence[Key], show: Callable[[Key], Json]) -> Result:
+    def page(
+        self, keys: Sequence[Key], show: Callable[[Key], Json], siblings: bool = True
+    ) -> Result:
         """
         A page of a list.
 
         @param keys: all of it, in order.
+        @param siblings: whether they differ in their last name only.
         @raise ApiError: 400, the marker is not ours.
         """
-        found, marker = page_of(keys, self.query.get("$skiptoken"))
+        found, marker = page_of(keys, self.query.get("$skiptoken"), siblings)
         value: Json = {"value": [show(key) for key in found]}
         if marker:
             version = quote(self.query.get("api-version", ""), safe="")

@@ -23,30 +23,31 @@ from hybridconn.core.resources import (
     RuleResource,
 )
 from hybridconn.management.bodies import Body
+from hybridconn.management.checks import (
+    checked,
+    location_of,
+    rights_of,
+    stays_in_place,
+)
 from hybridconn.management.errors import (
-    ApiError,
     bad_request,
     conflict,
     not_found,
     quota,
 )
+from hybridconn.management.ids import connection_id, namespace_id
+from hybridconn.management.network_rules import public_access
 from hybridconn.management.registry import Draft
 from hybridconn.management.server import Server, is_key, time_text
 
 MOST_RULES = 12
 MOST_METADATA = 1024
-MOST_CONNECTIONS = 10_000
+TLS_VERSIONS = ("1.2", "1.3")
+STATUSES = ("Active", "Disabled")
+KEY_TYPES = ("PrimaryKey", "SecondaryKey")
 
 _ORDER = (Claim.LISTEN, Claim.MANAGE, Claim.SEND)
 Json = dict[str, Any]
-
-
-def namespace_id(one: NamespaceResource) -> str:
-    """The resource id of a namespace."""
-    return (
-        f"/subscriptions/{one.subscription}/resourceGroups/{one.group}"
-        f"/providers/Microsoft.Relay/namespaces/{one.name}"
-    )
 
 
 class RelayOperations:
@@ -80,12 +81,10 @@ class RelayOperations:
         self, subscription: str, group: str, name: str, body: Body
     ) -> NamespaceResource:
         """Make or update a namespace."""
-        _checked("namespace", parse_namespace_name, name)
-        _checked("resource group", parse_group_name, group)
-        location = body.text("location")
+        checked("namespace", parse_namespace_name, name)
+        checked("resource group", parse_group_name, group)
+        location = location_of(body)
         before = self._draft.get(NamespaceResource, (fold(name),))
-        if not location:
-            raise bad_request("The location is missing.", "LocationRequired")
         now = self._server.now()
         if before is None:
             made = NamespaceResource(
@@ -106,12 +105,7 @@ class RelayOperations:
                 fold(group),
             ):
                 raise conflict(f"The namespace '{name}' exists in another group.")
-            if _place(before.location) != _place(location):
-                raise conflict(
-                    f"The namespace '{name}' is in '{before.location}' and cannot be "
-                    "moved.",
-                    "InvalidResourceLocation",
-                )
+            stays_in_place(f"The namespace '{name}'", before.location, location)
             updated = evolve(
                 before, tags=body.tags({}), updated=max(now, before.updated)
             )
@@ -138,18 +132,15 @@ class RelayOperations:
 
     def _with_properties(self, one: NamespaceResource, body: Body) -> NamespaceResource:
         sku = body.object("sku")
-        if "name" in sku and fold(sku.text("name") or "") != "standard":
-            raise bad_request("'sku.name' is wrong: there is only Standard.")
+        for member in ("name", "tier"):
+            if fold(sku.text(member, "Standard") or "") != "standard":
+                raise bad_request(f"'sku.{member}' is wrong: there is only Standard.")
         properties = body.object("properties")
         return evolve(
             one,
-            public_network_access=properties.choice(
-                "publicNetworkAccess",
-                ("Enabled", "Disabled", "SecuredByPerimeter"),
-                one.public_network_access,
-            ),
+            public_network_access=public_access(properties, one),
             minimum_tls_version=properties.choice(
-                "minimumTlsVersion", ("1.2", "1.3"), one.minimum_tls_version
+                "minimumTlsVersion", TLS_VERSIONS, one.minimum_tls_version
             ),
         )
 
@@ -168,7 +159,7 @@ class RelayOperations:
                 "createdAt": time_text(one.created),
                 "updatedAt": time_text(one.updated),
                 "serviceBusEndpoint": (
-                    f"https://{self._host(one)}:{self._server.port}/"
+                    f"https://{self.host(one)}:{self._server.port}/"
                 ),
                 "metricId": f"{one.subscription}:{one.name}",
                 "publicNetworkAccess": one.public_network_access,
@@ -210,9 +201,9 @@ class RelayOperations:
         self, one: NamespaceResource, path: str, body: Body
     ) -> ConnectionResource:
         """Make or replace a hybrid connection."""
-        _checked("hybrid connection", parse_entity_path, path)
+        checked("hybrid connection", parse_entity_path, path)
         properties = body.object("properties")
-        metadata = properties.text("userMetadata", "") or ""
+        metadata = properties.text("userMetadata", "", most=None) or ""
         if len(metadata) > MOST_METADATA:
             raise bad_request(
                 f"'properties.userMetadata' has {len(metadata)} characters; use "
@@ -221,8 +212,9 @@ class RelayOperations:
         before = self._draft.get(ConnectionResource, (*one.key, fold(path)))
         if before is None:
             count = self._draft.count(ConnectionResource, one.key)
-            if count >= MOST_CONNECTIONS:
-                raise quota(f"A namespace may have {MOST_CONNECTIONS} connections.")
+            most = self._server.quotas.entities_per_namespace
+            if count >= most:
+                raise quota(f"A namespace may have {most} hybrid connections.")
         now = self._server.now()
         made = ConnectionResource(
             namespace=one.name,
@@ -231,6 +223,12 @@ class RelayOperations:
                 "requiresClientAuthorization", True
             ),
             user_metadata=metadata,
+            # No word of Azure's: its clients leave it out when they write back.
+            status=properties.choice(
+                "status",
+                STATUSES,
+                "Active" if before is None else before.status,
+            ),
             created=now if before is None else before.created,
             updated=now if before is None else max(now, before.updated),
         )
@@ -247,7 +245,7 @@ class RelayOperations:
     def show_connection(self, one: NamespaceResource, it: ConnectionResource) -> Json:
         """A hybrid connection as it is answered."""
         return {
-            "id": f"{namespace_id(one)}/hybridConnections/{_escaped(it.path)}",
+            "id": connection_id(one, it.path),
             "name": it.path,
             "type": "Microsoft.Relay/Namespaces/HybridConnections",
             "properties": {
@@ -256,6 +254,7 @@ class RelayOperations:
                 "listenerCount": self._server.listener_count(it.namespace, it.path),
                 "requiresClientAuthorization": it.requires_client_authorization,
                 "userMetadata": it.user_metadata,
+                "status": it.status,
             },
         }
 
@@ -299,8 +298,8 @@ class RelayOperations:
         self, namespace: str, path: str, name: str, body: Body
     ) -> RuleResource:
         """Make a rule, or change its rights; keys stay."""
-        _checked("authorization rule", parse_rule_name, name)
-        rights = _rights(body.object("properties").texts("rights"))
+        checked("authorization rule", parse_rule_name, name)
+        rights = rights_of(body.object("properties").texts("rights"))
         parent = (fold(namespace), fold(path))
         before = self._draft.get(RuleResource, (*parent, fold(name)))
         if before is None:
@@ -317,7 +316,7 @@ class RelayOperations:
 
     def regenerate(self, rule: RuleResource, body: Body) -> RuleResource:
         """Give it another key; the other one stays."""
-        which = body.choice("keyType", ("PrimaryKey", "SecondaryKey"), "")
+        which = body.choice("keyType", KEY_TYPES, "")
         given = body.text("key")
         if given is not None and not is_key(given):
             raise bad_request("'key' is wrong: use base64 of 32 bytes.")
@@ -336,7 +335,7 @@ class RelayOperations:
         """A rule as it is answered."""
         place, kind = namespace_id(one), "Microsoft.Relay/Namespaces"
         if rule.path:
-            place += f"/hybridConnections/{_escaped(rule.path)}"
+            place = connection_id(one, rule.path)
             kind += "/HybridConnections"
         return {
             "id": f"{place}/authorizationRules/{rule.name}",
@@ -360,11 +359,12 @@ class RelayOperations:
         port = "" if self._server.port == 443 else f":{self._server.port}"
         entity = f";EntityPath={rule.path}" if rule.path else ""
         return (
-            f"Endpoint=sb://{self._host(one)}{port}/;SharedAccessKeyName={rule.name};"
+            f"Endpoint=sb://{self.host(one)}{port}/;SharedAccessKeyName={rule.name};"
             f"SharedAccessKey={key}{entity}"
         )
 
-    def _host(self, one: NamespaceResource) -> str:
+    def host(self, one: NamespaceResource) -> str:
+        """The name by which clients reach it."""
         return one.host_names[0] if one.host_names else self._server.host(one.name)
 
     def _new_rule(
@@ -387,39 +387,3 @@ class RelayOperations:
 def endpoint_of(it: ConnectionResource) -> str | None:
     """The C{host:port} in its metadata."""
     return HybridConnection("-", user_metadata=it.user_metadata).endpoint
-
-
-def _rights(texts: list[str]) -> frozenset[Claim]:
-    found = []
-    for text in texts:
-        claim = next((c for c in Claim if fold(c.value) == fold(text)), None)
-        if claim is None:
-            raise bad_request(
-                "'properties.rights' is wrong: use Manage, Send and Listen."
-            )
-        found.append(claim)
-    rights = frozenset(found)
-    if not found or len(rights) != len(found):
-        raise bad_request("'properties.rights' is wrong: name each right once.")
-    if Claim.MANAGE in rights and len(rights) != len(Claim):
-        raise bad_request(
-            "'properties.rights' is wrong: Manage needs Send and Listen beside it."
-        )
-    return rights
-
-
-def _checked(what: str, parse: Any, text: str) -> None:
-    try:
-        parse(text)
-    except ValueError as error:
-        raise ApiError(
-            400, "InvalidResourceName", f"This is no name of a {what}: {error}."
-        ) from None
-
-
-def _place(location: str) -> str:
-    return fold(location).replace(" ", "")
-
-
-def _escaped(path: str) -> str:
-    return path.replace("/", "%2F")

@@ -11,9 +11,12 @@ from hybridconn.core.resources import (
     NamespaceResource,
     RuleResource,
 )
+from hybridconn.management import schemas
+from hybridconn.management.about import About, Schema
 from hybridconn.management.calls import Call, Json, Result
-from hybridconn.management.errors import ApiError, bad_request, not_found
-from hybridconn.management.relay_operations import RelayOperations, namespace_id
+from hybridconn.management.errors import ApiError, bad_request, not_found, of_parent
+from hybridconn.management.network_rules import put_rules, show_rules
+from hybridconn.management.relay_operations import RelayOperations
 from hybridconn.management.routing import Route, route
 from hybridconn.management.server import Server
 
@@ -25,6 +28,7 @@ _RULES = "/authorizationRules"
 _RULE = _RULES + "/{rule}"
 
 _EMPTY: Json = {"value": []}
+_GONE = (200, 204)
 
 
 class RelayRoutes:
@@ -37,41 +41,159 @@ class RelayRoutes:
 
     def routes(self) -> Iterator[Route]:
         """All of them."""
-        yield route("GET", "/providers/Microsoft.Relay/operations", _nothing)
         yield route(
-            "POST", _PROVIDER + "/checkNameAvailability", self._check, changes=False
+            "GET",
+            "/providers/Microsoft.Relay/operations",
+            _nothing,
+            about=About("OperationsList", "List operations: none", schemas.EMPTY_LIST),
         )
-        for base in (_PROVIDER, _GROUP):
-            yield route("GET", base + "/namespaces", self._namespaces)
-        yield route("GET", _NS, self._get_namespace)
-        yield route("PUT", _NS, self._put_namespace)
-        yield route("PATCH", _NS, self._patch_namespace)
-        yield route("DELETE", _NS, self._delete_namespace)
-        rules = _NS + "/networkRuleSets/default"
-        yield route("GET", rules, self._network_rules)
-        yield route("PUT", rules, self._put_network_rules, changes=False)
-        yield route("GET", _NS + "/hybridConnections", self._connections)
-        yield route("GET", _HC, self._get_connection)
-        yield route("PUT", _HC, self._put_connection)
-        yield route("DELETE", _HC, self._delete_connection)
-        for base in (_NS, _HC):
-            yield route("GET", base + _RULES, self._rules)
-            yield route("GET", base + _RULE, self._get_rule)
-            yield route("PUT", base + _RULE, self._put_rule)
-            yield route("DELETE", base + _RULE, self._delete_rule)
-            # They change nothing, but show what not every role may see.
-            yield route("POST", base + _RULE + "/listKeys", self._keys)
-            yield route("POST", base + _RULE + "/regenerateKeys", self._regenerate)
+        yield from self._of_namespaces()
+        yield from self._of_connections()
+        for base, kind, shown in (
+            (_NS, "Namespaces", schemas.NAMESPACE_RULE),
+            (_HC, "HybridConnections", schemas.CONNECTION_RULE),
+        ):
+            yield from self._of_rules(base, kind, shown)
         for kind in ("wcfRelays", "privateEndpointConnections", "privateLinkResources"):
-            yield route("GET", f"{_NS}/{kind}", self._none_of_these)
-            yield route("GET", f"{_NS}/{kind}/{{name}}", self._no_such)
-            yield route("PUT", f"{_NS}/{kind}/{{name}}", _not_supported)
+            yield from self._of_others(kind)
+
+    def _of_namespaces(self) -> Iterator[Route]:
+        yield route(
+            "POST",
+            _PROVIDER + "/checkNameAvailability",
+            self._check,
+            changes=False,
+            about=About(
+                "NamespacesCheckNameAvailability",
+                "Say whether a namespace could have a name",
+                schemas.NAME_ANSWER,
+                schemas.NAME_ASKED,
+            ),
+        )
+        shown = schemas.NAMESPACE
+        for base, name, where in (
+            (_PROVIDER, "NamespacesList", "the subscription"),
+            (_GROUP, "NamespacesListByResourceGroup", "a resource group"),
+        ):
+            about = About(name, f"List the namespaces of {where}", shown, paged=True)
+            yield route("GET", base + "/namespaces", self._namespaces, about=about)
+        about = About("NamespacesGet", "Show a namespace", shown)
+        yield route("GET", _NS, self._get_namespace, about=about)
+        about = About(
+            "NamespacesCreateOrUpdate",
+            "Make a namespace, or change one",
+            shown,
+            schemas.NAMESPACE_PUT,
+            refusals=(409,),
+        )
+        yield route("PUT", _NS, self._put_namespace, about=about)
+        about = About(
+            "NamespacesUpdate",
+            "Change what is given",
+            shown,
+            schemas.NAMESPACE_PATCH,
+            needs_body=False,
+        )
+        yield route("PATCH", _NS, self._patch_namespace, about=about)
+        about = About(
+            "NamespacesDelete", "Remove a namespace and all in it", statuses=_GONE
+        )
+        yield route("DELETE", _NS, self._delete_namespace, about=about)
+        rules = _NS + "/networkRuleSets/default"
+        about = About(
+            "NamespacesGetNetworkRuleSet", "Show network rules", schemas.NETWORK_RULES
+        )
+        yield route("GET", rules, self._network_rules, about=about)
+        about = About(
+            "NamespacesCreateOrUpdateNetworkRuleSet",
+            "Replace the network rules; connections that come after keep to them",
+            schemas.NETWORK_RULES,
+            schemas.NETWORK_RULES_PUT,
+            needs_body=False,
+        )
+        yield route("PUT", rules, self._put_network_rules, about=about)
+
+    def _of_connections(self) -> Iterator[Route]:
+        shown = schemas.CONNECTION
+        about = About(
+            "HybridConnectionsListByNamespace",
+            "List the hybrid connections of a namespace",
+            shown,
+            paged=True,
+        )
+        yield route("GET", _NS + "/hybridConnections", self._connections, about=about)
+        about = About("HybridConnectionsGet", "Show a hybrid connection", shown)
+        yield route("GET", _HC, self._get_connection, about=about)
+        about = About(
+            "HybridConnectionsCreateOrUpdate",
+            "Make a hybrid connection, or replace one",
+            shown,
+            schemas.CONNECTION_PUT,
+            needs_body=False,
+        )
+        yield route("PUT", _HC, self._put_connection, about=about)
+        about = About(
+            "HybridConnectionsDelete",
+            "Remove a hybrid connection; its listeners are closed",
+            statuses=_GONE,
+        )
+        yield route("DELETE", _HC, self._delete_connection, about=about)
+
+    def _of_rules(self, base: str, kind: str, shown: Schema) -> Iterator[Route]:
+        about = About(f"{kind}ListAuthorizationRules", "List rules", shown, paged=True)
+        yield route("GET", base + _RULES, self._rules, about=about)
+        about = About(f"{kind}GetAuthorizationRule", "Show a rule", shown)
+        yield route("GET", base + _RULE, self._get_rule, about=about)
+        about = About(
+            f"{kind}CreateOrUpdateAuthorizationRule",
+            "Make a rule with two keys, or change its rights",
+            shown,
+            schemas.RULE_PUT,
+        )
+        yield route("PUT", base + _RULE, self._put_rule, about=about)
+        about = About(f"{kind}DeleteAuthorizationRule", "Remove a rule", statuses=_GONE)
+        yield route("DELETE", base + _RULE, self._delete_rule, about=about)
+        about = About(f"{kind}ListKeys", "Show the keys of a rule", schemas.KEYS)
+        path = base + _RULE + "/listKeys"
+        yield route("POST", path, self._keys, changes=False, about=about)
+        about = About(
+            f"{kind}RegenerateKeys",
+            "Give a rule another key; the old one opens nothing from then on",
+            schemas.KEYS,
+            schemas.REGENERATE,
+        )
+        yield route(
+            "POST", base + _RULE + "/regenerateKeys", self._regenerate, about=about
+        )
+
+    def _of_others(self, kind: str) -> Iterator[Route]:
+        """What Azure Relay has beside hybrid connections."""
+        name = kind[0].upper() + kind[1:]
+        about = About(f"{name}List", "List them: none", schemas.EMPTY_LIST)
+        yield route("GET", f"{_NS}/{kind}", self._none_of_these, about=about)
+        path = f"{_NS}/{kind}/{{name}}"
+        about = About(f"{name}Get", "Show one: there is none", statuses=())
+        yield route("GET", path, _no_such, about=about)
+        about = About(
+            f"{name}CreateOrUpdate",
+            "Not supported",
+            body=schemas.ANYTHING,
+            needs_body=False,
+            statuses=(),
+        )
+        yield route("PUT", path, _not_supported, changes=False, about=about)
+        about = About(f"{name}Delete", "Remove one: there is none", statuses=(204,))
+        yield route("DELETE", path, _not_there, changes=False, about=about)
 
     # --- namespaces ---
 
     def _at(self, call: Call) -> tuple[RelayOperations, NamespaceResource]:
         operations = RelayOperations(self._server, call.draft)
         return operations, operations.namespace(call["sub"], call["rg"], call["ns"])
+
+    def _within(self, call: Call) -> tuple[RelayOperations, NamespaceResource]:
+        """The same for what is in it."""
+        return of_parent(lambda: self._at(call))
 
     def _check(self, call: Call) -> Result:
         operations = RelayOperations(self._server, call.draft)
@@ -113,24 +235,19 @@ class RelayRoutes:
         return Result(200)
 
     def _network_rules(self, call: Call) -> Result:
-        _, one = self._at(call)
-        return Result(200, _rule_set(one))
+        _, one = self._within(call)
+        return Result(200, show_rules(one))
 
     def _put_network_rules(self, call: Call) -> Result:
-        _, one = self._at(call)
-        properties = call.body.object("properties")
-        action = properties.choice("defaultAction", ("Allow", "Deny"), "Allow")
-        if action == "Deny" or "ipRules" in properties:
-            raise bad_request(
-                "This relay does not look at network rules; use a firewall.",
-                "NotSupported",
-            )
-        return Result(200, _rule_set(one))
+        _, one = self._within(call)
+        changed = put_rules(one, call.body, self._server.now())
+        call.draft.put(changed)
+        return Result(200, show_rules(changed))
 
     # --- hybrid connections ---
 
     def _connections(self, call: Call) -> Result:
-        operations, one = self._at(call)
+        operations, one = self._within(call)
         draft = call.draft
 
         def show(key: Key) -> Json:
@@ -141,12 +258,12 @@ class RelayRoutes:
         return call.page(draft.keys(ConnectionResource, one.key), show)
 
     def _get_connection(self, call: Call) -> Result:
-        operations, one = self._at(call)
+        operations, one = self._within(call)
         found = operations.connection(one, call["hc"])
         return Result(200, operations.show_connection(one, found))
 
     def _put_connection(self, call: Call) -> Result:
-        operations, one = self._at_parent(call)
+        operations, one = self._within(call)
         made = operations.put_connection(one, call["hc"], call.body)
         return Result(200, operations.show_connection(one, made))
 
@@ -159,23 +276,19 @@ class RelayRoutes:
         operations.delete_connection(found)
         return Result(200)
 
-    def _at_parent(self, call: Call) -> tuple[RelayOperations, NamespaceResource]:
-        try:
-            return self._at(call)
-        except ApiError as error:
-            raise ApiError(404, "ParentResourceNotFound", error.message) from None
-
     # --- rules ---
 
-    def _scope(self, call: Call) -> tuple[RelayOperations, NamespaceResource, Key]:
-        """Where the rules are that a call is about."""
-        operations, one = self._at(call)
+    def _scope(self, call: Call) -> tuple[RelayOperations, NamespaceResource, str]:
+        """Where the rules are that a call is about; the path as it was created."""
+        operations, one = self._within(call)
         if "hc" not in call.values:
-            return operations, one, (*one.key, "")
-        return operations, one, operations.connection(one, call["hc"]).key
+            return operations, one, ""
+        found = of_parent(lambda: operations.connection(one, call["hc"]))
+        return operations, one, found.path
 
     def _rules(self, call: Call) -> Result:
-        operations, one, parent = self._scope(call)
+        operations, one, path = self._scope(call)
+        parent = (*one.key, fold(path))
         draft = call.draft
 
         def show(key: Key) -> Json:
@@ -183,52 +296,51 @@ class RelayRoutes:
 
         return call.page(draft.keys(RuleResource, parent), show)
 
+    def _rule(
+        self, call: Call
+    ) -> tuple[RelayOperations, NamespaceResource, RuleResource]:
+        operations, one, path = self._scope(call)
+        return operations, one, operations.rule((*one.key, fold(path)), call["rule"])
+
     def _get_rule(self, call: Call) -> Result:
-        operations, one, parent = self._scope(call)
-        return Result(
-            200, operations.show_rule(one, operations.rule(parent, call["rule"]))
-        )
+        operations, one, found = self._rule(call)
+        return Result(200, operations.show_rule(one, found))
 
     def _put_rule(self, call: Call) -> Result:
-        try:
-            operations, one, _ = self._scope(call)
-        except ApiError as error:
-            raise ApiError(404, "ParentResourceNotFound", error.message) from None
-        path = call.values.get("hc", "")
-        if path:
-            path = operations.connection(one, path).path
+        operations, one, path = self._scope(call)
         made = operations.put_rule(one.name, path, call["rule"], call.body)
         return Result(200, operations.show_rule(one, made))
 
     def _delete_rule(self, call: Call) -> Result:
         try:
-            operations, _, parent = self._scope(call)
-            found = operations.rule(parent, call["rule"])
+            operations, _, found = self._rule(call)
         except ApiError:
             return Result(204)
         operations.delete_rule(found)
         return Result(200)
 
     def _keys(self, call: Call) -> Result:
-        operations, one, parent = self._scope(call)
-        found = operations.rule(parent, call["rule"])
+        operations, one, found = self._rule(call)
         return Result(200, operations.show_keys(one, found))
 
     def _regenerate(self, call: Call) -> Result:
-        operations, one, parent = self._scope(call)
-        found = operations.rule(parent, call["rule"])
-        return Result(
-            200, operations.show_keys(one, operations.regenerate(found, call.body))
-        )
+        operations, one, found = self._rule(call)
+        changed = operations.regenerate(found, call.body)
+        return Result(200, operations.show_keys(one, changed))
 
     # --- what there is not ---
 
     def _none_of_these(self, call: Call) -> Result:
-        self._at(call)
+        self._within(call)
         return Result(200, _EMPTY)
 
-    def _no_such(self, call: Call) -> Result:
-        raise not_found(f"'{call['name']}'")
+
+def _no_such(call: Call) -> Result:
+    raise not_found(f"'{call['name']}'")
+
+
+def _not_there(call: Call) -> Result:
+    return Result(204)
 
 
 def _nothing(call: Call) -> Result:
@@ -237,17 +349,3 @@ def _nothing(call: Call) -> Result:
 
 def _not_supported(call: Call) -> Result:
     raise bad_request("This server has hybrid connections only.", "NotSupported")
-
-
-def _rule_set(one: NamespaceResource) -> Json:
-    return {
-        "id": f"{namespace_id(one)}/networkRuleSets/default",
-        "name": "default",
-        "type": "Microsoft.Relay/Namespaces/NetworkRuleSets",
-        "properties": {
-            "defaultAction": "Allow",
-            "publicNetworkAccess": one.public_network_access,
-            "trustedServiceAccessEnabled": False,
-            "ipRules": [],
-        },
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote
@@ -10,10 +9,8 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from hybridconn.core.names import fold
-from hybridconn.management.errors import ApiError, bad_request
-
-#: No name has one; in a store they stand between names.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+from hybridconn.management.about import About
+from hybridconn.management.errors import ApiError
 
 
 @frozen
@@ -23,16 +20,27 @@ class Route:
     @ivar pattern: fixed words in lower case, and C{{name}} for what varies.
     @ivar operation: what is done; called by whoever owns the routes.
     @ivar changes: whether it may change something.
+    @ivar path: the pattern as it was written, for people.
+    @ivar about: what the description of the API says of it.
+    @ivar versioned: whether a call must name an C{api-version}.
     """
 
     method: str
     pattern: tuple[str, ...]
     operation: Callable[..., Any]
     changes: bool
+    path: str = ""
+    about: About | None = None
+    versioned: bool = True
 
 
 def route(
-    method: str, path: str, operation: Callable[..., Any], changes: bool | None = None
+    method: str,
+    path: str,
+    operation: Callable[..., Any],
+    changes: bool | None = None,
+    about: About | None = None,
+    versioned: bool = True,
 ) -> Route:
     """
     A route whose pattern is written as a path.
@@ -43,7 +51,7 @@ def route(
     pattern = tuple(part if part.startswith("{") else fold(part) for part in parts)
     if changes is None:
         changes = method != "GET"
-    return Route(method, pattern, operation, changes)
+    return Route(method, pattern, operation, changes, path, about, versioned)
 
 
 class Router:
@@ -54,16 +62,21 @@ class Router:
         for one in routes:
             self._by_length.setdefault(len(one.pattern), []).append(one)
 
+    def peek(self, method: str, raw_path: str) -> Route | None:
+        """The route alone, if there is one."""
+        try:
+            return self.find(method, raw_path)[0]
+        except ApiError:
+            return None
+
     def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
         """
         @param raw_path: undecoded; split first, decoded then, as a name may hold an
             escaped slash.
         @return: the route, and what stood in the place of its names.
-        @raise ApiError: 400 for what can be no name, 404, or 405 for a known path.
+        @raise ApiError: 404, or 405 for a known path.
         """
         parts = [unquote(part) for part in raw_path.strip("/").split("/")]
-        if any(map(_CONTROL.search, parts)):
-            raise bad_request("The path has a control character.")
         folded = [fold(part) for part in parts]
         allowed: set[str] = set()
         for one in self._by_length.get(len(parts), ()):

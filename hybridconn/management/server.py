@@ -6,12 +6,29 @@ import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from hybridconn.core.entities import Secret
+from hybridconn.core.limits import Limits
+from hybridconn.core.plan_limits import PlanLimits
+from hybridconn.interfaces import ILiveRelay
 
 #: Bytes of a key (management-api section 7.4).
 KEY_BYTES = 32
+
+
+@define
+class Quotas:
+    """
+    How many there may be; replaced while the relay runs.  What is there stays when
+    one is lowered.
+
+    @ivar entities_per_namespace: hybrid connections of one namespace.
+    @ivar plans: of App Service plans.
+    """
+
+    entities_per_namespace: int = Limits().entities_per_namespace
+    plans: PlanLimits = field(factory=PlanLimits)
 
 
 @frozen(kw_only=True)
@@ -24,6 +41,10 @@ class Server:
     @ivar now: seconds since 1970-01-01 UTC.
     @ivar random_bytes: C{random_bytes(n)} gives n unguessable bytes.
     @ivar listener_count: how many listen on a namespace's path now.
+    @ivar live: who is connected.
+    @ivar quotas: how many there may be.
+    @ivar public_url: C{https://host[:port]} by which clients reach the API; empty:
+        the one that each of them used.
     """
 
     subscriptions: tuple[str, ...]
@@ -32,6 +53,9 @@ class Server:
     now: Callable[[], float]
     random_bytes: Callable[[int], bytes]
     listener_count: Callable[[str, str], int]
+    live: ILiveRelay
+    quotas: Quotas
+    public_url: str = ""
 
     def new_key(self) -> Secret:
         """A fresh key."""

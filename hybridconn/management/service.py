@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -11,13 +11,15 @@ from twisted.application.service import MultiService
 from twisted.internet.interfaces import IStreamServerEndpoint
 
 from hybridconn.core.limits import Limits
+from hybridconn.interfaces import IAudit, ICallers
 from hybridconn.management.account_routes import AccountRoutes
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
+from hybridconn.management.live_routes import LiveRoutes
+from hybridconn.management.openapi import OpenApiRoute
 from hybridconn.management.relay_routes import RelayRoutes
 from hybridconn.management.routing import Route
 from hybridconn.management.server import Server
-from hybridconn.management.tokens import StaticToken, StaticTokens
 from hybridconn.management.web_routes import WebRoutes
 from hybridconn.startup import PortService
 from hybridconn.tls import CertificateStore, tls_factory
@@ -29,8 +31,13 @@ _LIMITS = Limits()
 
 
 def all_routes(server: Server) -> Iterator[Route]:
-    """Everything that the API answers."""
+    """Everything that the API answers, with what describes it."""
+    yield from OpenApiRoute(_routes(server)).routes
+
+
+def _routes(server: Server) -> Iterator[Route]:
     yield from RelayRoutes(server).routes()
+    yield from LiveRoutes(server).routes()
     yield from WebRoutes(server).routes()
     yield from AccountRoutes(server).routes()
 
@@ -38,7 +45,8 @@ def all_routes(server: Server) -> Iterator[Route]:
 class ManagementService(MultiService):
     """
     @param book: what is managed.
-    @param tokens: who may.
+    @param callers: who may.
+    @param audit: is told of every call.
     @ivar front_door: the protocol factory of its port.
     """
 
@@ -46,13 +54,14 @@ class ManagementService(MultiService):
         self,
         book: ResourceBook,
         server: Server,
-        tokens: Iterable[StaticToken],
+        callers: ICallers,
+        audit: IAudit,
         reactor: Any,
     ) -> None:
         super().__init__()
         self._reactor = reactor
         self.api = ManagementApi(
-            book, server, StaticTokens(tokens), all_routes(server), uuid4
+            book, server, callers, all_routes(server), uuid4, audit
         )
         self.front_door = FrontDoor(
             self.api,
@@ -61,6 +70,7 @@ class ManagementService(MultiService):
             Admission(_LIMITS, reactor, random.random),
             server.now,
             uuid4,
+            self.api.refusal_answer,
         )
 
     def listen_on(

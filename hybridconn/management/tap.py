@@ -6,19 +6,25 @@ import hashlib
 import os
 import socket
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IStreamServerEndpoint
 
 from hybridconn.callthread import CallThread
 from hybridconn.cluster.shared_bus import SharedBus, fresh_name
+from hybridconn.config.management import ManagementSettings
+from hybridconn.config.oidc import AZURE_AUDIENCE
 from hybridconn.config.relay import RelayConfig
+from hybridconn.dialer import ReactorDialer
+from hybridconn.interfaces import IAudit
 from hybridconn.management.book import ResourceBook
+from hybridconn.management.fetching import fetcher
 from hybridconn.management.keeping import StoreService
-from hybridconn.management.server import Server
+from hybridconn.management.server import Quotas, Server
 from hybridconn.management.service import ManagementService
-from hybridconn.management.tokens import Role, StaticToken
+from hybridconn.management.tokens import Callers, Role, StaticToken, StaticTokens
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import exit_for_port, load_or_exit
@@ -26,6 +32,10 @@ from hybridconn.stores.errors import StoreError
 from hybridconn.stores.opening import open_nodes, open_store
 from hybridconn.stores.vault import VaultError
 from hybridconn.tls import CertificateStore
+from hybridconn.web.agents import pooled_agent
+
+if TYPE_CHECKING:
+    from hybridconn.management.oidc import OidcTokens
 
 
 def open_book(program: str, config: RelayConfig, reactor: Any) -> StoreService:
@@ -92,14 +102,24 @@ def manage(
     reactor: Any,
     book: ResourceBook,
     endpoint: IStreamServerEndpoint,
-) -> None:
+    audit: IAudit,
+) -> Callable[[RelayConfig], None]:
     """
     Have C{relay} serve the management API too.
 
     @param endpoint: there.
+    @param audit: is told of every call.
+    @return: takes changed numbers over.
     @raise SystemExit: with what is wrong.
     """
     settings = config.management
+    quotas = Quotas()
+
+    def adjust(changed: RelayConfig) -> None:
+        quotas.entities_per_namespace = changed.limits.entities_per_namespace
+        quotas.plans = changed.plan_limits
+
+    adjust(config)
     server = Server(
         subscriptions=settings.subscriptions,
         suffix=settings.suffix,
@@ -107,9 +127,19 @@ def manage(
         now=time.time,
         random_bytes=os.urandom,
         listener_count=lambda name, path: relay.desk.listeners(entity_key(name, path)),
+        live=relay.live,
+        quotas=quotas,
+        public_url=settings.public_url,
     )
     tokens = [StaticToken(t.name, Role(t.role), t.sha256) for t in settings.tokens]
-    service = ManagementService(book, server, tokens, reactor)
+    oidc = settings.oidc
+    jwt = (
+        load_or_exit(program, lambda: _signed(settings, reactor))
+        if oidc.issuer
+        else None
+    )
+    callers = Callers(StaticTokens(tokens), jwt)
+    service = ManagementService(book, server, callers, audit, reactor)
     own = settings.certificate
     files = config.listen.certificates if own is None else (own,)
     shown = f"{settings.interface} port {settings.port}"
@@ -119,3 +149,31 @@ def manage(
         failed=exit_for_port(program, shown),
     )
     service.setServiceParent(relay)
+    return adjust
+
+
+def _signed(settings: ManagementSettings, reactor: Any) -> OidcTokens:
+    """Those who come with a token that somebody else signed."""
+    # What they need is large, and most relays have none.
+    from hybridconn.management.oidc import OidcRules, OidcTokens
+    from hybridconn.management.signing_keys import FetchedKeys, FixedKeys, Pace
+
+    oidc = settings.oidc
+    own = {AZURE_AUDIENCE, settings.public_url} - {""}
+    rules = OidcRules(
+        issuer=oidc.issuer,
+        audiences=oidc.audiences or tuple(f"{u}{s}" for u in own for s in ("", "/")),
+        name_claim=oidc.name_claim,
+        role_claim=oidc.role_claim,
+        admin=oidc.admin,
+        reader=oidc.reader,
+    )
+    if oidc.keys:
+        return OidcTokens(rules, FixedKeys(oidc.keys), time.time)
+    authorities = () if oidc.ca_file is None else (str(oidc.ca_file),)
+    agent = pooled_agent(reactor, ReactorDialer(reactor, authorities), False)
+    pace = Pace(refresh=oidc.refresh, unknown=oidc.unknown_key_interval, keep=oidc.keep)
+    keys = FetchedKeys(fetcher(agent, oidc.jwks_url, reactor), reactor, pace)
+    # So that the first caller need not wait, and the log says early what is wrong.
+    reactor.callWhenRunning(keys.refresh)
+    return OidcTokens(rules, keys, time.time)

@@ -100,6 +100,7 @@ def _put_connection(
         path=entity.path,
         requires_client_authorization=entity.requires_client_authorization,
         user_metadata=entity.user_metadata,
+        status="Active" if before is None else before.status,
         created=now if before is None else before.created,
         updated=now,
     )
@@ -172,11 +173,17 @@ def export_toml(registry: Registry) -> str:
     for one in sorted(registry.every(NamespaceResource), key=lambda n: n.key):
         lines = ["[[namespace]]", f"name = {toml_value(one.name)}"]
         lines.append(f"host_names = {toml_value(list(one.host_names))}")
+        if one.default_action != "Allow":
+            lines.insert(1, "# It has network rules in the store, not written here.")
+        if one.public_network_access == "Disabled":
+            lines.insert(1, "# It is disabled in the store; a file cannot say so.")
         parts.append(lines)
         for rule in registry.below(RuleResource, (*one.key, "")):
             parts.append(["[[namespace.rule]]", *_rule(rule)])
         for it in registry.below(ConnectionResource, one.key):
             lines = ["[[namespace.hybrid_connection]]", f"path = {toml_value(it.path)}"]
+            if it.status != "Active":
+                lines.insert(1, f"# {it.status} in the store; a file cannot say so.")
             required = "true" if it.requires_client_authorization else "false"
             lines.append(f"requires_client_authorization = {required}")
             if it.user_metadata:

@@ -5,19 +5,21 @@ Plans, apps and the hybrid connections that apps use: what each operation does
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from attrs import evolve
+from twisted.logger import Logger
 
 from hybridconn.core.entities import Secret
 from hybridconn.core.management_names import (
     parse_group_name,
     parse_plan_name,
     parse_site_name,
+    parse_slot_name,
 )
 from hybridconn.core.names import fold
+from hybridconn.core.plan_limits import tier_of
 from hybridconn.core.resources import (
     SENDER_RULE,
     AttachmentResource,
@@ -28,62 +30,29 @@ from hybridconn.core.resources import (
     RuleResource,
     SiteResource,
 )
+from hybridconn.management.attaching import (
+    endpoint_in,
+    host_name_of,
+    place_of,
+    plan_key,
+    same_names,
+)
 from hybridconn.management.bodies import Body
+from hybridconn.management.checks import checked, location_of, stays_in_place
 from hybridconn.management.errors import (
-    ApiError,
     bad_request,
     conflict,
     not_found,
     quota,
 )
+from hybridconn.management.ids import connection_id, plan_id, site_id
 from hybridconn.management.registry import Draft
-from hybridconn.management.relay_operations import (
-    RelayOperations,
-    endpoint_of,
-    namespace_id,
-)
+from hybridconn.management.relay_operations import RelayOperations
 from hybridconn.management.server import Server
 
 Json = dict[str, Any]
 
-#: Tiers by the first letters of a SKU's name (section 6).
-_TIERS: Mapping[str, str] = {
-    "F": "Free",
-    "D": "Shared",
-    "Y": "Dynamic",
-    "B": "Basic",
-    "S": "Standard",
-    "P": "Premium",
-    "I": "Isolated",
-}
-#: Hybrid connections that the apps of one plan may use.
-LIMITS: Mapping[str, int] = {
-    "free": 0,
-    "shared": 0,
-    "dynamic": 0,
-    "basic": 5,
-    "standard": 25,
-    "premium": 200,
-    "isolated": 200,
-}
-
-
-def web_id(subscription: str, group: str) -> str:
-    """The front of the ids of plans and apps."""
-    return (
-        f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web"
-    )
-
-
-def plan_id(plan: PlanResource) -> str:
-    """The resource id of a plan."""
-    return f"{web_id(plan.subscription, plan.group)}/serverfarms/{plan.name}"
-
-
-def site_id(site: SiteResource, slot: str = "") -> str:
-    """The resource id of an app or of a slot of it."""
-    place = f"{web_id(site.subscription, site.group)}/sites/{site.name}"
-    return f"{place}/slots/{slot}" if slot else place
+_FARMS: Final = "serverfarms"
 
 
 class WebOperations:
@@ -91,6 +60,8 @@ class WebOperations:
     @param server: what they run on.
     @param draft: what they see and change.
     """
+
+    log = Logger()
 
     def __init__(self, server: Server, draft: Draft) -> None:
         self._server = server
@@ -113,22 +84,26 @@ class WebOperations:
         self, subscription: str, group: str, name: str, body: Body
     ) -> PlanResource:
         """Make or update a plan."""
-        _checked("plan", parse_plan_name, name)
-        _checked("resource group", parse_group_name, group)
-        location = body.text("location")
-        if not location:
-            raise bad_request("The location is missing.", "LocationRequired")
+        checked("plan", parse_plan_name, name)
+        checked("resource group", parse_group_name, group)
+        location = location_of(body)
         sku = body.object("sku")
         key = (fold(subscription), fold(group), fold(name))
         before = self._draft.get(PlanResource, key)
         size = sku.text("name", before.sku if before else "B1") or "B1"
-        tier = sku.text("tier") or _TIERS.get(size[:1].upper(), "")
-        if limit_of(tier) is None:
-            raise bad_request(f"'sku' is wrong: there is no tier for '{size[:20]}'.")
+        tier = sku.text("tier") or tier_of(size)
+        if self._server.quotas.plans.of(tier) is None:
+            raise bad_request(
+                f"'sku' is wrong: there is no tier '{tier[:20]}'."
+                if tier
+                else f"'sku' is wrong: there is no tier for '{size[:20]}'."
+            )
+        if before is not None:
+            stays_in_place(f"The plan '{name}'", before.location, location)
         made = PlanResource(
-            subscription=subscription,
-            group=group,
-            name=name,
+            subscription=before.subscription if before else subscription,
+            group=before.group if before else group,
+            name=before.name if before else name,
             location=location,
             tier=tier,
             sku=size,
@@ -191,17 +166,16 @@ class WebOperations:
         self, subscription: str, group: str, name: str, body: Body
     ) -> SiteResource:
         """Make or update an app."""
-        _checked("app", parse_site_name, name)
-        _checked("resource group", parse_group_name, group)
-        location = body.text("location")
-        if not location:
-            raise bad_request("The location is missing.", "LocationRequired")
+        checked("app", parse_site_name, name)
+        checked("resource group", parse_group_name, group)
+        location = location_of(body)
         before = self._draft.get(SiteResource, (fold(name),))
         if before is not None:
             self._same_place(before, subscription, group)
+            stays_in_place(f"The app '{name}'", before.location, location)
         wanted = body.object("properties").text("serverFarmId")
         if wanted:
-            plan = self._plan_by_id(wanted)
+            plan = self._draft.get(PlanResource, plan_key(wanted))
         elif before is not None:
             plan = self._draft.get(PlanResource, before.plan)
         else:
@@ -209,15 +183,16 @@ class WebOperations:
         if plan is None:
             raise not_found("The plan of the app")
         made = SiteResource(
-            subscription=subscription,
-            group=group,
+            subscription=subscription if before is None else before.subscription,
+            group=group if before is None else before.group,
             name=name if before is None else before.name,
             location=location,
             plan=plan.key,
             tags=body.tags({}),
         )
+        brought = {_pair(one) for one in self._attachments([made])}
+        self._check_limit(plan, brought)
         self._draft.put(made)
-        self._check_limit(plan, ())
         return made
 
     def delete_site(self, site: SiteResource) -> None:
@@ -248,12 +223,6 @@ class WebOperations:
         if here != (fold(subscription), fold(group)):
             raise conflict(f"The app '{site.name}' exists in another group.")
 
-    def _plan_by_id(self, wanted: str) -> PlanResource | None:
-        parts = [fold(part) for part in wanted.strip("/").split("/")]
-        if len(parts) != 8 or parts[6] != "serverfarms":
-            raise bad_request("'properties.serverFarmId' is no plan's id.")
-        return self._draft.get(PlanResource, (parts[1], parts[3], parts[7]))
-
     # --- what apps use ---
 
     def attachments(self, site: SiteResource, slot: str) -> list[AttachmentResource]:
@@ -276,53 +245,72 @@ class WebOperations:
         self, site: SiteResource, slot: str, namespace: str, path: str, body: Body
     ) -> AttachmentResource:
         """Have an app use a hybrid connection; the checks are those of section 8.2."""
+        if slot:
+            checked("slot", parse_slot_name, slot)
         properties = body.object("properties")
         one, it = self._relay_of(namespace, path, properties)
         if not it.requires_client_authorization:
             raise bad_request(
                 "The hybrid connection does not require client authorization."
             )
-        host, port = _endpoint(it)
+        host, port = endpoint_in(it)
         plan = self._draft.get(PlanResource, site.plan)
         if plan is None:
             raise not_found("The plan of the app")
-        self._check_limit(plan, ((fold(one.name), fold(it.path)),))
+        self._check_limit(plan, {(fold(one.name), fold(it.path))})
         name = properties.text("sendKeyName") or SENDER_RULE
         key = properties.text("sendKeyValue")
-        if key is None:
+        if not key:
             self._relay.add_default_rules(it)
             rule = self._draft.get(RuleResource, (*it.key, fold(name)))
             if rule is None:
                 raise bad_request(f"There is no authorization rule '{name[:50]}'.")
             key = rule.primary_key.reveal()
-        elif endpoint_of(it) is not None:
+        else:
             self._relay.add_default_rules(it)
+        known = (*site.key, fold(slot), fold(one.name), fold(it.path))
+        before = self._draft.get(AttachmentResource, known)
         made = AttachmentResource(
             site=site.name,
-            slot=slot,
+            slot=before.slot if before else slot,
             namespace=one.name,
             path=it.path,
-            relay_id=f"{namespace_id(one)}/hybridConnections/{it.path}",
-            hostname=properties.text("hostname") or host,
+            relay_id=connection_id(one, it.path),
+            hostname=host_name_of(properties) or host,
             port=properties.number("port", 1, 65535) or port,
             send_key_name=name,
             send_key=Secret(key),
             set_at=self._server.now(),
         )
+        self._warn_of_twins(site, made)
         self._draft.put(made)
         return made
+
+    def _warn_of_twins(self, site: SiteResource, made: AttachmentResource) -> None:
+        place = (fold(made.hostname), made.port)
+        for one in self.attachments(site, made.slot):
+            if one.key != made.key and (fold(one.hostname), one.port) == place:
+                self.log.warn(
+                    "app {app} uses {first} and {second} for the same host and port; "
+                    "the one that was attached first is used",
+                    app=site.name,
+                    first=one.path,
+                    second=made.path,
+                )
 
     def change(self, one: AttachmentResource, body: Body) -> AttachmentResource:
         """Change what is given."""
         properties = body.object("properties")
+        same_names(one.namespace, one.path, properties)
+        place_of(one.namespace, one.path, properties)
         key = properties.text("sendKeyValue")
         made = evolve(
             one,
-            hostname=properties.text("hostname") or one.hostname,
+            hostname=host_name_of(properties) or one.hostname,
             port=properties.number("port", 1, 65535) or one.port,
             send_key_name=properties.text("sendKeyName") or one.send_key_name,
-            send_key=one.send_key if key is None else Secret(key),
-            set_at=one.set_at if key is None else self._server.now(),
+            send_key=Secret(key) if key else one.send_key,
+            set_at=self._server.now() if key else one.set_at,
         )
         self._draft.put(made)
         return made
@@ -331,18 +319,24 @@ class WebOperations:
         """Have apps use them no more; the hybrid connections stay."""
         self._draft.delete(attachments)
 
-    def show_attachment(self, place: str, one: AttachmentResource) -> Json:
+    def show_attachment(
+        self, owner: PlanResource | SiteResource, one: AttachmentResource
+    ) -> Json:
         """
         One as it is answered: without its key.
 
-        @param place: the id of the app or plan.
+        @param owner: the app or plan that was asked.
         """
         path = one.path.replace("/", "%2F")
-        kind = "serverfarms" if "/serverfarms/" in place else "sites"
+        if isinstance(owner, PlanResource):
+            place, kind = plan_id(owner), _FARMS
+        else:
+            place, kind = site_id(owner, one.slot), "sites"
         return {
             "id": f"{place}/hybridConnectionNamespaces/{one.namespace}/relays/{path}",
             "name": one.path,
             "type": f"Microsoft.Web/{kind}/hybridConnectionNamespaces/relays",
+            "location": owner.location,
             "properties": {
                 "serviceBusNamespace": one.namespace,
                 "relayName": one.path,
@@ -360,7 +354,7 @@ class WebOperations:
         """What the apps of a plan use, each namespace and path once."""
         found: dict[Key, list[AttachmentResource]] = {}
         for one in self._attachments(self.sites_of(plan)):
-            found.setdefault((fold(one.namespace), fold(one.path)), []).append(one)
+            found.setdefault(_pair(one), []).append(one)
         return found
 
     def used(
@@ -384,14 +378,15 @@ class WebOperations:
             "type": "Microsoft.Web/serverfarms/hybridConnectionPlanLimits",
             "properties": {
                 "current": len(self.used_in(plan)),
-                "maximum": limit_of(plan.tier),
+                "maximum": self._limit(plan),
             },
         }
 
     def show_key(self, plan: PlanResource, used: list[AttachmentResource]) -> Json:
         """The key that was set last."""
         latest = max(used, key=lambda one: one.set_at)
-        shown = self.show_attachment(plan_id(plan), latest)
+        shown = self.show_attachment(plan, latest)
+        del shown["location"]
         shown["properties"] = {
             "sendKeyName": latest.send_key_name,
             "sendKeyValue": latest.send_key.reveal(),
@@ -406,69 +401,32 @@ class WebOperations:
             if fold(one.site) in wanted:
                 yield one
 
-    def _check_limit(self, plan: PlanResource, more: Iterable[Key]) -> None:
-        used = set(self.used_in(plan)) | set(more)
-        limit = limit_of(plan.tier) or 0
-        if len(used) > limit and (not more or set(more) - set(self.used_in(plan))):
+    def _limit(self, plan: PlanResource) -> int:
+        return self._server.quotas.plans.of(plan.tier) or 0
+
+    def _check_limit(self, plan: PlanResource, more: set[Key]) -> None:
+        used = set(self.used_in(plan))
+        limit = self._limit(plan)
+        # What is counted already never fails, whatever became of the limit.
+        if more - used and len(used | more) > limit:
             raise quota(
                 f"The plan '{plan.name}' ({plan.tier}) may use {limit} hybrid "
-                f"connections; this would be number {len(used)}."
+                f"connections; this would be number {len(used | more)}."
             )
 
     def _relay_of(
         self, namespace: str, path: str, properties: Body
     ) -> tuple[NamespaceResource, ConnectionResource]:
-        for member, expected in (
-            ("serviceBusNamespace", namespace),
-            ("relayName", path),
-        ):
-            given = properties.text(member)
-            if given is not None and fold(given) != fold(expected):
-                raise bad_request(f"'properties.{member}' and the path differ.")
-        uri = properties.text("relayArmUri")
-        if uri:
-            _, _, named = uri.partition("/namespaces/")
-            name, _, entity = named.partition("/")
-            _, _, entity = entity.partition("/")
-            entity = entity.replace("%2F", "/").replace("%2f", "/")
-            if (fold(name), fold(entity)) != (fold(namespace), fold(path)):
-                raise bad_request("'properties.relayArmUri' and the path differ.")
+        same_names(namespace, path, properties)
         one = self._draft.get(NamespaceResource, (fold(namespace),))
-        if one is None:
+        place = place_of(namespace, path, properties)
+        if one is None or (
+            place is not None and place != (fold(one.subscription), fold(one.group))
+        ):
             raise not_found(f"The namespace '{namespace}'")
         return one, self._relay.connection(one, path)
 
 
-def limit_of(tier: str) -> int | None:
-    """
-    Hybrid connections that a plan of this tier may use; L{None} for no tier.
-    """
-    folded = fold(tier)
-    for name, limit in LIMITS.items():
-        if folded.startswith(name):
-            return limit
-    return None
-
-
-def _endpoint(it: ConnectionResource) -> tuple[str, int]:
-    endpoint = endpoint_of(it)
-    try:
-        listed = isinstance(json.loads(it.user_metadata or "null"), list)
-    except (ValueError, RecursionError):
-        listed = False
-    if endpoint is None or not listed:
-        raise bad_request(
-            "The hybrid connection's userMetadata has no endpoint item of the form "
-            "host:port."
-        )
-    host, _, port = endpoint.rpartition(":")
-    return host, int(port)
-
-
-def _checked(what: str, parse: Any, text: str) -> None:
-    try:
-        parse(text)
-    except ValueError as error:
-        raise ApiError(
-            400, "InvalidResourceName", f"This is no name of a {what}: {error}."
-        ) from None
+def _pair(one: AttachmentResource) -> Key:
+    """What is counted once in a plan."""
+    return fold(one.namespace), fold(one.path)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hybridconn.core.names import fold
-from hybridconn.core.resources import Key, PlanResource, SiteResource
+from hybridconn.core.resources import (
+    AttachmentResource,
+    Key,
+    PlanResource,
+    SiteResource,
+)
+from hybridconn.management import schemas
+from hybridconn.management.about import About
 from hybridconn.management.calls import Call, Json, Result
-from hybridconn.management.errors import ApiError, not_found
+from hybridconn.management.errors import ApiError, not_found, of_parent
+from hybridconn.management.ids import site_id
 from hybridconn.management.routing import Route, route
 from hybridconn.management.server import Server
-from hybridconn.management.web_operations import WebOperations, plan_id, site_id
+from hybridconn.management.web_operations import WebOperations
 
 _ALL = "/subscriptions/{sub}/providers/Microsoft.Web"
 _WEB = "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Web"
@@ -29,33 +37,164 @@ class WebRoutes:
 
     def routes(self) -> Iterator[Route]:
         """All of them."""
-        for base in (_ALL, _WEB):
-            yield route("GET", base + "/serverfarms", self._plans)
-            yield route("GET", base + "/sites", self._sites)
-        yield route("GET", _PLAN, self._get_plan)
-        yield route("PUT", _PLAN, self._put_plan)
-        yield route("DELETE", _PLAN, self._delete_plan)
-        yield route("GET", _SITE, self._get_site)
-        yield route("PUT", _SITE, self._put_site)
-        yield route("DELETE", _SITE, self._delete_site)
-        for base in (_SITE, _SITE + "/slots/{slot}"):
-            yield route("GET", base + "/hybridConnectionRelays", self._attachments)
-            yield route("GET", base + _RELAY, self._get_attachment)
-            yield route("PUT", base + _RELAY, self._attach)
-            yield route("PATCH", base + _RELAY, self._change)
-            yield route("DELETE", base + _RELAY, self._detach)
-            yield route("GET", base + "/hybridconnection", _no_classics)
-            classic = base + "/hybridconnection/{name}"
-            yield route("GET", classic, _no_classic)
-            for method in ("PUT", "PATCH", "DELETE"):
-                yield route(method, classic, _gone, changes=False)
-        yield route("GET", _PLAN + "/hybridConnectionRelays", self._used)
-        limits = _PLAN + "/hybridConnectionPlanLimits/limit"
-        yield route("GET", limits, self._limits)
-        yield route("GET", _PLAN + _RELAY, self._get_used)
-        yield route("DELETE", _PLAN + _RELAY, self._remove_everywhere)
-        yield route("POST", _PLAN + _RELAY + "/listKeys", self._key)
-        yield route("GET", _PLAN + _RELAY + "/sites", self._users)
+        yield from self._of_plans()
+        yield from self._of_sites()
+        yield from self._of_attachments(_SITE, "WebApps", "")
+        yield from self._of_attachments(_SITE + "/slots/{slot}", "WebApps", "Slot")
+        yield from self._of_usage()
+
+    def _of_plans(self) -> Iterator[Route]:
+        for base, name, where in (
+            (_ALL, "AppServicePlansList", "the subscription"),
+            (_WEB, "AppServicePlansListByResourceGroup", "a resource group"),
+        ):
+            about = About(name, f"List the plans of {where}", schemas.PLAN, paged=True)
+            yield route("GET", base + "/serverfarms", self._plans, about=about)
+        about = About("AppServicePlansGet", "Show a plan", schemas.PLAN)
+        yield route("GET", _PLAN, self._get_plan, about=about)
+        about = About(
+            "AppServicePlansCreateOrUpdate",
+            "Make a plan, or change one",
+            schemas.PLAN,
+            schemas.PLAN_PUT,
+            refusals=(409,),
+        )
+        yield route("PUT", _PLAN, self._put_plan, about=about)
+        about = About(
+            "AppServicePlansDelete",
+            "Remove a plan that has no apps",
+            statuses=(200, 204),
+            refusals=(409,),
+        )
+        yield route("DELETE", _PLAN, self._delete_plan, about=about)
+
+    def _of_sites(self) -> Iterator[Route]:
+        for base, name, where in (
+            (_ALL, "WebAppsList", "the subscription"),
+            (_WEB, "WebAppsListByResourceGroup", "a resource group"),
+        ):
+            about = About(name, f"List the apps of {where}", schemas.SITE, paged=True)
+            yield route("GET", base + "/sites", self._sites, about=about)
+        about = About("WebAppsGet", "Show an app", schemas.SITE)
+        yield route("GET", _SITE, self._get_site, about=about)
+        about = About(
+            "WebAppsCreateOrUpdate",
+            "Make an app, or change one",
+            schemas.SITE,
+            schemas.SITE_PUT,
+            refusals=(409,),
+        )
+        yield route("PUT", _SITE, self._put_site, about=about)
+        about = About(
+            "WebAppsDelete",
+            "Remove an app; the hybrid connections that it uses stay",
+            statuses=(200, 204),
+        )
+        yield route("DELETE", _SITE, self._delete_site, about=about)
+
+    def _of_attachments(self, base: str, kind: str, slot: str) -> Iterator[Route]:
+        shown, place = schemas.SITE_ATTACHMENT, base + _RELAY
+        about = About(
+            f"{kind}ListHybridConnections{slot}",
+            "List what an app uses, in one answer",
+            schemas.list_of(shown),
+        )
+        path = base + "/hybridConnectionRelays"
+        yield route("GET", path, self._attachments, about=about)
+        about = About(f"{kind}GetHybridConnection{slot}", "Show one", shown)
+        yield route("GET", place, self._get_attachment, about=about)
+        about = About(
+            f"{kind}CreateOrUpdateHybridConnection{slot}",
+            "Have an app use a hybrid connection",
+            shown,
+            schemas.ATTACHMENT_PUT,
+            needs_body=False,
+        )
+        yield route("PUT", place, self._attach, about=about)
+        about = About(
+            f"{kind}UpdateHybridConnection{slot}",
+            "Change what is given",
+            shown,
+            schemas.ATTACHMENT_PUT,
+            needs_body=False,
+        )
+        yield route("PATCH", place, self._change, about=about)
+        about = About(
+            f"{kind}DeleteHybridConnection{slot}",
+            "Have an app use it no more; 404 if it did not",
+        )
+        yield route("DELETE", place, self._detach, about=about)
+        yield from self._of_classics(base + "/hybridconnection", kind, slot)
+
+    def _of_classics(self, path: str, kind: str, slot: str) -> Iterator[Route]:
+        """BizTalk's."""
+        about = About(
+            f"{kind}ListRelayServiceConnections{slot}",
+            "List classic hybrid connections: none",
+            schemas.EMPTY_LIST,
+        )
+        yield route("GET", path, self._no_classics, about=about)
+        path += "/{name}"
+        about = About(
+            f"{kind}GetRelayServiceConnection{slot}",
+            "Show a classic one: there is none",
+            statuses=(),
+        )
+        yield route("GET", path, _no_classic, about=about)
+        for method, verb in (
+            ("PUT", "CreateOrUpdate"),
+            ("PATCH", "Update"),
+            ("DELETE", "Delete"),
+        ):
+            about = About(
+                f"{kind}{verb}RelayServiceConnection{slot}",
+                "Not possible: they ended in 2018",
+                body=None if method == "DELETE" else schemas.ANYTHING,
+                needs_body=False,
+                statuses=(),
+                refusals=(410,),
+            )
+            yield route(method, path, _gone, changes=False, about=about)
+
+    def _of_usage(self) -> Iterator[Route]:
+        shown, place = schemas.PLAN_ATTACHMENT, _PLAN + _RELAY
+        about = About(
+            "AppServicePlansListHybridConnections",
+            "List what the apps of a plan use, each once",
+            shown,
+            paged=True,
+        )
+        path = _PLAN + "/hybridConnectionRelays"
+        yield route("GET", path, self._used, about=about)
+        about = About(
+            "AppServicePlansGetHybridConnectionPlanLimit",
+            "Show how many are used, and how many may be",
+            schemas.PLAN_LIMIT,
+        )
+        path = _PLAN + "/hybridConnectionPlanLimits/limit"
+        yield route("GET", path, self._limits, about=about)
+        about = About("AppServicePlansGetHybridConnection", "Show one", shown)
+        yield route("GET", place, self._get_used, about=about)
+        about = About(
+            "AppServicePlansDeleteHybridConnection",
+            "Have no app of the plan use it any more",
+            statuses=(200, 204),
+        )
+        yield route("DELETE", place, self._remove_everywhere, about=about)
+        about = About(
+            "AppServicePlansListHybridConnectionKeys",
+            "Show the key that was set last",
+            schemas.SEND_KEY,
+        )
+        path = place + "/listKeys"
+        yield route("POST", path, self._key, changes=False, about=about)
+        about = About(
+            "AppServicePlansListWebAppsByHybridConnection",
+            "List the apps that use one",
+            schemas.SITE_NAME_AND_ID,
+            paged=True,
+        )
+        yield route("GET", place + "/sites", self._users, about=about)
 
     def _at(self, call: Call) -> WebOperations:
         return WebOperations(self._server, call.draft)
@@ -64,12 +203,15 @@ class WebRoutes:
 
     def _plans(self, call: Call) -> Result:
         operations = self._at(call)
-        found = {
-            one.key: one
+        # By name first: groups may have plans of the same name.
+        found: dict[Key, PlanResource] = {
+            (fold(one.name), fold(one.group)): one
             for one in call.draft.below(PlanResource, (fold(call["sub"]),))
             if fold(call.values.get("rg", one.group)) == fold(one.group)
         }
-        return call.page(sorted(found), lambda key: operations.show_plan(found[key]))
+        return call.page(
+            sorted(found), lambda key: operations.show_plan(found[key]), siblings=False
+        )
 
     def _sites(self, call: Call) -> Result:
         operations = self._at(call)
@@ -126,66 +268,71 @@ class WebRoutes:
 
     # --- what an app uses ---
 
+    def _of_site(self, call: Call) -> tuple[WebOperations, SiteResource, str]:
+        """Where it is, for what is in it, and the slot."""
+        operations, site = of_parent(lambda: self._site(call))
+        return operations, site, call.values.get("slot", "")
+
+    def _attachment(
+        self, call: Call
+    ) -> tuple[WebOperations, SiteResource, AttachmentResource]:
+        operations, site, slot = self._of_site(call)
+        one = operations.attachment(site, slot, call["ns"], call["hc"])
+        return operations, site, one
+
     def _attachments(self, call: Call) -> Result:
-        operations, site = self._site(call)
-        slot = call.values.get("slot", "")
-        place = site_id(site, slot)
+        operations, site, slot = self._of_site(call)
+        found = operations.attachments(site, slot)
         # Both clients take the list for one object, and nobody follows a link.
-        return Result(
-            200,
-            {
-                "value": [
-                    operations.show_attachment(place, one)
-                    for one in operations.attachments(site, slot)
-                ]
-            },
-        )
+        shown = [operations.show_attachment(site, one) for one in found]
+        return Result(200, {"value": shown})
 
     def _get_attachment(self, call: Call) -> Result:
-        operations, site = self._site(call)
-        slot = call.values.get("slot", "")
-        one = operations.attachment(site, slot, call["ns"], call["hc"])
-        return Result(200, operations.show_attachment(site_id(site, slot), one))
+        operations, site, one = self._attachment(call)
+        return Result(200, operations.show_attachment(site, one))
 
     def _attach(self, call: Call) -> Result:
-        operations, site = self._site(call)
-        slot = call.values.get("slot", "")
+        operations, site, slot = self._of_site(call)
         one = operations.attach(site, slot, call["ns"], call["hc"], call.body)
-        return Result(200, operations.show_attachment(site_id(site, slot), one))
+        return Result(200, operations.show_attachment(site, one))
 
     def _change(self, call: Call) -> Result:
-        operations, site = self._site(call)
-        slot = call.values.get("slot", "")
-        one = operations.attachment(site, slot, call["ns"], call["hc"])
+        operations, site, one = self._attachment(call)
         changed = operations.change(one, call.body)
-        return Result(200, operations.show_attachment(site_id(site, slot), changed))
+        return Result(200, operations.show_attachment(site, changed))
 
     def _detach(self, call: Call) -> Result:
-        operations, site = self._site(call)
-        slot = call.values.get("slot", "")
-        one = operations.attachment(site, slot, call["ns"], call["hc"])
+        operations, _, one = self._attachment(call)
         operations.detach([one])
         return Result(200)
 
+    def _no_classics(self, call: Call) -> Result:
+        self._of_site(call)
+        return Result(200, {"value": []})
+
     # --- what a plan uses ---
 
+    def _of_plan(self, call: Call) -> tuple[WebOperations, PlanResource]:
+        return of_parent(lambda: self._plan(call))
+
     def _used(self, call: Call) -> Result:
-        operations, plan = self._plan(call)
-        found = operations.used_in(plan)
+        operations, plan = self._of_plan(call)
+        used = operations.used_in(plan)
+        found = {key[::-1]: attached[0] for key, attached in used.items()}
 
         def show(key: Key) -> Json:
-            return operations.show_attachment(plan_id(plan), found[key][0])
+            return operations.show_attachment(plan, found[key])
 
-        return call.page(sorted(found), show)
+        return call.page(sorted(found), show, siblings=False)
 
     def _limits(self, call: Call) -> Result:
-        operations, plan = self._plan(call)
+        operations, plan = self._of_plan(call)
         return Result(200, operations.show_limits(plan))
 
     def _get_used(self, call: Call) -> Result:
-        operations, plan = self._plan(call)
+        operations, plan = self._of_plan(call)
         used = operations.used(plan, call["ns"], call["hc"])
-        return Result(200, operations.show_attachment(plan_id(plan), used[0]))
+        return Result(200, operations.show_attachment(plan, used[0]))
 
     def _remove_everywhere(self, call: Call) -> Result:
         operations = self._at(call)
@@ -198,12 +345,12 @@ class WebRoutes:
         return Result(200)
 
     def _key(self, call: Call) -> Result:
-        operations, plan = self._plan(call)
+        operations, plan = self._of_plan(call)
         used = operations.used(plan, call["ns"], call["hc"])
         return Result(200, operations.show_key(plan, used))
 
     def _users(self, call: Call) -> Result:
-        operations, plan = self._plan(call)
+        operations, plan = self._of_plan(call)
         used = operations.used(plan, call["ns"], call["hc"])
         names = {fold(one.site) for one in used}
         sites = {site.key: site for site in operations.sites_of(plan)}
@@ -212,10 +359,6 @@ class WebRoutes:
             return {"id": site_id(sites[key]), "name": sites[key].name}
 
         return call.page([key for key in sorted(sites) if key[0] in names], show)
-
-
-def _no_classics(call: Call) -> Result:
-    return Result(200, {"value": []})
 
 
 def _no_classic(call: Call) -> Result:

@@ -14,14 +14,16 @@ from hybridconn.core.headers import connect_headers
 from hybridconn.core.http import split_authority
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import SenderRequest
+from hybridconn.core.live import LiveTunnel
 from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.rendezvous_address import build_address, query_of
 from hybridconn.core.route import EntityAddress, TokenSource
-from hybridconn.interfaces import IHeldRequest, IPresence
+from hybridconn.interfaces import IAudit, IHeldRequest, IPresence
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 from hybridconn.websocket.base import StreamingWebSocket
+from hybridconn.websocket.closing import close_reason
 from hybridconn.websocket.server import TunnelServerFactory
 from hybridconn.websocket.splice import Ending, Splice
 from hybridconn.websocket.upkeep import Kept, Liveness, Upkeep
@@ -62,6 +64,7 @@ class Surroundings:
     What all senders and listeners of one relay share.
 
     @ivar log_requests: write a line for each HTTP request that was answered.
+    @ivar audit: is told of each use of a key; L{None}: nobody is.
     """
 
     desk: Desk
@@ -72,19 +75,45 @@ class Surroundings:
     public_url: PublicUrl
     presence: IPresence
     log_requests: bool = False
+    audit: IAudit | None = None
+
+
+@frozen
+class Admitted:
+    """
+    A sender that may go on.
+
+    @ivar namespace: whose it asked for, as it was then.
+    @ivar token_source: where its token was; it does not go further.
+    @ivar rule_name: the rule that lets it in; empty if it needed none.
+    """
+
+    namespace: Namespace
+    entity: HybridConnection
+    token_source: TokenSource
+    rule_name: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """At the desk."""
+        return entity_key(self.namespace.name, self.entity.path)
+
+    @property
+    def strip_authorization(self) -> bool:
+        """Whether the header field C{Authorization} was for the relay."""
+        return self.token_source is TokenSource.AUTHORIZATION_HEADER
 
 
 def sender_request(
-    namespace: Namespace,
-    entity: HybridConnection,
+    admitted: Admitted,
     request: IHeldRequest,
     address: EntityAddress,
     headers: Mapping[str, str],
 ) -> SenderRequest:
     """What a load balancer gets to know of a sender."""
     return SenderRequest(
-        namespace=namespace.name,
-        entity_path=entity.path,
+        namespace=admitted.namespace.name,
+        entity_path=admitted.entity.path,
         # A link's name behind an IPv6 address says nothing to anybody else.
         address=request.peer.host.partition("%")[0],
         port=request.peer.port,
@@ -99,7 +128,6 @@ class Connecting:
     The L{Host <hybridconn.relay.rendezvous.Host>} of one rendezvous.
 
     @param address: the sender's path and query.
-    @param token_source: where its token was; it does not go further.
     @param refuse: answers the sender with a refusal.
     @raise Refusal: the sender's headers cannot be passed on.
     """
@@ -109,16 +137,16 @@ class Connecting:
     def __init__(
         self,
         around: Surroundings,
-        namespace: Namespace,
-        entity: HybridConnection,
+        admitted: Admitted,
         request: IHeldRequest,
         address: EntityAddress,
-        token_source: TokenSource,
         refuse: Callable[[Refusal], None],
     ) -> None:
-        self.entity = entity
+        self.namespace = admitted.namespace
+        self.entity = admitted.entity
         self.sender = request
-        self.key = entity_key(namespace.name, entity.path)
+        self.key = admitted.key
+        self._rule_name = admitted.rule_name
         self._around = around
         self._address = address
         self._tracking = request.tracking
@@ -126,11 +154,9 @@ class Connecting:
         headers = connect_headers(
             request.head,
             around.limits,
-            strip_authorization=token_source is TokenSource.AUTHORIZATION_HEADER,
+            strip_authorization=admitted.strip_authorization,
         )
-        self._sender_request = sender_request(
-            namespace, entity, request, address, headers
-        )
+        self._sender_request = sender_request(admitted, request, address, headers)
 
     def start(self) -> None:
         """
@@ -210,8 +236,10 @@ class Connecting:
             self.key,
             self.entity.path,
             str(self._tracking),
-            _address(self.sender),
-            _address(listener),
+            address_of(self.sender),
+            address_of(listener),
+            self._rule_name,
+            self._around.desk.new_number(),
         )
         splice = tunnel.begin(sender_leg, listener_leg)
         # Both ends learn the sender's tracking id.
@@ -241,6 +269,8 @@ class _Tunnel:
     _tracking: str
     _sender: str
     _listener: str
+    _rule: str
+    _number: int
     _started: float = 0.0
     _splice: Splice | None = None
     _watched: tuple[Kept, ...] = ()
@@ -260,10 +290,39 @@ class _Tunnel:
             self._liveness(listener_leg, "listener"),
         )
         self._channel.connections += 1
-        around.desk.add_tunnel(self._key, splice)
+        around.desk.add_tunnel(self._key, self)
         for kept in self._watched:
             around.upkeep.add(kept)
         return splice
+
+    # --- Open ---
+
+    @property
+    def id(self) -> str:
+        return f"T{self._number}"
+
+    @property
+    def carried(self) -> tuple[int, int]:
+        return (0, 0) if self._splice is None else self._splice.carried
+
+    def live(self, wall: float) -> LiveTunnel:
+        sender_bytes, listener_bytes = self.carried
+        return LiveTunnel(
+            id=self.id,
+            http=False,
+            since=wall - (self._around.clock.seconds() - self._started),
+            sender=self._sender,
+            listener=self._channel.ref.id,
+            listener_address=self._listener,
+            tracking=self._tracking,
+            rule=self._rule,
+            sender_bytes=sender_bytes,
+            listener_bytes=listener_bytes,
+        )
+
+    def close(self, code: int, reason: str) -> None:
+        if self._splice is not None:
+            self._splice.close(code, close_reason(reason))
 
     def _liveness(self, leg: StreamingWebSocket, end: str) -> Liveness:
         limits = self._around.limits
@@ -272,9 +331,8 @@ class _Tunnel:
 
     def _ended(self, ending: Ending) -> None:
         around = self._around
-        assert self._splice is not None
         self._channel.connections -= 1
-        around.desk.remove_tunnel(self._key, self._splice)
+        around.desk.remove_tunnel(self._key, self)
         for kept in self._watched:
             around.upkeep.discard(kept)
         self.log.info(
@@ -290,5 +348,6 @@ class _Tunnel:
         )
 
 
-def _address(request: IHeldRequest) -> str:
+def address_of(request: IHeldRequest) -> str:
+    """Where it comes from, C{host:port}."""
     return f"{request.peer.host}:{request.peer.port}"

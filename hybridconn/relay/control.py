@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -16,6 +17,7 @@ from hybridconn.core.http import RequestHead
 from hybridconn.core.http_commands import Response
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import ListenerRef
+from hybridconn.core.live import LiveListener
 from hybridconn.core.refusals import Refusal, TokenExpired
 from hybridconn.core.sas import Grant
 from hybridconn.relay.exchange import Exchange
@@ -43,6 +45,7 @@ class ControlChannel(MessageSink):
     @ivar offered: senders that it was told of and that still wait for it.
     @param renew: checks a renewed token; returns its grant or raises L{Refusal}.
     @param gone: called once when the channel is no more.
+    @param tracking: its handshake's tracking id.
     """
 
     log = Logger()
@@ -63,6 +66,7 @@ class ControlChannel(MessageSink):
         secure: bool,
         renew: Callable[[str], Grant],
         gone: Callable[[ControlChannel], None],
+        tracking: str = "",
     ) -> None:
         super().__init__(limits.max_command_bytes)
         self.id = id
@@ -79,6 +83,7 @@ class ControlChannel(MessageSink):
         self._since = now
         self._renew = renew
         self._gone = gone
+        self._tracking = tracking
         self._online = True
         self._queued = 0
         self._stuck: tuple[int, float] | None = None
@@ -110,6 +115,16 @@ class ControlChannel(MessageSink):
             connections=self.connections,
             sb_hc_id=self.sb_hc_id,
             offered=self.offered,
+        )
+
+    @property
+    def live(self) -> LiveListener:
+        """As it is shown to people."""
+        return evolve(
+            LiveListener.of(self.ref),
+            tracking=self._tracking,
+            rule=self._grant.rule_name,
+            expires=self._grant.expires_at,
         )
 
     def offer(self, accept: Accept) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from typing import TypeVar
@@ -34,9 +35,9 @@ from hybridconn.core.refusals import (
 from hybridconn.interfaces import ILoadBalancer
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.exchange import Exchange, Ticket
+from hybridconn.relay.live import Ended, Open
 from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 from hybridconn.websocket.closing import GOING_AWAY
-from hybridconn.websocket.splice import Splice
 
 #: 256 bits: twice what relay-protocol section 5.1 asks for.
 _CAPABILITY_BYTES = 32
@@ -53,12 +54,12 @@ def entity_key(namespace: str, path: str) -> EntityKey:
 
 
 @define
-class _Entity:
+class Entity:
     """What is going on at one hybrid connection."""
 
     channels: list[Channel] = field(factory=list)
     pending: set[Rendezvous] = field(factory=set)
-    tunnels: set[Splice] = field(factory=set)
+    tunnels: set[Open] = field(factory=set)
     exchanges: set[Exchange] = field(factory=set)
 
     @property
@@ -66,11 +67,17 @@ class _Entity:
         return (*self.pending, *self.exchanges)
 
     @property
+    def open(self) -> tuple[Open, ...]:
+        """Tunnels and HTTP requests."""
+        return (*self.tunnels, *self.exchanges)
+
+    @property
     def idle(self) -> bool:
         return not (self.channels or self.pending or self.tunnels or self.exchanges)
 
 
-_NOBODY = _Entity()
+_NOBODY = Entity()
+_NOTHING = Ended()
 
 
 class Desk:
@@ -93,9 +100,12 @@ class Desk:
         self._balancer = balancer
         self._limits = limits
         self._random_bytes = random_bytes
-        self._entities: dict[EntityKey, _Entity] = defaultdict(_Entity)
+        self._entities: dict[EntityKey, Entity] = defaultdict(Entity)
         self._offers: dict[bytes, Offer | Ticket] = {}
         self._connections: Counter[str] = Counter()
+        # Of those where somebody listens or did, until they are deleted.
+        self._ended: dict[EntityKey, Ended] = {}
+        self._serial = itertools.count(1)
         self._open = True
         self.pending = 0
 
@@ -112,6 +122,7 @@ class Desk:
         if self.listeners(key) >= self._limits.listeners_per_entity:
             raise ListenerQuota(self._limits.listeners_per_entity)
         self._entities[key].channels.append(channel)
+        self._ended.setdefault(key, Ended())
 
     def check_in_remote(self, key: EntityKey, channel: Channel) -> bool:
         """
@@ -121,6 +132,7 @@ class Desk:
         """
         if self._open:
             self._entities[key].channels.append(channel)
+            self._ended.setdefault(key, Ended())
         return self._open
 
     def check_out(self, key: EntityKey, channel: Channel) -> None:
@@ -237,17 +249,23 @@ class Desk:
 
     # --- tunnels ---
 
-    def add_tunnel(self, key: EntityKey, splice: Splice) -> None:
+    def new_number(self) -> int:
+        """Tells tunnels apart; a tracking id is the sender's to choose."""
+        return next(self._serial)
+
+    def add_tunnel(self, key: EntityKey, tunnel: Open) -> None:
         """A tunnel runs."""
-        self._entities[key].tunnels.add(splice)
+        self._entities[key].tunnels.add(tunnel)
         self._connections[key[0]] += 1
 
-    def remove_tunnel(self, key: EntityKey, splice: Splice) -> None:
+    def remove_tunnel(self, key: EntityKey, tunnel: Open) -> None:
         """It ended."""
         entity = self._entities[key]
-        if splice in entity.tunnels:
-            entity.tunnels.remove(splice)
+        if tunnel in entity.tunnels:
+            entity.tunnels.remove(tunnel)
             self._disconnected(key[0])
+            if key in self._ended:
+                self._ended[key].add(tunnel, http=False)
         self._tidy(key)
 
     # --- HTTP requests ---
@@ -273,13 +291,20 @@ class Desk:
         if exchange in entity.exchanges:
             entity.exchanges.remove(exchange)
             self._disconnected(key[0])
+            if key in self._ended:
+                self._ended[key].add(exchange, http=True)
         self._tidy(key)
 
     # --- ends ---
 
+    def adjust(self, limits: Limits) -> None:
+        """How many of each there may be from now on; what is there stays."""
+        self._limits = limits
+
     def close_entity(self, key: EntityKey) -> None:
         """The entity was deleted or disabled (section 5.4)."""
         self._close(key, EndpointNotFound(), "the endpoint was deleted or disabled")
+        self._ended.pop(key, None)
 
     def reopen(self) -> None:
         """The relay starts: listeners and senders are welcome, again."""
@@ -290,6 +315,17 @@ class Desk:
         self._open = False
         for key in tuple(self._entities):
             self._close(key, ShuttingDown(), "the relay is shutting down")
+
+    # --- a look ---
+
+    def at(self, key: EntityKey) -> tuple[Entity, Ended]:
+        """What goes on at an entity, and what is over; to be read only."""
+        return self._entities.get(key, _NOBODY), self._ended.get(key, _NOTHING)
+
+    @property
+    def known(self) -> Collection[EntityKey]:
+        """The entities where anything goes on, or did."""
+        return self._ended.keys() | self._entities.keys()
 
     @property
     def keys(self) -> Collection[EntityKey]:
@@ -307,8 +343,8 @@ class Desk:
             waiting.dismiss(refusal)
         for channel in tuple(entity.channels):
             channel.close(GOING_AWAY, reason)
-        for splice in tuple(entity.tunnels):
-            splice.close(GOING_AWAY, reason.encode("ascii"))
+        for tunnel in tuple(entity.tunnels):
+            tunnel.close(GOING_AWAY, reason)
         self._tidy(key)
 
     def _check_open(self) -> None:

@@ -25,6 +25,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
 
+from hybridconn.core.entities import Namespace
 from hybridconn.core.headers import content_length, response_headers
 from hybridconn.core.http_commands import (
     Request,
@@ -34,7 +35,9 @@ from hybridconn.core.http_commands import (
     fits,
 )
 from hybridconn.core.limits import Limits
+from hybridconn.core.live import LiveTunnel
 from hybridconn.core.refusals import (
+    EndedByOperator,
     HeadersTooLarge,
     ListenerFailed,
     NobodyListens,
@@ -78,6 +81,7 @@ class Host(Protocol):
     """What an exchange needs of the relay around it."""
 
     request: IHeldRequest
+    namespace: Namespace
     via: str
 
     def choose(self) -> Channel | None:
@@ -107,6 +111,9 @@ class Host(Protocol):
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer the sender."""
+
+    def live(self, exchange: Exchange, wall: float) -> LiveTunnel:
+        """The exchange as it is shown."""
 
     def note(self, what: str) -> None:
         """Write down what went wrong after the answer was begun."""
@@ -186,6 +193,27 @@ class Exchange:
         self._reader: ResponseReader | None = None
         self._socket: StreamingWebSocket | None = None
         self._answer: IAnswer | None = None
+
+    @property
+    def namespace(self) -> Namespace:
+        """Of the sender, as it was when that came."""
+        return self._host.namespace
+
+    # --- Open ---
+
+    @property
+    def id(self) -> str:
+        return self.request_id
+
+    @property
+    def carried(self) -> tuple[int, int]:
+        return self.received, self.sent
+
+    def live(self, wall: float) -> LiveTunnel:
+        return self._host.live(self, wall)
+
+    def close(self, code: int, reason: str) -> None:
+        self._end(EndedByOperator(), code, reason)
 
     def begin(self) -> None:
         """Take the request to a listener."""
@@ -300,6 +328,14 @@ class Exchange:
 
     # --- the response, on the control channel ---
 
+    def response_goes_on(self) -> None:
+        """
+        Its head is here, or a part of its body: what counts from now on is the time
+        between two parts (section 7.4).
+        """
+        if self._state in (_State.OFFERED, _State.OPEN):
+            self._timer.start(self._limits.body_idle_timeout, self._is_late)
+
     def answer(self, response: Response, body: bytes) -> None:
         """
         The whole response came over the control channel.
@@ -334,10 +370,14 @@ class Exchange:
             return
         self._timer.start(self._limits.body_idle_timeout, self._is_late)
         if self._bodiless(response):
-            self._state = _State.DRAINING
+            if response.body:
+                self._state = _State.DRAINING
+            else:
+                self._settle(NORMAL, "Normal Closure")
             self._begin_answer(response, headers).finish()
         elif not response.body:
-            self._state = _State.DRAINING
+            # First of all, as above.
+            self._settle(NORMAL, "Normal Closure")
             self._request.answer(response.status, response.reason, headers)
         else:
             self._state = _State.ANSWERING
@@ -349,8 +389,8 @@ class Exchange:
 
     def body_part_received(self, data: bytes) -> None:
         self.sent += len(data)
-        self._timer.touch()
-        if self._answer is not None:
+        if self._answer is not None:  # nobody waits for what is thrown away
+            self._timer.touch()
             self._answer.write(data)
 
     def response_ended(self) -> None:

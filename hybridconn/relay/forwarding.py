@@ -6,17 +6,21 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from hybridconn.core.entities import HybridConnection, Namespace
 from hybridconn.core.headers import request_headers
 from hybridconn.core.http import join_authority
 from hybridconn.core.http_commands import Request
+from hybridconn.core.live import LiveTunnel
 from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.rendezvous_address import build_address
-from hybridconn.core.route import EntityAddress, TokenSource
+from hybridconn.core.route import EntityAddress
 from hybridconn.interfaces import IHeldRequest
-from hybridconn.relay.connecting import Surroundings, sender_request
-from hybridconn.relay.desk import entity_key
+from hybridconn.relay.connecting import (
+    Admitted,
+    Surroundings,
+    address_of,
+    sender_request,
+)
 from hybridconn.relay.exchange import Exchange, Ticket
 from hybridconn.relay.rendezvous import Channel
 from hybridconn.relay.response_reader import ResponseReader
@@ -31,7 +35,6 @@ class Forwarding:
     The L{Host <hybridconn.relay.exchange.Host>} of one exchange.
 
     @param address: the sender's path and query.
-    @param token_source: where its token was; it does not go further.
     @param refuse: answers the sender with a refusal.
     @param note: writes down what went wrong later.
     @raise Refusal: the sender's headers cannot be passed on.
@@ -42,11 +45,9 @@ class Forwarding:
     def __init__(
         self,
         around: Surroundings,
-        namespace: Namespace,
-        entity: HybridConnection,
+        admitted: Admitted,
         request: IHeldRequest,
         address: EntityAddress,
-        token_source: TokenSource,
         refuse: Callable[[Refusal], None],
         note: Callable[[str], None],
     ) -> None:
@@ -54,21 +55,21 @@ class Forwarding:
         self.via = join_authority(request.head.host, None)
         self.note = note
         self.refuse = refuse
-        self.key = entity_key(namespace.name, entity.path)
+        self.namespace = admitted.namespace
+        self.key = admitted.key
+        self._rule_name = admitted.rule_name
         self._around = around
         self._address = address
         self._watched: Kept | None = None
-        self._listener = ""
+        self._listener: Channel | None = None
         self._started = around.clock.seconds()
         self._headers = request_headers(
             request.head,
             self.via,
             around.limits,
-            strip_authorization=token_source is TokenSource.AUTHORIZATION_HEADER,
+            strip_authorization=admitted.strip_authorization,
         )
-        self._sender_request = sender_request(
-            namespace, entity, request, address, self._headers
-        )
+        self._sender_request = sender_request(admitted, request, address, self._headers)
 
     def start(self) -> None:
         """
@@ -86,7 +87,7 @@ class Forwarding:
     def choose(self) -> Channel | None:
         channel = self._around.desk.choose(self.key, self._sender_request, ())
         if channel is not None:
-            self._listener = channel.id
+            self._listener = channel
         return channel
 
     def new_ticket(self, exchange: Exchange) -> Ticket:
@@ -146,6 +147,20 @@ class Forwarding:
         if socket.transport is not None:
             tune(socket.transport, control=False)
 
+    def live(self, exchange: Exchange, wall: float) -> LiveTunnel:
+        return LiveTunnel(
+            id=exchange.id,
+            http=True,
+            since=wall - (self._around.clock.seconds() - self._started),
+            sender=address_of(self.request),
+            listener="" if self._listener is None else self._listener.ref.id,
+            listener_address="",
+            tracking=str(self.request.tracking),
+            rule=self._rule_name,
+            sender_bytes=exchange.received,
+            listener_bytes=exchange.sent,
+        )
+
     def settled(self, exchange: Exchange, socket: StreamingWebSocket | None) -> None:
         around = self._around
         around.desk.remove_exchange(self.key, exchange)
@@ -159,7 +174,7 @@ class Forwarding:
                 entity=self._sender_request.entity_path,
                 address=self.request.peer.host,
                 status=exchange.status,
-                listener=self._listener,
+                listener="" if self._listener is None else self._listener.id,
                 received=exchange.received,
                 sent=exchange.sent,
                 duration=around.clock.seconds() - self._started,

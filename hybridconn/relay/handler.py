@@ -21,11 +21,13 @@ from hybridconn.core.entities import (
 )
 from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import (
+    AddressRefused,
     BadRequest,
     EndpointNotFound,
     Refusal,
     RejectionTaken,
     RendezvousUnknown,
+    TLSTooOld,
 )
 from hybridconn.core.rendezvous_address import capability_of, parse_rejection
 from hybridconn.core.route import (
@@ -47,11 +49,12 @@ from hybridconn.interfaces import (
     IHeldRequest,
     IRequestHandler,
 )
-from hybridconn.relay.connecting import Connecting, Surroundings
+from hybridconn.relay.connecting import Admitted, Connecting, Surroundings
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.exchange import Ticket
 from hybridconn.relay.forwarding import Forwarding
+from hybridconn.relay.key_uses import noted
 from hybridconn.relay.logbook import Logbook
 from hybridconn.relay.refusing import RefusalDesk
 from hybridconn.relay.rendezvous import Offer
@@ -80,9 +83,20 @@ class _Place:
 
         @raise EndpointNotFound: there is none, or a suffix stands behind it.
         """
-        if self.match is None or self.match.suffix_segments:
+        if self.match is not None and self.match.suffix_segments:
             raise EndpointNotFound()
-        return self.match.entity
+        return self.open_entity
+
+    @property
+    def open_entity(self) -> HybridConnection:
+        """
+        The entity.
+
+        @raise EndpointNotFound: there is none, or it is disabled.
+        """
+        if self.entity is None or not self.entity.enabled:
+            raise EndpointNotFound()
+        return self.entity
 
 
 class _Watch:
@@ -162,7 +176,7 @@ class RelayHandler:
 
     def _listen(self, route: Listen, request: IHeldRequest) -> None:
         address, head = route.address, request.head
-        place = self._place(route, request)
+        place = self._enter(route, request)
         grant = self._authorize(place, Claim.LISTEN, route, request)
         entity = place.whole_entity
         wanted = offered(head)
@@ -171,14 +185,23 @@ class RelayHandler:
 
         def renew(token: str) -> Grant:
             current = self._place(route, request)
-            return self._authorizer.authorize(
-                token,
-                Claim.LISTEN,
+            entity = current.whole_entity
+            return noted(
+                around.audit,
+                "renew",
                 current.namespace,
-                current.whole_entity,
-                head.host,
-                address.segments,
-                self._wall(),
+                entity,
+                request,
+                token,
+                lambda: self._authorizer.authorize(
+                    token,
+                    Claim.LISTEN,
+                    current.namespace,
+                    entity,
+                    head.host,
+                    address.segments,
+                    self._wall(),
+                ),
             )
 
         def gone(channel: ControlChannel) -> None:
@@ -202,6 +225,7 @@ class RelayHandler:
             secure=request.secure,
             renew=renew,
             gone=gone,
+            tracking=str(request.tracking),
         )
         around.desk.check_in(key, channel)
         socket = around.websockets.build(control=True)
@@ -236,29 +260,23 @@ class RelayHandler:
     # --- connect ---
 
     def _connect(self, route: Connect, request: IHeldRequest) -> None:
-        namespace, entity, source = self._sender(route, request, websocket=True)
         Connecting(
             self._around,
-            namespace,
-            entity,
+            self._sender(route, request, websocket=True),
             request,
             route.address,
-            source,
             lambda refusal: self._refusals.refuse(request, refusal),
         ).start()
 
-    def _sender(
-        self, route: Route, request: IHeldRequest, websocket: bool
-    ) -> tuple[Namespace, HybridConnection, TokenSource]:
+    def _sender(self, route: Route, request: IHeldRequest, websocket: bool) -> Admitted:
         """
-        Who wants what, and where the token was that allows it.
+        Who wants what, and what allows it.
 
         @raise Refusal: nobody may, or there is no such entity.
         """
-        place = self._place(route, request)
+        place = self._enter(route, request)
         grant = self._authorize(place, Claim.SEND, route, request, websocket)
-        if place.entity is None:
-            raise EndpointNotFound()
+        entity = place.open_entity
         if websocket:
             offered(request.head)  # a malformed one costs no listener anything
         request.authenticated()
@@ -267,7 +285,7 @@ class RelayHandler:
         source = TokenSource.NONE
         if not grant.anonymous:
             source = token_from(request.head, route.address, websocket).source
-        return place.namespace, place.entity, source
+        return Admitted(place.namespace, entity, source, grant.rule_name)
 
     # --- accept ---
 
@@ -278,6 +296,7 @@ class RelayHandler:
         # public address, so the Host says nothing here.
         if fold_segments(address.segments) != offer.segments:
             raise RendezvousUnknown()
+        _check_access(offer.host.namespace, request)
         rejection = parse_rejection(offer.query, address.raw_query or "")
         if rejection is not None:
             offer.rendezvous.reject(rejection)
@@ -298,6 +317,7 @@ class RelayHandler:
         ticket = self._around.desk.find(capability_of(route.address), Ticket)
         if fold_segments(route.address.segments) != ticket.segments:
             raise RendezvousUnknown()
+        _check_access(ticket.exchange.namespace, request)
         offered(request.head)  # a malformed one is refused, the address stays good
         ticket.exchange.open(request)
 
@@ -312,20 +332,17 @@ class RelayHandler:
             raise EndpointNotFound()
 
     def _forward(self, route: HttpRequest, request: IHeldRequest) -> None:
-        namespace, entity, source = self._sender(route, request, websocket=False)
         Forwarding(
             self._around,
-            namespace,
-            entity,
+            self._sender(route, request, websocket=False),
             request,
             route.address,
-            source,
             lambda refusal: self._refusals.refuse(request, refusal),
             lambda what: self._refusals.note_cut(request, what),
         ).start()
 
     def _describe(self, route: HttpRequest, request: IHeldRequest) -> None:
-        place = self._place(route, request)
+        place = self._enter(route, request)
         self._authorize(place, Claim.LISTEN, route, request, websocket=False)
         entity = place.whole_entity
         listeners = self._around.desk.listeners(
@@ -339,6 +356,16 @@ class RelayHandler:
         )
 
     # --- common ---
+
+    def _enter(self, route: Route, request: IHeldRequest) -> _Place:
+        """
+        Where a request points to, if it may at all.
+
+        @raise Refusal: it may not, whatever its token.
+        """
+        place = self._place(route, request)
+        _check_access(place.namespace, request)
+        return place
 
     def _place(self, route: Route, request: IHeldRequest) -> _Place:
         namespace = select_namespace(self._store.namespaces(), request.head.host)
@@ -354,12 +381,33 @@ class RelayHandler:
         request: IHeldRequest,
         websocket: bool = True,
     ) -> Grant:
-        return self._authorizer.authorize(
-            find_token(request.head, route.address, websocket),
-            claim,
+        token = find_token(request.head, route.address, websocket)
+        if claim is Claim.SEND:
+            action = "connect" if websocket else "http"
+        else:
+            action = "listen" if websocket else "describe"
+        return noted(
+            self._around.audit,
+            action,
             place.namespace,
             place.entity,
-            request.head.host,
-            route.address.segments,
-            self._wall(),
+            request,
+            token,
+            lambda: self._authorizer.authorize(
+                token,
+                claim,
+                place.namespace,
+                place.entity,
+                request.head.host,
+                route.address.segments,
+                self._wall(),
+            ),
         )
+
+
+def _check_access(namespace: Namespace, request: IHeldRequest) -> None:
+    access = namespace.access
+    if not access.admits(request.peer.host):
+        raise AddressRefused(namespace.name)
+    if not access.accepts_tls(request.tls_version):
+        raise TLSTooOld(access.minimum_tls)

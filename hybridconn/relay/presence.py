@@ -13,14 +13,18 @@ the process that holds the sender, and no byte of a tunnel passes between them.
     offer      {"id", "command"}
     not_here   {"id"}            the answer to an offer for a listener that is gone
     told       {}                a newcomer has heard of all listeners
+    ask        {"n", "question"}
+    answer     {"n", "value"}
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -105,6 +109,23 @@ class RemoteListener:
         self._gone(self)
 
 
+@define
+class _Question:
+    """
+    One that was asked.
+
+    @ivar missing: nodes that did not answer yet.
+    """
+
+    missing: set[str]
+    done: Deferred[Sequence[Any]]
+    answers: list[Any] = field(factory=list)
+
+
+def _no_answer(question: Mapping[str, Any]) -> Any:
+    return None
+
+
 @implementer(IPresence, IClusterMember)
 class Presence:
     """
@@ -123,6 +144,11 @@ class Presence:
         self._ours: dict[str, tuple[EntityKey, ControlChannel]] = {}
         self._theirs: dict[tuple[str, str], RemoteListener] = {}
         self._awaited: set[str] | None = None
+        self._nodes: set[str] = set()
+        self._questions: dict[int, _Question] = {}
+        self._numbers = itertools.count(1)
+        self._answer: Callable[[Mapping[str, Any]], Any] = _no_answer
+        self.node = bus.node
         self.complete: Deferred[None] = Deferred()
         bus.join(self)
 
@@ -136,13 +162,26 @@ class Presence:
         if self._ours.pop(channel.id, None) is not None:
             self._bus.tell(None, {"withdraw": {"id": channel.id}})
 
+    def answer_with(self, answer: Callable[[Mapping[str, Any]], Any]) -> None:
+        self._answer = answer
+
+    def ask(self, question: Mapping[str, Any]) -> Deferred[Sequence[Any]]:
+        number = next(self._numbers)
+        done: Deferred[Sequence[Any]] = Deferred(lambda _: self._end(number))
+        self._questions[number] = _Question(set(self._nodes), done)
+        self._bus.tell(None, {"ask": {"n": number, "question": question}})
+        self._end_if_answered(number)
+        return done
+
     # --- IClusterMember ---
 
     def welcomed(self, nodes: Sequence[str]) -> None:
         self._awaited = set(nodes)
+        self._nodes |= self._awaited
         self._heard_of(None)
 
     def node_joined(self, node: str) -> None:
+        self._nodes.add(node)
         for key, channel in self._ours.values():
             self._bus.tell(node, self._announcement(key, channel))
         self._bus.tell(node, {"told": {}})
@@ -152,6 +191,10 @@ class Presence:
             if remote.node == node:
                 self._forget(remote)
         self._heard_of(node)
+        self._nodes.discard(node)
+        for number, one in tuple(self._questions.items()):
+            one.missing.discard(node)
+            self._end_if_answered(number)
 
     def message_received(self, node: str, message: Mapping[str, Any]) -> None:
         for name, facts in message.items():
@@ -161,12 +204,32 @@ class Presence:
                 self._heard_of(node)
             elif name == "offer":
                 self._offered(node, facts)
+            elif name == "ask":
+                value = self._answer(facts["question"])
+                self._bus.tell(node, {"answer": {"n": facts["n"], "value": value}})
+            elif name == "answer":
+                self._answered(node, facts)
             elif name in ("withdraw", "not_here"):
                 remote = self._theirs.get((node, facts["id"]))
                 if remote is not None:
                     self._forget(remote)
 
     # --- ours ---
+
+    def _answered(self, node: str, facts: Mapping[str, Any]) -> None:
+        one = self._questions.get(facts["n"])
+        if one is not None and node in one.missing:
+            one.missing.discard(node)
+            one.answers.append(facts["value"])
+            self._end_if_answered(facts["n"])
+
+    def _end_if_answered(self, number: int) -> None:
+        if not self._questions[number].missing:
+            self._end(number)
+
+    def _end(self, number: int) -> None:
+        one = self._questions.pop(number)
+        one.done.callback(one.answers)
 
     def _heard_of(self, node: str | None) -> None:
         if self._awaited is not None:
@@ -214,8 +277,17 @@ class Presence:
 class Alone:
     """For a relay in one process: nobody is to be told."""
 
+    node = ""
+
     def announce(self, key: EntityKey, channel: ControlChannel) -> None:
         """Nobody is to be told."""
 
     def withdraw(self, channel: ControlChannel) -> None:
         """Nobody is to be told."""
+
+    def answer_with(self, answer: Callable[[Mapping[str, Any]], Any]) -> None:
+        """Nobody asks."""
+
+    def ask(self, question: Mapping[str, Any]) -> Deferred[Sequence[Any]]:
+        """There is nobody to answer."""
+        return succeed([])

@@ -13,6 +13,7 @@ from hybridconn.core.entities import select_namespace
 from hybridconn.core.names import parse_entity_path
 from hybridconn.core.refusals import (
     BadGateway,
+    EndedByOperator,
     GatewayTimeout,
     Refusal,
     Rejected,
@@ -25,7 +26,13 @@ from hybridconn.interfaces import IEntityStore, IHeldRequest
 from hybridconn.relay.logbook import Logbook
 from hybridconn.web.admission import Admission
 
-_AT_ONCE: Final = (TooManyRequests, ShuttingDown, BadGateway, GatewayTimeout)
+_AT_ONCE: Final = (
+    TooManyRequests,
+    ShuttingDown,
+    EndedByOperator,
+    BadGateway,
+    GatewayTimeout,
+)
 _SIMPLE_ID: Final = re.compile(r"[A-Za-z0-9._:@-]{1,64}")
 
 
@@ -77,7 +84,7 @@ class RefusalDesk:
                 tracking=str(request.tracking),
                 address=address,
                 status=refusal.status,
-                reason=str(refusal),
+                reason=refusal.logged,
             )
         if delay:
             self._clock.callLater(delay, request.refuse, refusal)

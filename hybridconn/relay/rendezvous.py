@@ -21,6 +21,7 @@ from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from hybridconn.core.commands import Accept
+from hybridconn.core.entities import Namespace
 from hybridconn.core.limits import Limits
 from hybridconn.core.listeners import ListenerRef
 from hybridconn.core.refusals import AcceptTimedOut, NoListeners, Refusal
@@ -83,6 +84,7 @@ class Host(Protocol):
     """What a rendezvous needs of the relay around it."""
 
     sender: IHeldRequest
+    namespace: Namespace
 
     def next_listener(self, tried: Collection[Channel]) -> Channel | None:
         """One more listener, none of C{tried}; L{None} if there is none."""

@@ -47,6 +47,7 @@ class ResponseDesk:
         """A response's head; the body, if it has one, is the next message."""
         if response.body:
             self._due = response
+            self._goes_on(response)
         else:
             self._answer(response, b"")
 
@@ -70,6 +71,7 @@ class ResponseDesk:
         if self._size <= self._limits.inline_response_bytes:
             self._body.append(data)
         if not final:
+            self._goes_on(response)
             return
         size, body = self._size, b"".join(self._body)
         if size > self._limits.inline_response_bytes:
@@ -77,6 +79,11 @@ class ResponseDesk:
             return
         self._reset()
         self._answer(response, body)
+
+    def _goes_on(self, response: Response) -> None:
+        exchange = self._exchanges.get(response.request_id)
+        if exchange is not None:
+            exchange.response_goes_on()
 
     def _answer(self, response: Response, body: bytes) -> None:
         exchange = self._exchanges.pop(response.request_id, None)

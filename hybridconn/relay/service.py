@@ -25,15 +25,18 @@ from hybridconn.core.limits import Limits
 from hybridconn.core.names import fold
 from hybridconn.core.sas import SasAuthorizer
 from hybridconn.interfaces import (
+    IAudit,
     IAuthorizer,
     IClusterBus,
     IEntityStore,
+    ILiveRelay,
     ILoadBalancer,
     IPresence,
 )
 from hybridconn.relay.connecting import PublicUrl, Surroundings
 from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.handler import RelayHandler
+from hybridconn.relay.overview import Overview
 from hybridconn.relay.presence import Alone, Presence
 from hybridconn.startup import PortService
 from hybridconn.tls import CertificateStore, TLSPath, tls_factory
@@ -70,8 +73,10 @@ class RelayService(MultiService):
     @param tls: whose code lies between TLS and the network.
     @param bus: the way to other processes of the same relay.
     @param log_requests: write a line for each HTTP request that was answered.
+    @param audit: is told of each use of a key, and of each refusal for want of one.
     @ivar front_door: the protocol factory that all ports share.
     @ivar desk: who is connected.
+    @ivar live: the same of all processes, to be shown to people.
     @ivar presence: tells other processes of it.
     """
 
@@ -95,6 +100,7 @@ class RelayService(MultiService):
         tls: TLSPath = "lean",
         bus: IClusterBus | None = None,
         log_requests: bool = False,
+        audit: IAudit | None = None,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -117,6 +123,7 @@ class RelayService(MultiService):
         self.presence: IPresence = (
             Alone() if bus is None else Presence(bus, self.desk, limits)
         )
+        self.live: ILiveRelay = Overview(self.desk, self.presence, clock, wall)
         admission = Admission(limits, clock, random_number)
         self.handler = self.handler_class(
             Surroundings(
@@ -128,6 +135,7 @@ class RelayService(MultiService):
                 public_url=public_url or PublicUrl(),
                 presence=self.presence,
                 log_requests=log_requests,
+                audit=audit,
             ),
             store,
             authorizer or SasAuthorizer(limits.clock_skew),
@@ -137,6 +145,7 @@ class RelayService(MultiService):
         self.front_door = FrontDoor(
             self.handler, limits, clock, admission, wall, new_guid
         )
+        self._certificates: list[CertificateStore] = []
         store.watch(self._changed)
 
     def listen_on(
@@ -155,12 +164,18 @@ class RelayService(MultiService):
         factory: IProtocolFactory = self.front_door
         if certificates is not None:
             factory = tls_factory(certificates, factory, self._clock, self._tls)
+            self._certificates.append(certificates)
             watch = TimerService(_CERTIFICATE_POLL, certificates.reload)
             watch.clock = self._clock
             watch.setServiceParent(self)
         port = PortService(endpoint, factory, *([failed] if failed else []))
         port.setServiceParent(self)
         return port
+
+    def reload_certificates(self) -> None:
+        """Take changed files over now."""
+        for certificates in self._certificates:
+            certificates.reload()
 
     def startService(self) -> None:
         """Let listeners and senders in (Twisted)."""
@@ -190,7 +205,7 @@ class RelayService(MultiService):
         return deferLater(self._clock, _STOP_POLL, self._drained, since)
 
     def _changed(self, namespace: str, path: str) -> None:
-        """What is connected to an entity that is no more is closed."""
+        """What is connected to an entity that is deleted or disabled is closed."""
         # A store names each entity that goes, so there is no need to look at
         # all the others, of which there may be ten thousand.
         if path and not self._has(namespace, path):
@@ -201,5 +216,9 @@ class RelayService(MultiService):
         for known in self._store.namespaces():
             if fold(known.name) == fold(namespace):
                 match = known.find(segments)
-                return match is not None and not match.suffix_segments
+                return (
+                    match is not None
+                    and not match.suffix_segments
+                    and match.entity.enabled
+                )
         return False

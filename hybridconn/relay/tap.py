@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from twisted.application.service import IService
 from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
@@ -13,14 +16,19 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python import usage
 
+from hybridconn.audit import AuditFile, NoAudit
 from hybridconn.balancers.registry import load_balancer
 from hybridconn.cluster.supervisor import Supervisor
+from hybridconn.config.mistakes import ConfigError
 from hybridconn.config.relay import ListenSettings, RelayConfig, load_relay
-from hybridconn.interfaces import IClusterBus, IEntityStore
+from hybridconn.config.secrets import open_mistake
+from hybridconn.interfaces import IAudit, IClusterBus, IEntityStore
 from hybridconn.memory import settle
+from hybridconn.operation.logs import OPTION, choose_log
 from hybridconn.relay.connecting import PublicUrl
+from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
-from hybridconn.startup import exit_for_port, load_or_exit, warn_if_insecure
+from hybridconn.startup import as_unit, exit_for_port, load_or_exit, warn_if_insecure
 from hybridconn.stores import load_toml_store
 from hybridconn.tls import CertificateStore
 
@@ -42,10 +50,15 @@ class Options(usage.Options):
     optParameters = [  # noqa: RUF012  # Twisted's convention
         ["config", "c", None, "The configuration, see docs/options.md."],
         ["workers", "w", None, "Processes that share the work; else as configured."],
+        OPTION,
     ]
 
+    def postOptions(self) -> None:
+        """Choose how the log is written (Twisted)."""
+        choose_log(self, PROGRAM)
 
-def makeService(options: Options, reactor: Any = None) -> RelayService | Supervisor:
+
+def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the relay; nothing is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
@@ -64,7 +77,7 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
 
             check_store(PROGRAM, config)
         management = config.management
-        return Supervisor(
+        supervisor = Supervisor(
             os.path.abspath(file),
             (listen.interface, listen.port),
             _own_ports(config, workers),
@@ -75,21 +88,26 @@ def makeService(options: Options, reactor: Any = None) -> RelayService | Supervi
                 if management.port is None
                 else (management.interface, management.port)
             ),
+            log_format=options["log-format"],
+        )
+        return load_or_exit(
+            PROGRAM, lambda: as_unit(supervisor, reactor, config.update_notice)
         )
     reactor.callWhenRunning(settle)
-    relay = make_relay(config, reactor)
+    relay = make_relay(config, reactor, file)
     shown = f"{listen.interface or '0.0.0.0'} port {listen.port}"
     relay.listen_on(
         _endpoint(reactor, listen),
         certificates_of(config),
         exit_for_port(PROGRAM, shown),
     )
-    return relay
+    return load_or_exit(PROGRAM, lambda: as_unit(relay, reactor, config.update_notice))
 
 
 def make_relay(
     config: RelayConfig,
     reactor: Any,
+    file: str,
     own_port: int | None = None,
     bus: IClusterBus | None = None,
     management: IStreamServerEndpoint | None = None,
@@ -98,6 +116,7 @@ def make_relay(
     """
     A relay as configured, that does not listen on the public port yet.
 
+    @param file: is read again on SIGHUP.
     @param own_port: where listeners reach this process, if not on the public port.
     @param bus: the way to the other processes.
     @param management: where the management API is served; without it that is as
@@ -105,8 +124,13 @@ def make_relay(
     @param group: names the processes of this relay, if there are several.
     @raise SystemExit: with what is wrong.
     """
+    audit = load_or_exit(PROGRAM, lambda: _audit(config))
+    reloading = Reloading(lambda: load_relay(file), config, reactor)
     if not config.store.place:
-        return _relay(config, reactor, load_toml_store(config), own_port, bus)
+        entities = load_toml_store(config)
+        relay = _relay(config, reactor, entities, own_port, bus, audit)
+        _attach(reloading, relay)
+        return relay
     # A database's library is large, and most relays have no database.
     from hybridconn.cluster.shared_bus import BothBuses
     from hybridconn.management.tap import (
@@ -121,15 +145,24 @@ def make_relay(
     if config.store.share_listeners:
         shared = open_bus(PROGRAM, config, reactor, group)
         several = shared if bus is None else BothBuses(bus, shared)
-    relay = _relay(config, reactor, store.book.entities, own_port, several)
+    relay = _relay(config, reactor, store.book.entities, own_port, several, audit)
     store.setServiceParent(relay)
     if shared is not None:
         shared.setServiceParent(relay)
+    _attach(reloading, relay)
     if management is None and bus is None and config.management.port is not None:
         management = management_endpoint(config, reactor)
     if management is not None:
-        manage(PROGRAM, relay, config, reactor, store.book, management)
+        reloading.adjust.append(
+            manage(PROGRAM, relay, config, reactor, store.book, management, audit)
+        )
     return relay
+
+
+def _attach(reloading: Reloading, relay: RelayService) -> None:
+    reloading.adjust.append(lambda config: relay.desk.adjust(config.limits))
+    reloading.adjust.append(lambda _: relay.reload_certificates())
+    reloading.setServiceParent(relay)
 
 
 def _relay(
@@ -138,6 +171,7 @@ def _relay(
     entities: IEntityStore,
     own_port: int | None,
     bus: IClusterBus | None,
+    audit: IAudit,
 ) -> RelayService:
     return RelayService(
         reactor,
@@ -149,7 +183,20 @@ def _relay(
         log_requests=config.relay.log_requests,
         tls=config.relay.tls,
         bus=bus,
+        audit=audit if config.audit.data_plane else None,
     )
+
+
+def _audit(config: RelayConfig) -> IAudit:
+    file = config.audit.file
+    if not file:
+        return NoAudit()
+    try:
+        return AuditFile(file, time.time)
+    except OSError as error:
+        raise ConfigError(
+            "relay.toml", [f"[audit] file: {open_mistake(error, file, Path(file))}"]
+        ) from None
 
 
 def certificates_of(config: RelayConfig) -> CertificateStore | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -18,14 +19,17 @@ from zope.interface import implementer
 
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.headers import end_to_end
+from hybridconn.core.http import RequestHead, origin_form
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import (
     BadRequest,
     ListenerFailed,
+    MisdirectedRequest,
     Refusal,
     Rejected,
     ResponseTimedOut,
 )
+from hybridconn.core.route import split_query
 from hybridconn.interfaces import IDialer, IHeldRequest, IRequestHandler
 from hybridconn.sender.agent import HybridConnectionAgent
 from hybridconn.sender.connector import TunnelConnector
@@ -38,15 +42,14 @@ from hybridconn.websocket.server import TunnelServerFactory
 from hybridconn.websocket.splice import Ending, Splice
 from hybridconn.websocket.words import explain, is_surprise
 
-#: Seconds for a response to begin.  The relay's limit is shorter and says more.
-PATIENCE = 90.0
 #: How often the end of the last connections is looked for at a stop, seconds.
 _STOP_POLL = 0.05
 #: The handshake is made anew; these belong to the app's.
 _NOT_PASSED_ON = frozenset({"host", "connection", "upgrade"})
 
-#: Who may use the port is for its address to say, not for rates.
-_LIMITS = Limits(exempt_networks=("0.0.0.0/0", "::/0"))
+#: Who may use the port is for its address to say, not for rates; how slow a body may
+#: be is for the relay.
+_LIMITS = Limits(exempt_networks=("0.0.0.0/0", "::/0"), body_bytes_per_second=0)
 
 
 @implementer(IRequestHandler)
@@ -58,6 +61,9 @@ class HttpForward:
 
     @ivar front_door: the protocol factory of the port.
     @ivar connector: opens tunnels to the same hybrid connection.
+    @param host_names: the port's names, beside C{localhost} and IP addresses, in lower
+        case; L{None} if it answers to any.
+    @param response_timeout: seconds for a response to begin.
     """
 
     log = Logger()
@@ -69,11 +75,15 @@ class HttpForward:
         dialer: IDialer,
         reactor: Any,
         *,
+        host_names: Collection[str] | None = None,
+        response_timeout: float = 90.0,
         token_lifetime: float = 3600.0,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
     ) -> None:
         self.connector = connector
+        self._host_names = host_names
+        self._response_timeout = response_timeout
         self._clock = reactor
         self._agent = HybridConnectionAgent(
             connection,
@@ -90,15 +100,22 @@ class HttpForward:
     def handle(self, request: IHeldRequest) -> None:
         """See L{IRequestHandler.handle <hybridconn.interfaces>}."""
         request.authenticated()
+        self._check_name(request.head)
         target = _origin_form(request.head.target)
         if request.head.wants_websocket:
             self._open_websocket(request, target)
             return
         headers = end_to_end(request.head)
         host = next((headers.pop(n) for n in tuple(headers) if n.lower() == "host"), "")
-        if host:
-            headers.setdefault("X-Forwarded-Host", host)
-        passage = Passage(request, self._clock, PATIENCE, self._explain, self._amend)
+        if host and not request.head.get("X-Forwarded-Host"):
+            headers["X-Forwarded-Host"] = host
+        passage = Passage(
+            request,
+            self._clock,
+            self._response_timeout,
+            lambda failure: self._refusal(request, failure),
+            self._amend,
+        )
         passage.begin(self._agent, self._agent.url(target), tuple(headers.items()))
 
     def drain(self, timeout: float) -> Deferred[None]:
@@ -114,6 +131,16 @@ class HttpForward:
 
     # --- requests ---
 
+    def _check_name(self, head: RequestHead) -> None:
+        # Only a client that takes the port for its proxy, which no web page can make
+        # a browser do, writes the host of a service into the target.
+        if self._host_names is None or not head.target.startswith("/"):
+            return
+        host = head.host
+        ours = host == "localhost" or host.endswith(".localhost")
+        if not ours and not _is_ip_address(host) and host not in self._host_names:
+            raise MisdirectedRequest(host)
+
     def _amend(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         return [
             (name, self._location(value) if name.lower() == "location" else value)
@@ -126,6 +153,22 @@ class HttpForward:
             if rest != value and rest[:1] in ("", "/", "?"):
                 return rest if rest.startswith("/") else "/" + rest
         return value
+
+    def _refusal(self, request: IHeldRequest, failure: Failure) -> Refusal:
+        refusal = self._explain(failure)
+        self._say_why(request, refusal)
+        return refusal
+
+    def _say_why(self, request: IHeldRequest, refusal: Refusal) -> None:
+        self.log.warn(
+            "{entity}: no answer for {peer.host}:{peer.port}: {status} {reason},"
+            " tracking id {tracking_id}",
+            entity=self.connector.entity,
+            peer=request.peer,
+            status=refusal.status,
+            reason=refusal.sentence,
+            tracking_id=str(request.tracking),
+        )
 
     def _explain(self, failure: Failure) -> Refusal:
         if is_timeout(failure):
@@ -170,23 +213,29 @@ class HttpForward:
         def failed(failure: Failure) -> None:
             error = failure.value
             if isinstance(error, HybridConnectionError):
-                request.refuse(Rejected(error.status_code or 502, error.reason))
+                refusal: Refusal = Rejected(error.status_code or 502, error.reason)
             else:
-                request.refuse(self._explain(failure))
+                refusal = self._explain(failure)
+            self._say_why(request, refusal)
+            request.refuse(refusal)
 
         dial.addCallbacks(opened, failed)
 
 
+def _is_ip_address(host: str) -> bool:
+    return isIPAddress(host) or isIPv6Address(host)
+
+
 def _origin_form(target: str) -> str:
     """
-    Path and query of a request target.
+    Path and query of a request target, without the protocol's own parameters: what
+    is asked of the relay is not for an app, or a web page in a browser, to choose.
 
     @raise BadRequest: it has none.
     """
-    if not target.startswith("/"):
-        parts = urlsplit(target)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise BadRequest("The request target is not a path")
-        _, _, rest = target.partition("://")
-        target = "/" + rest.partition("/")[2]
-    return target
+    try:
+        path, _, query = origin_form(target).partition("?")
+    except ValueError:
+        raise BadRequest("The request target is not a path") from None
+    passed = split_query(query)[1]
+    return f"{path}?{passed}" if passed else path

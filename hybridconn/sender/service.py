@@ -70,6 +70,8 @@ class SenderService(MultiService):
                     connector,
                     dialer,
                     reactor,
+                    host_names=one.own_names,
+                    response_timeout=timings.response_timeout,
                     token_lifetime=timings.token_lifetime,
                     wall=wall,
                 )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.application.service import IService
 from twisted.python import usage
 
 from hybridconn.config.sender import SenderConfig, load_sender, sender_from_options
 from hybridconn.dialer import ReactorDialer
 from hybridconn.memory import settle
+from hybridconn.operation.logs import OPTION, choose_log
 from hybridconn.sender.service import SenderService
 from hybridconn.startup import (
+    as_unit,
     check_alone,
     exit_for_port,
     load_or_exit,
+    say_way_out,
     warn_if_insecure,
 )
 
@@ -34,27 +38,40 @@ class Options(usage.Options):
         ["connection-string-file", "f", None, "A file with one connection string."],
         ["bind", "b", None, "IP address and port to listen on for the app."],
         ["ca-file", None, None, "PEM file with further authorities to trust."],
+        OPTION,
     ]
     optFlags = [  # noqa: RUF012  # Twisted's convention
         ["insecure", None, "Plain ws://, without TLS, for tests."],
     ]
 
+    def postOptions(self) -> None:
+        """Choose how the log is written (Twisted)."""
+        choose_log(self, _PROGRAM)
 
-def makeService(options: Options, reactor: Any = None) -> SenderService:
+
+def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the sender; no port is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
     config = load_or_exit(_PROGRAM, lambda: _config(options))
     warn_if_insecure(_PROGRAM, config.insecure)
+    say_way_out(_PROGRAM, config.way_out, not config.insecure)
     dialer = load_or_exit(
         _PROGRAM,
         lambda: ReactorDialer(
-            reactor, config.ca_files, config.timings.connect_timeout, config.tls
+            reactor,
+            config.ca_files,
+            config.timings.connect_timeout,
+            config.tls,
+            way_out=config.way_out,
         ),
     )
     reactor.callWhenRunning(settle)
-    return SenderService(
+    sender = SenderService(
         config, dialer, reactor, lambda port: exit_for_port(_PROGRAM, port)
+    )
+    return load_or_exit(
+        _PROGRAM, lambda: as_unit(sender, reactor, config.update_notice, config.way_out)
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -61,7 +61,11 @@ class Database:
         self._live: WeakSet[Any] = WeakSet()
         self.engine = _postgres(url, password) if url else _sqlite(path)
         if self.postgres:
-            event.listen(self.engine, "connect", lambda it, _: self._live.add(it))
+            # Before anything is said over it: the first answer may not come either.
+            live = self._live
+            event.listen(
+                self.engine, "connect", lambda it, _: live.add(it), insert=True
+            )
         try:
             with self.writing() as connection:
                 self._migrate(connection)
@@ -107,9 +111,11 @@ class Database:
         that waits.
         """
         for connection in tuple(self._live):
-            if not connection.closed:
+            # One that ended already, or just now, must not keep the others alive.
+            with suppress(OSError, self.engine.dialect.loaded_dbapi.Error):
                 # The library goes on using its own descriptor, and finds an end there.
-                with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line = socket.socket(fileno=os.dup(connection.fileno()))
+                with closing(line):
                     line.shutdown(socket.SHUT_RDWR)
 
     def _migrate(self, connection: Connection) -> None:
@@ -138,9 +144,10 @@ def _postgres(url: str, password: Secret | None) -> Engine:
     if password is not None:
         parsed = parsed.set(password=password.reveal())
     ours = {name: it for name, it in _POSTGRES.items() if name not in parsed.query}
-    # One at a time is enough; that which listens is not of the pool.
+    # One at a time is enough, and another one that is taken out of the pool to listen:
+    # that may be wanted between the calls of a change, which holds the first.
     engine = create_engine(
-        parsed, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=ours
+        parsed, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args=ours
     )
 
     @event.listens_for(engine, "connect")

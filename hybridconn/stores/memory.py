@@ -87,6 +87,18 @@ class MemoryEntityStore:
         for path in _differences(before, namespace):
             self._tell(namespace.name, path)
 
+    def put_own(self, namespace: Namespace) -> None:
+        """
+        Change what is a namespace's own: names, rules, access.  The hybrid connections
+        that it has stay, however many, and nobody looks at them.
+
+        @raise KeyError: if there is none of this name.
+        """
+        before = self._namespaces[fold(namespace.name)]
+        if _itself(before) != _itself(namespace):
+            self._keep(namespace.with_entities_of(before))
+            self._tell(namespace.name, "")
+
     def delete_namespace(self, name: str) -> None:
         """
         Remove a namespace.  Watchers hear of each of its hybrid connections,

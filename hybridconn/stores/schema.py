@@ -55,11 +55,12 @@ TABLES: Mapping[type[Resource], Table] = {
         "namespaces",
         *map(_text, ("name", "subscription", "group", "location", "tags")),
         *map(_text, ("host_names", "public_network_access", "minimum_tls_version")),
+        *map(_text, ("default_action", "ip_rules")),
         *map(_number, ("created", "updated")),
     ),
     ConnectionResource: _table(
         "hybrid_connections",
-        *map(_text, ("namespace", "path", "user_metadata")),
+        *map(_text, ("namespace", "path", "user_metadata", "status")),
         Column("requires_client_authorization", Boolean, nullable=False),
         *map(_number, ("created", "updated")),
     ),
@@ -151,6 +152,7 @@ def _stored(value: Any, vault: Vault) -> Any:
 _READERS: Mapping[str, Callable[[Any, Vault], Any]] = {
     "tags": lambda text, _: json.loads(text),
     "host_names": lambda text, _: tuple(json.loads(text)),
+    "ip_rules": lambda text, _: tuple(json.loads(text)),
     "plan": lambda text, _: tuple(json.loads(text)),
     "rights": lambda text, _: frozenset(map(Claim, json.loads(text))),
     "primary_key": lambda text, vault: vault.open(text),

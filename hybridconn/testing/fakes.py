@@ -216,6 +216,7 @@ class FakeHeldRequest:
     body_length: int | None = 0
     body: bytes = b""
     known: bool = False
+    tls_version: str = "TLSv1.3"
     sink: IBodySink | None = field(default=None, init=False)
     paused: bool = field(default=False, init=False)
     producer: Any = field(default=None, init=False)

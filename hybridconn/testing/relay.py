@@ -48,7 +48,12 @@ from hybridconn.endpoints import (
     HybridConnectionClientEndpoint,
     HybridConnectionServerEndpoint,
 )
-from hybridconn.interfaces import IClusterBus, ILoadBalancer, ITargetConnector
+from hybridconn.interfaces import (
+    IAudit,
+    IClusterBus,
+    ILoadBalancer,
+    ITargetConnector,
+)
 from hybridconn.listener import HybridConnectionListener
 from hybridconn.relay.connecting import PublicUrl
 from hybridconn.relay.service import RelayService
@@ -92,6 +97,7 @@ class MemoryRelay:
         seed: int = 0,
         bus: IClusterBus | None = None,
         log_requests: bool = False,
+        audit: IAudit | None = None,
     ) -> None:
         """
         @param entities: paths, or hybrid connections with all their properties.
@@ -104,6 +110,7 @@ class MemoryRelay:
             listeners are sent; see L{MemoryCluster
             <hybridconn.testing.bus.MemoryCluster>}.
         @param log_requests: log a line for each HTTP request that was answered.
+        @param audit: is told of each use of a key.
         """
         self.network = MemoryNetwork() if network is None else network
         self.clock = self.network.clock
@@ -128,6 +135,7 @@ class MemoryRelay:
             public_url=PublicUrl(port=None if bus is None else port),
             bus=bus,
             log_requests=log_requests,
+            audit=audit,
         )
         self.service.listen_on(self.network.server_endpoint(host, port))
         self.start()

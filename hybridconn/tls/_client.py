@@ -26,10 +26,12 @@ from zope.interface import implementer
 
 from hybridconn.tls._context import ALPN, TLSConfigError, make_context, read_file
 from hybridconn.tls._lean import TLSPath, tls_protocol
-from hybridconn.tls._server import names_of
+from hybridconn.tls._server import CertificateFiles, names_of, use_certificate
 
 _Codes = SSL.X509VerificationCodes
-_UNKNOWN_AUTHORITY: Final = "it comes from an authority that is not trusted here"
+_UNKNOWN_AUTHORITY: Final = (
+    "it comes from an authority that is not trusted here; ca_file adds one"
+)
 _REASONS: Final[Mapping[int, str]] = {
     _Codes.ERR_CERT_HAS_EXPIRED: "it has expired",
     _Codes.ERR_CERT_NOT_YET_VALID: "it is not valid yet",
@@ -65,11 +67,19 @@ class ClientTrust:
 
     @param ca_files: PEM files with certificates of further authorities.
     @param verify: L{False}: believe anybody; never for a relay.
-    @raise TLSConfigError: one of them is missing or not usable.
+    @param own: what is shown to a server that asks who we are.
+    @raise TLSConfigError: a file is missing or not usable.
     """
 
-    def __init__(self, ca_files: Sequence[str] = (), verify: bool = True) -> None:
+    def __init__(
+        self,
+        ca_files: Sequence[str] = (),
+        verify: bool = True,
+        own: CertificateFiles | None = None,
+    ) -> None:
         context = make_context(SSL.TLS_CLIENT_METHOD)
+        if own is not None:
+            use_certificate(context, own)
         context.set_default_verify_paths()
         store = context.get_cert_store()
         for name in ca_files:

@@ -151,6 +151,19 @@ class _ServerFactory(TLSMemoryBIOFactory):
 
 
 def _load_certificate(files: CertificateFiles) -> tuple[SSL.Context, tuple[str, ...]]:
+    context = make_context(SSL.TLS_SERVER_METHOD)
+    leaf = use_certificate(context, files)
+    context.set_alpn_select_callback(_choose_protocol)
+    return context, files.server_names or names_of(leaf)
+
+
+def use_certificate(context: SSL.Context, files: CertificateFiles) -> x509.Certificate:
+    """
+    Have C{context} show a certificate, and those between it and its authority.
+
+    @return: the certificate.
+    @raise TLSConfigError: a file is missing or not usable.
+    """
     chain, key = read_file(files.certificate), read_file(files.key)
     both = f"{files.certificate} and {files.key}"
     try:
@@ -158,7 +171,6 @@ def _load_certificate(files: CertificateFiles) -> tuple[SSL.Context, tuple[str, 
     except ValueError as error:
         raise TLSConfigError(both, str(error)) from None
     certificates = x509.load_pem_x509_certificates(chain)
-    context = make_context(SSL.TLS_SERVER_METHOD)
     try:
         context.use_certificate(certificates[0])
         for between in certificates[1:]:
@@ -169,8 +181,7 @@ def _load_certificate(files: CertificateFiles) -> tuple[SSL.Context, tuple[str, 
     except (SSL.Error, TypeError) as error:
         why = openssl_text(error) if isinstance(error, SSL.Error) else str(error)
         raise TLSConfigError(both, f"are refused by OpenSSL: {why}") from None
-    context.set_alpn_select_callback(_choose_protocol)
-    return context, files.server_names or names_of(certificates[0])
+    return certificates[0]
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:

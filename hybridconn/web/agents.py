@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from attrs import field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.client import URI, Agent, HTTPConnectionPool
-from twisted.web.iweb import IAgent, IAgentEndpointFactory
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
+from hybridconn.core.http import origin_form
 from hybridconn.interfaces import IDialer
 
 #: Connections that may wait for another request, and seconds for how long.
 MOST_IDLE: Final = 64
 IDLE_SECONDS: Final = 30
 _MOST_KNOWN: Final = 16
+_PRINTABLE: Final = re.compile(rb"[\x21-\x7e]+")
 
 
 def pooled_agent(reactor: Any, dialer: IDialer, persistent: bool = True) -> IAgent:
@@ -40,8 +44,37 @@ def agent_for(reactor: Any, endpoint: IStreamClientEndpoint) -> IAgent:
 def _agent(
     reactor: Any, endpoints: IAgentEndpointFactory, pool: HTTPConnectionPool
 ) -> IAgent:
-    agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, pool)
+    agent: IAgent = _ExactAgent.usingEndpointFactory(reactor, endpoints, pool)
     return agent
+
+
+class _ExactAgent(Agent):
+    """
+    Asks for path and query byte for byte.  Twisted's own takes a URL apart and writes
+    it anew, which loses a C{;} or a C{?} at an end.
+    """
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[Any]:
+        """See L{IAgent.request} (Twisted)."""
+        if not _PRINTABLE.fullmatch(uri):
+            return fail(ValueError("a URL has characters that must be escaped"))
+        parsed = URI.fromBytes(uri)
+        asked: Deferred[Any] = self._requestWithEndpoint(
+            (parsed.scheme, parsed.host, parsed.port),
+            self._getEndpoint(parsed),
+            method,
+            parsed,
+            headers,
+            bodyProducer,
+            origin_form(uri.decode("ascii").partition("#")[0]).encode("ascii"),
+        )
+        return asked
 
 
 @implementer(IAgentEndpointFactory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from hybridconn.core.http import RequestHead
@@ -15,6 +15,10 @@ from hybridconn.core.tracking import TrackingId
 TRACKING_HEADER: Final = "TrackingId"
 
 Headers = Sequence[tuple[str, str]]
+#: Makes status, reason phrase, fields and body of a refusal; see L{refusal_answer}.
+RefusalAnswer = Callable[
+    [Refusal, TrackingId, RequestHead | None, float], tuple[int, str, Headers, bytes]
+]
 
 #: A segment of an entity's path.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._-]*")

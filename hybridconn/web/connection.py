@@ -46,11 +46,12 @@ from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import BadRequest, InternalError, Refusal, RequestTimedOut
 from hybridconn.core.route import TRACKING_ID, split_query
 from hybridconn.core.tracking import TrackingId
-from hybridconn.idle import IdleTimer
+from hybridconn.eager import unsent
 from hybridconn.interfaces import IBodySink, IRequestHandler
-from hybridconn.socket_options import tune
+from hybridconn.socket_options import tcp_below, tune
 from hybridconn.web.admission import Admission
-from hybridconn.web.answers import Headers, refusal_answer
+from hybridconn.web.answers import Headers, RefusalAnswer
+from hybridconn.web.body_watch import BodyWatch
 from hybridconn.web.head import HeadReader
 from hybridconn.web.held import HeldRequest
 from hybridconn.web.takeover import replace_protocol
@@ -60,10 +61,13 @@ from hybridconn.web.turn import Turn
 KEEP_ALIVE: Final = 60.0
 #: Bytes that may wait behind a held request before reading stops.
 MOST_PENDING: Final = 65536
-#: Seconds until a client must have left after our end, and how many bytes of it are
-#: still read: the others wait, so that it finds time for our answer.
+#: Seconds until a client must have left after our end, once it has taken all of our
+#: answer, and how many bytes of it are still read: the others wait, so that it finds
+#: time for that.
 LINGER: Final = 5.0
 LINGER_BYTES: Final = 1024 * 1024
+#: Bytes of an answer that a slow client must take in a while, or it counts as gone.
+LEAST_TAKEN: Final = 16384
 
 
 @define
@@ -82,6 +86,7 @@ class Surroundings:
     admission: Admission
     now: Callable[[], float]
     new_guid: Callable[[], UUID | str]
+    render: RefusalAnswer
     stopping: bool = False
     connections: set[FrontDoorProtocol] = field(factory=set)
 
@@ -117,7 +122,11 @@ class FrontDoorProtocol(Protocol):
         self._request: HeldRequest | None = None
         self._sink: IBodySink | None = None
         self._body_paused = False
-        self._body_timer = IdleTimer(around.clock)
+        self._body_watch = BodyWatch(
+            around.clock,
+            around.limits.body_idle_timeout,
+            around.limits.body_bytes_per_second,
+        )
         self._answer_source: IPushProducer | None = None
         self._counted = True
         self._secure = False
@@ -126,6 +135,7 @@ class FrontDoorProtocol(Protocol):
         self._stalled = False
         self._paused = False
         self._thrown_away = 0
+        self._untaken = 0
         self._timer: IDelayedCall | None = None
         self._head_timed = False
 
@@ -171,6 +181,7 @@ class FrontDoorProtocol(Protocol):
     def pauseProducing(self) -> None:
         """The client does not take its answers."""
         self._stalled = True
+        self._untaken = unsent(self.transport)
         if self._answer_source is not None:
             self._answer_source.pauseProducing()
         self._pause_or_resume()
@@ -180,6 +191,8 @@ class FrontDoorProtocol(Protocol):
         self._stalled = False
         if self._answer_source is not None:
             self._answer_source.resumeProducing()
+        if self._state is _State.READING and not self._head_timed:
+            self._arm(KEEP_ALIVE, self._head_is_late)
         self._read_heads()
 
     def stopProducing(self) -> None:
@@ -244,6 +257,7 @@ class FrontDoorProtocol(Protocol):
             self._around.now,
             turn.body_length,
             known=not self._counted,
+            render=self._around.render,
         )
         try:
             if head.wants_websocket and not turn.body_complete:
@@ -260,7 +274,13 @@ class FrontDoorProtocol(Protocol):
             request.refuse(InternalError())
 
     def _head_is_late(self) -> None:
-        if self._reader.begun:
+        if self._stalled:
+            # Whether it asks for more cannot be known: it is not read.
+            if self._goes_on(unsent(self.transport)):
+                self._arm(KEEP_ALIVE, self._head_is_late)
+            else:
+                self._close()
+        elif self._reader.begun:
             self._refuse_unread(RequestTimedOut())
         else:
             self._close()
@@ -268,7 +288,7 @@ class FrontDoorProtocol(Protocol):
     def _refuse_unread(self, refusal: Refusal) -> None:
         self._unreadable = True  # whatever follows, it is not read as HTTP
         tracking, now = self._tracking(""), self._around.now()
-        self.respond(*refusal_answer(refusal, tracking, None, now))
+        self.respond(*self._around.render(refusal, tracking, None, now))
 
     def _tracking(self, target: str) -> TrackingId:
         parameters, _ = split_query(target.partition("?")[2])
@@ -307,29 +327,25 @@ class FrontDoorProtocol(Protocol):
             transport: Any = self.transport
             transport.write(go_on)
         self._sink = sink
-        self._watch_body()
+        self._body_watch.start(self._body_is_late)
         if here:
             self._feed_body(sink, here)
 
     def pause_body(self) -> None:
         """Read nothing more for now; silence is not the client's fault then."""
         self._body_paused = True
-        self._body_timer.stop()
+        self._body_watch.stop()
         self._pause_or_resume()
 
     def resume_body(self) -> None:
         """Read on."""
         self._body_paused = False
         if self._sink is not None:
-            self._watch_body()
+            self._body_watch.start(self._body_is_late)
         self._pause_or_resume()
 
-    def _watch_body(self) -> None:
-        timeout = self._around.limits.body_idle_timeout
-        self._body_timer.start(timeout, self._body_is_late)
-
     def _feed_body(self, sink: IBodySink, data: bytes) -> None:
-        self._body_timer.touch()
+        self._body_watch.received(len(data))
         turn = self._turn
         try:
             piece = turn.read_body(data)
@@ -359,7 +375,7 @@ class FrontDoorProtocol(Protocol):
     def _end_body(self) -> None:
         self._sink = None
         self._body_paused = False
-        self._body_timer.stop()
+        self._body_watch.stop()
 
     # --- answering: held.Connection ---
 
@@ -445,6 +461,17 @@ class FrontDoorProtocol(Protocol):
         replace_protocol(transport, protocol)
         protocol.dataReceived(first + rest)
 
+    @property
+    def tls_version(self) -> str:
+        """Such as C{TLSv1.3}; empty for plain TCP."""
+        transport: Any = self.transport
+        name = getattr(
+            transport.getHandle() if hasattr(transport, "getHandle") else None,
+            "get_protocol_version_name",
+            None,
+        )
+        return "" if name is None else str(name())
+
     def authenticated(self) -> None:
         """The client is known: make its place among the unknown ones free."""
         if self._counted:
@@ -469,14 +496,39 @@ class FrontDoorProtocol(Protocol):
         transport: Any = self.transport
         transport.unregisterProducer()
         self._pause_or_resume()
-        # A peer of TLS may never answer our farewell; Twisted waits for ever.
-        self._arm(LINGER, self._abort)
+        # Whatever is left at the first look is not held against it.
+        self._untaken = unsent(self.transport) + LEAST_TAKEN
+        self._arm(LINGER, self._linger_is_over)
         if unread and not self._secure and ITCPTransport.providedBy(transport):
             # Closed whole, the kernel would meet unread bytes with a reset,
             # which can overtake the answer (RFC 9112 section 9.6).
             transport.loseWriteConnection()
         else:
             transport.loseConnection()
+
+    def _linger_is_over(self) -> None:
+        left = unsent(self.transport)
+        tcp = tcp_below(self.transport)
+        if left and self._goes_on(left):
+            # Slow is not gone.
+            stall = self._around.limits.write_stall_timeout
+            if stall:
+                self._arm(stall, self._linger_is_over)
+        elif left or tcp is None:
+            self._abort()
+        else:
+            # A peer of TLS may never answer our farewell; Twisted waits for ever.
+            # What the kernel holds is still delivered, which a reset would destroy.
+            tcp.loseConnection()
+
+    def _goes_on(self, untaken: int) -> bool:
+        """
+        Whether the client takes its answer.
+
+        @param untaken: bytes that the kernel does not have yet.
+        """
+        before, self._untaken = self._untaken, untaken
+        return untaken <= max(before - LEAST_TAKEN, 0)
 
     def _abort(self) -> None:
         transport: Any = self.transport

@@ -11,6 +11,7 @@ from twisted.internet.protocol import ServerFactory
 from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IRequestHandler
 from hybridconn.web.admission import Admission
+from hybridconn.web.answers import RefusalAnswer, refusal_answer
 from hybridconn.web.connection import FrontDoorProtocol, Surroundings
 
 
@@ -28,6 +29,7 @@ class FrontDoor(ServerFactory):
     @param now: seconds since 1970-01-01 UTC, for answers.
     @param new_guid: for example L{uuid.uuid4}; names requests that bring no
         name of their own.
+    @param render: how refusals look.
     """
 
     noisy = False
@@ -41,8 +43,11 @@ class FrontDoor(ServerFactory):
         admission: Admission,
         now: Callable[[], float],
         new_guid: Callable[[], UUID | str],
+        render: RefusalAnswer = refusal_answer,
     ) -> None:
-        self._around = Surroundings(handler, limits, clock, admission, now, new_guid)
+        self._around = Surroundings(
+            handler, limits, clock, admission, now, new_guid, render
+        )
 
     def startFactory(self) -> None:
         """A port is open (Twisted)."""

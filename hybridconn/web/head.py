@@ -25,7 +25,8 @@ _FIRST: Final = re.compile(_TOKEN)
 _REQUEST_LINE: Final = re.compile(
     rb"(" + _TOKEN + rb"+) [\x21-\x7e]+ HTTP/([0-9]\.[0-9])"
 )
-_FIELD: Final = re.compile(
+#: A header field, or a trailer.
+FIELD: Final = re.compile(
     rb"(" + _TOKEN + rb"+):([\t\x20-\x7e\x80-\xff]*)",
 )
 #: 18 digits are more than anyone sends and less than 64 bits hold.
@@ -152,7 +153,7 @@ class HeadReader:
             raise HeadersTooLarge("The request has too many header fields")
         if line[:1] in b" \t":
             raise BadRequest("A header field is folded over two lines")
-        field = _FIELD.fullmatch(line)
+        field = FIELD.fullmatch(line)
         if field is None:
             raise BadRequest("A header field is malformed")
         name = field[1].lower()

@@ -13,12 +13,21 @@ from hybridconn.core.http import RequestHead
 from hybridconn.core.refusals import Refusal
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import IAnswer, IBodySink, IHeldRequest
-from hybridconn.web.answers import TRACKING_HEADER, Headers, refusal_answer
+from hybridconn.web.answers import (
+    TRACKING_HEADER,
+    Headers,
+    RefusalAnswer,
+    refusal_answer,
+)
 from hybridconn.web.handshake import opening_handshake
 
 
 class Connection(Protocol):
     """What a request needs of the connection that it came over."""
+
+    @property
+    def tls_version(self) -> str:
+        """Such as C{TLSv1.3}; empty for plain TCP."""
 
     def respond(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
         """Write the answer and go on to the next request."""
@@ -81,6 +90,7 @@ class HeldRequest:
         now: Callable[[], float],
         body_length: int | None = 0,
         known: bool = False,
+        render: RefusalAnswer = refusal_answer,
     ) -> None:
         self.head = head
         self.peer = peer
@@ -89,10 +99,16 @@ class HeldRequest:
         self.body_length = body_length
         self.known = known
         self._now = now
+        self._render = render
         self._connection: Connection | None = connection
         self._gone = False
         self._begun = False
         self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def tls_version(self) -> str:
+        """Such as C{TLSv1.3}; empty for plain TCP, and once it is answered."""
+        return "" if self._connection is None else self._connection.tls_version
 
     def on_gone(self, callback: Callable[[], None]) -> None:
         """
@@ -158,7 +174,7 @@ class HeldRequest:
         connection = None if self._begun else self._settle()
         if connection is not None:
             connection.respond(
-                *refusal_answer(refusal, self.tracking, self.head, self._now())
+                *self._render(refusal, self.tracking, self.head, self._now())
             )
 
     def upgrade(

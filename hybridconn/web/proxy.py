@@ -140,7 +140,7 @@ def cause_of(failure: Failure) -> Failure:
 
 def is_timeout(failure: Failure) -> bool:
     """Whether a passage was given up because no response began in time."""
-    return bool(failure.check(CancelledError))
+    return bool(cause_of(failure).check(CancelledError))
 
 
 @implementer(IBodyProducer, IBodySink)

@@ -15,6 +15,7 @@ from hybridconn.core.http import RequestHead
 from hybridconn.core.refusals import BadRequest
 from hybridconn.core.text import printable, standard_phrase
 from hybridconn.web.answers import Headers
+from hybridconn.web.chunks import ChunkCheck
 
 #: RFC 9110 section 8.6: no length may stand in these.
 _BODILESS: Final = (204, 304)
@@ -31,6 +32,7 @@ class Turn:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._http = h11.Connection(h11.SERVER)
+        self._chunks: ChunkCheck | None = None
         self._now = now
         self.head: RequestHead | None = None
         self.body_length: int | None = 0
@@ -63,6 +65,8 @@ class Turn:
         if not self.body_complete:
             length = head.get("content-length")
             self.body_length = None if length is None else int(length)
+            if length is None:
+                self._chunks = ChunkCheck()
         return head
 
     # --- the request's body ---
@@ -84,6 +88,8 @@ class Turn:
         @return: the body that is in it, maybe nothing.
         @raise BadRequest: the chunks are malformed; nothing more can be read.
         """
+        if self._chunks is not None:
+            self._chunks.check(data)
         self._http.receive_data(data)
         try:
             return self._read_on()

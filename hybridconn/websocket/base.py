@@ -37,7 +37,7 @@ from hybridconn.core.frames import (
     Piece,
 )
 from hybridconn.interfaces import IBatchSink, ITunnel, ITunnelSink
-from hybridconn.socket_options import keep_queue_short, tcp_below
+from hybridconn.socket_options import tcp_below
 from hybridconn.websocket.autobahn_frames import AutobahnFrames
 from hybridconn.websocket.closing import (
     INTERNAL_ERROR,
@@ -343,7 +343,6 @@ class StreamingWebSocket(AutobahnFrames):
     def _use_slim_frames(self) -> None:
         self._forget_handshake()
         self._tcp = tcp_below(self.transport)
-        keep_queue_short(self._tcp)
         from_client = bool(self.factory.isServer)
         self._parser = FrameParser(
             from_client, apply_mask, self.limits.max_message_bytes

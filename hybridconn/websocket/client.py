@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ from hybridconn.websocket.reading import ReadSizes
 
 #: An answer's head longer than this is no relay's.
 _MAX_HEAD_BYTES = 65536
+#: Autobahn writes it with a port in any case.
+_HOST_FIELD = re.compile(rb"\r\nHost: [^\r\n]*")
 
 
 class HandshakeRefused(ConnectError):
@@ -100,14 +103,22 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
     def onConnecting(self, transport_details: object) -> ConnectingRequest:
         """What to ask for (Autobahn)."""
         url = self.factory.target
+        headers = self.factory.headers
         return ConnectingRequest(
             host=url.bracketed_host,
             port=url.port,
             resource=url.resource,
-            headers=dict(self.factory.headers),
+            headers={n: v for n, v in headers.items() if n.lower() != "host"},
             useragent=self.factory.useragent,
             protocols=list(self.factory.protocols),
         )
+
+    def sendData(self, data: bytes, *how: Any, **named: Any) -> None:
+        """Write (Autobahn); the first is the request, whose C{Host} may be another."""
+        if self.state == self.STATE_CONNECTING and "Host" in self.factory.headers:
+            field = b"\r\nHost: " + self.factory.headers["Host"].encode("latin-1")
+            data = _HOST_FIELD.sub(lambda _: field, data, count=1)
+        super().sendData(data, *how, **named)
 
     def onOpen(self) -> None:
         """The relay answered 101 (Autobahn)."""
@@ -242,6 +253,8 @@ def connect_websocket(
 
     @param url: C{wss://host[:port]/path?query}; path and query go out as they are.
     @param sink: gets what arrives from the first byte on.
+    @param headers: beside those of the handshake; C{Host} is the URL's unless it is
+        among them.
     @param timeout: seconds for the whole: name, TCP, TLS, upgrade.
     @param data_path: who reads and writes the frames after the handshake; for
         control channels it is C{autobahn}.

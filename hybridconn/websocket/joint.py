@@ -35,7 +35,7 @@ from zope.interface import implementer
 from hybridconn.core.frames import Piece
 from hybridconn.eager import write_now
 from hybridconn.interfaces import IBatchSink, ITunnelEnd
-from hybridconn.socket_options import keep_queue_short, tcp_below, tune
+from hybridconn.socket_options import tcp_below, tune
 from hybridconn.websocket.base import ProtocolViolation, StreamingWebSocket
 from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.reading import BULK
@@ -141,7 +141,6 @@ class Joint(Protocol):
     def join(self, tunnel: Any) -> Deferred[None]:
         """See L{ITunnelEnd.join}."""
         self._tunnel = tunnel
-        keep_queue_short(self._tcp)
         self._since = tunnel.clock.seconds()
         if self._near_lost:
             self._blame(self.names.near, "connection broken")

@@ -126,6 +126,11 @@ class Splice:
         sender.attach(self._up)
         listener.attach(self._down)
 
+    @property
+    def carried(self) -> tuple[int, int]:
+        """Bytes from the sender and from the listener so far."""
+        return self._up.bytes, self._down.bytes
+
     def wire(self) -> None:
         """Let each leg pause the other; to be called when both have a transport."""
         for half in (self._up, self._down):

@@ -18,6 +18,7 @@ from twisted.internet.error import (
 from twisted.python.failure import Failure
 
 from hybridconn.tls import CertificateRejected
+from hybridconn.wayout.errors import LocalAddressError, ProxyError
 from hybridconn.websocket.base import ProtocolViolation
 from hybridconn.websocket.client import HandshakeRefused
 
@@ -30,6 +31,9 @@ _EXPECTED = (
     OSError,
     SSL.Error,
 )
+
+#: Those that say themselves what happened.
+_IN_WORDS = (ProtocolViolation, CertificateRejected, LocalAddressError, ProxyError)
 
 
 def is_surprise(failure: Failure) -> bool:
@@ -46,7 +50,7 @@ def explain(failure: Failure) -> str:
     if isinstance(error, HandshakeRefused):
         known = error.tracking_id in str(error)
         return str(error) if known else f"{error}, tracking id {error.tracking_id}"
-    if isinstance(error, ProtocolViolation | CertificateRejected):
+    if isinstance(error, _IN_WORDS):
         return str(error).rstrip(".")
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
@@ -61,6 +65,8 @@ def explain(failure: Failure) -> str:
     if isinstance(error, SSL.Error):
         queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
         words = "; ".join(str(entry[-1]) for entry in queue)
+        if "wrong version number" in words:
+            words += "; what answers there may speak no TLS"
         return f"TLS failed: {words}" if words else "TLS failed"
     if isinstance(error, ConnectError):
         number = error.osError

@@ -12,6 +12,7 @@ from hybridconn.config import load_relay, load_sender
 from hybridconn.hcm.loading import load_managed
 from hybridconn.stores.vault import Vault
 from tests.config.case import KEY, STRING, ConfigTestCase
+from tests.management.signers import EC_KEY, jwk_of, jwks
 
 # The tests' certificates are made for 365 days from here, less an hour.
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,6 +63,28 @@ class RelayTests(CheckTestCase):
                 "    Azure's own connection manager takes letters, digits and hyphens "
                 "only",
                 "use the limit accept_timeout = 5.0 (usually 30.0)",
+            ],
+        )
+
+    def test_managed(self) -> None:
+        """Who may manage it, and where that is written down."""
+        self.certify()
+        self.write("store.key", Vault.new_key())
+        self.write("keys", jwks(jwk_of(EC_KEY)))
+        said = self.relay(
+            '[listen]\ncertificate = "relay.pem"\nkey = "relay.key"\n'
+            '[store]\npath = "relay.db"\nkey_file = "store.key"\n'
+            "[management]\nport = 8444\n"
+            '[management.oidc]\nissuer = "https://login.test"\njwks_file = "keys"\n'
+            '[audit]\nfile = "audit.jsonl"\ndata_plane = true\n'
+        )
+        self.assertEqual(
+            said[3:],
+            [
+                f"keep what is managed in {self.folder}/relay.db",
+                "serve the management API on 127.0.0.1, port 8444, for those whose "
+                "tokens https://login.test signs",
+                f"write management calls and uses of keys to {self.folder}/audit.jsonl",
             ],
         )
 
@@ -204,6 +227,40 @@ class AgentTests(CheckTestCase):
                 "token",
                 "  as HTTP: 127.0.0.1:81/… is http://relay.example.net:443/open/…",
                 "use no TLS: anyone on the way can read",
+            ],
+        )
+
+    def test_way_out(self) -> None:
+        """By which proxy, as whom, from which address, and what is asked."""
+        self.certify()
+        self.environ["PW"] = "hunter2"
+        table = (
+            '[way_out]\nproxy = "http://proxy.corp:3128"\nproxy_user = "jo"\n'
+            'proxy_password_env = "PW"\nbind_address = "192.0.2.9"\n'
+            'client_certificate = "relay.pem"\nclient_key = "relay.key"\n'
+            '[update_notice]\nurl = "https://updates.example.net/"\n'
+        )
+        forward = '[[forward]]\nconnection_string_env = "OPEN"\nbind = "127.0.0.1:81"\n'
+        path = self.write("sender.toml", forward + table)
+        lines = self.lines(describe_sender(load_sender(path, self.environ)))
+        self.assertEqual(
+            lines[1:6],
+            [
+                "go out through the HTTP proxy proxy.corp:3128 as jo (basic)",
+                "  the password can be read on the way to the proxy",
+                "dial from 192.0.2.9",
+                f"show the certificate {self.folder}/relay.pem",
+                "ask https://updates.example.net/ for newer versions",
+            ],
+        )
+        self.environ["ALL_PROXY"] = "socks5://p"
+        path = self.write("sender.toml", forward)
+        lines = self.lines(describe_sender(load_sender(path, self.environ)))
+        self.assertEqual(
+            lines[1:3],
+            [
+                "go out through the SOCKS5 proxy p:1080",
+                "  which ALL_PROXY names; local addresses directly",
             ],
         )
 

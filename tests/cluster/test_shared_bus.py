@@ -294,6 +294,51 @@ class SharedBusTests(SynchronousTestCase):
         self.assertEqual(self.heard("a"), [("b_2", {"x": 1})])
         self.assertEqual(len(self.flushLoggedErrors()), 1)
 
+    def slow(self, name: str) -> Callable[[], None]:
+        """Have a node's calls answered when the test says so, with what was then."""
+        waiting: list[tuple[Deferred[Any], Any]] = []
+        bus: Any = self.buses[name]
+
+        def run(call: Callable[[], Any]) -> Deferred[Any]:
+            waiting.append((Deferred(), call()))
+            return waiting[-1][0]
+
+        def answer() -> None:
+            now = waiting[:]
+            waiting.clear()
+            for one, value in now:
+                one.callback(value)
+
+        bus._run = run
+        return answer
+
+    def test_old_answer(self) -> None:
+        """Who comes or leaves while the database is asked knows it better."""
+        self.forget()
+        answer = self.slow("a")
+        self.reactor.advance(BEAT)
+        self.successResultOf(self.buses["b"].stopService())
+        self.buses["b"].startService()
+        self.board.flush()
+        answer()
+        self.assertEqual(self.heard("a"), [("lost", "b_2"), ("joined", "b_5")])
+        self.assertEqual(self.buses["a"].peers, {"b_5", "c_3", "c_4"})
+
+    def test_early_message(self) -> None:
+        """Others may have heard of a node and answered it before it knows that."""
+        answer = self.slow("a")
+        self.board.cut("a_1")
+        while "a_5" not in self.board.alive:
+            # It leaves, listens under another name, and registers that.
+            answer()
+            self.reactor.advance(RETRY)
+        self.forget()
+        self.buses["b"].tell("a_5", {"x": 1})
+        self.assertIn(("b_2", {"x": 1}), self.heard("a"))
+        answer()
+        self.assertNotIn(("lost", "b_2"), self.heard("a"))
+        self.assertEqual(self.buses["a"].peers, {"b_2", "c_3", "c_4"})
+
     def test_both(self) -> None:
         """With the workers' own bus: each message takes the way to its node."""
         workers = MemoryCluster(self.reactor)

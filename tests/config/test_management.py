@@ -8,6 +8,7 @@ from hybridconn.config.management import DEFAULT_SUBSCRIPTION, ManagementToken
 from hybridconn.config.relay import RelayConfig, load_relay
 from hybridconn.stores.vault import Vault
 from tests.config.case import ConfigTestCase
+from tests.management.signers import EC_KEY, RSA_KEY, jwk_of, jwks, pem_of
 
 LISTEN = '[listen]\ncertificate = "relay.pem"\nkey = "relay.key"\n'
 STORE = '[store]\npath = "relay.db"\nkey_file = "store.key"\n'
@@ -16,7 +17,7 @@ TOKEN = f'[[management.token]]\nname = "ops"\nsha256 = "{SHA256}"\n'
 NAMESPACE = '[[namespace]]\nname = "contoso"\n'
 
 
-class ManagementTests(ConfigTestCase):
+class ManagedCase(ConfigTestCase):
     """A relay whose entities are managed."""
 
     def setUp(self) -> None:
@@ -34,6 +35,10 @@ class ManagementTests(ConfigTestCase):
         self.assertEqual(len(lines), 1, lines)
         for word in words:
             self.assertIn(word, lines[0])
+
+
+class ManagementTests(ManagedCase):
+    """The store and the API."""
 
     def test_defaults(self) -> None:
         """A store needs a path and a key, the API a port and a token."""
@@ -171,3 +176,95 @@ class ManagementTests(ConfigTestCase):
             for line in self.mistakes(load_relay, start + text + "\n"):
                 self.assertNotIn("hunter", line)
             self.one(start + text + "\n", *words)
+
+
+class OidcTests(ManagedCase):
+    """C{[management.oidc]}."""
+
+    OIDC = '[management.oidc]\nissuer = "https://login.test"\n'
+
+    def whole(self, *lines: str, token: str = "") -> str:
+        api = "[management]\nport = 8444\n"
+        return LISTEN + STORE + api + token + self.OIDC + "\n".join(lines)
+
+    def test_url(self) -> None:
+        """It stands for tokens of its own."""
+        config = self.load(self.whole('jwks_url = "https://login.test/keys"'))
+        oidc = config.management.oidc
+        self.assertEqual(oidc.issuer, "https://login.test")
+        self.assertEqual(oidc.jwks_url, "https://login.test/keys")
+        self.assertEqual((oidc.role_claim, oidc.admin), ("roles", ("admin",)))
+        self.assertEqual((oidc.refresh, oidc.keep), (3600.0, 86400.0))
+
+    def test_file(self) -> None:
+        """A JWKS or a PEM file is read at once."""
+        for content in (pem_of(EC_KEY), jwks(jwk_of(RSA_KEY, "one"))):
+            self.write("keys", content, 0o644)
+            config = self.load(self.whole('jwks_file = "keys"', token=TOKEN))
+            self.assertEqual(len(config.management.oidc.keys), 1)
+
+    def test_none(self) -> None:
+        """Without the table nobody's are good."""
+        config = self.load(LISTEN + STORE)
+        self.assertEqual(config.management.oidc.issuer, "")
+
+    def test_oidc_mistakes(self) -> None:
+        """Each names the key and the value."""
+        self.write("nokeys", "{}", 0o644)
+        self.write("empty", '{"keys": []}', 0o644)
+        url = 'jwks_url = "https://login.test/keys"'
+        for lines, words in (
+            ((), ("jwks_url", "is missing")),
+            ((url, 'jwks_file = "nokeys"'), ("jwks_file", "one too many")),
+            (('jwks_url = "http://login.test/k"',), ("jwks_url", "not https")),
+            (('jwks_url = "login"',), ("jwks_url", "no URL")),
+            (("jwks_url = 5",), ("jwks_url", "text")),
+            (('jwks_file = "gone"',), ("jwks_file", "no file")),
+            (('jwks_file = "nokeys"',), ("jwks_file", "no JWKS")),
+            (('jwks_file = "empty"',), ("jwks_file", "no public key")),
+            (('jwks_file = "relay.pem"',), ("jwks_file",)),
+            ((url, 'audiences = "x"'), ("audiences", "list")),
+            ((url, "admin = [5]"), ("admin", "text")),
+            ((url, "refresh = 0"), ("refresh", "no usable time")),
+            ((url, 'ca_file = "gone.pem"'), ("ca_file", "gone.pem")),
+            ((url, 'algorithms = ["none"]'), ("algorithms", "no such setting")),
+        ):
+            self.one(self.whole(*lines), *words)
+        with_ca = 'jwks_file = "nokeys"\nca_file = "ca.pem"'
+        self.write("nokeys", pem_of(EC_KEY), 0o644)
+        self.one(self.whole(with_ca), "ca_file", "only with jwks_url")
+        api = LISTEN + STORE + "[management]\nport = 8444\n" + TOKEN
+        self.one(api + f"[management.oidc]\n{url}", "issuer", "is missing")
+
+
+class FurtherTests(ManagedCase):
+    """The other tables."""
+
+    def test_public_url(self) -> None:
+        """Scheme, host and port, and nothing else."""
+        api = LISTEN + STORE + "[management]\nport = 8444\npublic_url = "
+        config = self.load(f'{api}"https://Relay.test:8444/"\n{TOKEN}')
+        self.assertEqual(config.management.public_url, "https://relay.test:8444")
+        for wrong in ("http://relay.test", "relay.test", "https://relay.test/api", ""):
+            self.one(f'{api}"{wrong}"\n{TOKEN}', "public_url")
+
+    def test_plan_limits(self) -> None:
+        """Each tier has a number."""
+        start = LISTEN + STORE + "[management]\nport = 8444\n" + TOKEN
+        limits = self.load(start + "[plan_limits]\nbasic = 7\n").plan_limits
+        self.assertEqual((limits.of("Basic"), limits.of("PremiumV3")), (7, 200))
+        table = start + "[plan_limits]\n"
+        self.one(table + "basic = -1\n", "basic", "use 0 to 10000")
+        self.one(table + 'basic = "7"\n', "basic")
+        self.one(table + "gold = 7\n", "gold", "no such setting")
+
+    def test_audit(self) -> None:
+        """A file, looked up beside the configuration; keys only with it."""
+        config = self.load(LISTEN + NAMESPACE)
+        self.assertEqual((config.audit.file, config.audit.data_plane), ("", False))
+        table = LISTEN + NAMESPACE + "[audit]\n"
+        config = self.load(table + 'file = "audit.jsonl"\ndata_plane = true\n')
+        self.assertEqual(config.audit.file, str(self.folder / "audit.jsonl"))
+        self.assertTrue(config.audit.data_plane)
+        self.one(table + "data_plane = true\n", "data_plane", "only with file")
+        self.one(table + 'file = ""\n', "file", "is empty")

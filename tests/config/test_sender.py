@@ -66,6 +66,20 @@ class FileTests(SenderTestCase):
         self.assertEqual(config.forwards[1].bind, HostPort("::1", 0))
         self.assertEqual(config.forwards[1].connection.port, 8080)
 
+    def test_host_names(self) -> None:
+        """A port on loopback is asked by its own names, another one by any."""
+        for bind, line, names in (
+            ("127.0.0.1:1", "", ()),
+            ("[::1]:1", 'host_names = ["App.test"]', ("app.test",)),
+            ("127.0.0.1:1", 'host_names = ["*"]', None),
+            ("0.0.0.0:1", "", None),
+            ("192.0.2.1:1", 'host_names = ["app.test"]', ("app.test",)),
+        ):
+            text = FORWARD.replace("127.0.0.1:15432", bind) + "http = true\n" + line
+            self.assertEqual(self.load(text).forwards[0].own_names, names)
+        mistake = FORWARD + 'host_names = ["http://app"]\n'
+        self.one(mistake, "host_names", "is no host name", "without scheme")
+
     def test_mistakes(self) -> None:
         """Each value has its own mistake and mend."""
         for text, *words in (

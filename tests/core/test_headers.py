@@ -6,10 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hybridconn.core.headers import canonical_name, connect_headers
+from hybridconn.core.headers import (
+    canonical_name,
+    connect_headers,
+    request_headers,
+    response_headers,
+)
 from hybridconn.core.http import RequestHead
 from hybridconn.core.limits import Limits
-from hybridconn.core.refusals import BadRequest, HeadersTooLarge, Refusal
+from hybridconn.core.refusals import (
+    BadRequest,
+    HeadersTooLarge,
+    ListenerFailed,
+    Refusal,
+)
 
 
 def head(*headers: tuple[str, str]) -> RequestHead:
@@ -125,3 +135,73 @@ class ConnectHeadersTests(SynchronousTestCase):
         for name, value in headers.items():
             self.assertFalse(name.lower().startswith(("sb-hc-", "servicebus")))
             self.assertFalse(set(value) & set("\r\n\0"))
+
+
+class ViaTests(SynchronousTestCase):
+    """The relay in C{Via}, both ways (section 7.2, 7.3)."""
+
+    def test_appended(self) -> None:
+        """It comes last; what is empty leaves nothing, not even a comma."""
+        for before, after in (
+            ((), "1.1 relay"),
+            (("",), "1.1 relay"),
+            ((" \t", ""), "1.1 relay"),
+            (("1.0 a", " ", "1.1 b "), "1.0 a, 1.1 b, 1.1 relay"),
+        ):
+            fields = [("vIA", value) for value in before]
+            self.assertEqual(request_headers(head(*fields), "relay"), {"Via": after})
+            self.assertEqual(response_headers(fields, "relay"), [("Via", after)])
+
+
+class ResponseHeadersTests(SynchronousTestCase):
+    """A listener's fields as the sender gets them (section 7.3)."""
+
+    def test_hop_by_hop(self) -> None:
+        """What is for one hop, or for framing, is left out; all else stays as it is."""
+        dropped = (
+            ("connection", "X-Named, via"),
+            ("x-named", "1"),
+            ("Keep-Alive", "5"),
+            ("CONTENT-LENGTH", "7"),
+            ("Transfer-Encoding", "chunked"),
+            ("TE", "trailers"),
+            ("Trailer", "X"),
+            ("Upgrade", "h2c"),
+            ("Close", "x"),
+            ("Proxy-Connection", "close"),
+            ("Proxy-Authenticate", "Basic"),
+        )
+        kept = (
+            ("Set-Cookie", "a=1, b"),
+            ("set-cookie", "c=2"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("WWW-Authenticate", "Basic realm=x"),
+            ("X-Empty", ""),
+        )
+        fields = response_headers((*dropped, *kept, ("Via", "1.0 a")), "relay")
+        self.assertEqual(fields, [*kept, ("Via", "1.0 a, 1.1 relay")])
+
+    def test_octets(self) -> None:
+        """What is beyond ISO 8859-1 becomes UTF-8, and no control character."""
+        for value, octets in (
+            ("\xe4", b"\xe4"),
+            ("\u20ac\xe4", "\u20ac\xe4".encode()),
+            ("\u010a\u2028", "\u010a\u2028".encode()),
+            ("\ud800", b"?"),
+        ):
+            ((_, made), _) = response_headers([("X", value)], "relay")
+            self.assertEqual(made.encode("latin-1"), octets)
+
+    def test_malformed(self) -> None:
+        """What could split an answer is no answer."""
+        for field in (
+            ("X", "a\r\nb"),
+            ("X", "a\nb"),
+            ("X", "a\0"),
+            ("X:", "a"),
+            ("X\r\n", "a"),
+            ("", "a"),
+            ("Connection", "a\rb"),
+            ("Content-Length", "5\n"),
+        ):
+            self.assertRaises(ListenerFailed, response_headers, [field], "relay")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hybridconn.core.http import RequestHead, join_authority, split_authority
+from hybridconn.core.http import (
+    RequestHead,
+    join_authority,
+    names_host,
+    origin_form,
+    split_authority,
+)
 
 
 def head(*headers: tuple[str, str]) -> RequestHead:
@@ -51,6 +57,42 @@ class AuthorityTests(SynchronousTestCase):
         """An IPv6 address gets its brackets back."""
         self.assertEqual(join_authority("::1", 443), "[::1]:443")
         self.assertEqual(join_authority("a.example", None), "a.example")
+
+
+class TargetTests(SynchronousTestCase):
+    """Request targets with a host in them."""
+
+    def test_origin_form(self) -> None:
+        """Path and query come out byte for byte."""
+        for target, path in (
+            ("/a;?", "/a;?"),
+            ("//a/b?//c", "//a/b?//c"),
+            ("https://relay.test/a%2Fb;", "/a%2Fb;"),
+            ("HTTP://relay.test:80?x=/y", "/?x=/y"),
+            ("wss://relay.test", "/"),
+        ):
+            self.assertEqual(origin_form(target), path)
+        for target in ("", "*", "a", "relay.test:80", "ftp://a/b", "http:/a", "://a"):
+            self.assertRaises(ValueError, origin_form, target)
+
+    def test_names_host(self) -> None:
+        """Whatever else the Host field says, it names the same place."""
+        for target, host in (
+            ("/x", "anything"),
+            ("https://Relay.test/x", "relay.test"),
+            ("https://relay.test:443/x", "relay.test"),
+            ("ws://relay.test", "relay.test:80"),
+            ("http://[::1]:81/", "[::1]:81"),
+        ):
+            self.assertTrue(names_host(target, host))
+        for target, host in (
+            ("https://relay.test/x", "other.test"),
+            ("https://relay.test:444/x", "relay.test"),
+            ("http://relay.test/x", "relay.test:443"),
+            ("https://me@relay.test/x", "relay.test"),
+            ("https:///x", "relay.test"),
+        ):
+            self.assertFalse(names_host(target, host))
 
 
 class RequestHeadTests(SynchronousTestCase):

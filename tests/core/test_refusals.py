@@ -29,12 +29,14 @@ STATUSES: dict[int, list[Refusal]] = {
         refusals.TokenMalformed(),
         refusals.TokenInvalid(),
         TokenExpired(1.0),
+        refusals.AddressRefused("contoso"),
     ],
     403: [
         refusals.WrongAudience(),
         ClaimMissing(Claim.SEND),
         refusals.ListenerQuota(25),
         refusals.RendezvousUnknown(),
+        refusals.TLSTooOld("1.3"),
     ],
     404: [
         EndpointNotFound(),
@@ -46,6 +48,7 @@ STATUSES: dict[int, list[Refusal]] = {
     408: [refusals.RequestTimedOut()],
     410: [refusals.RejectionTaken()],
     414: [refusals.TargetTooLong()],
+    421: [refusals.MisdirectedRequest("evil.test")],
     426: [VersionNotSupported()],
     429: [TooManyRequests(2.0)],
     431: [refusals.HeadersTooLarge()],
@@ -57,7 +60,12 @@ STATUSES: dict[int, list[Refusal]] = {
         refusals.RendezvousTimedOut(),
         refusals.TargetTimedOut(),
     ],
-    503: [ConnectionQuota(5000), refusals.TooManyPending(), ShuttingDown()],
+    503: [
+        ConnectionQuota(5000),
+        refusals.TooManyPending(),
+        ShuttingDown(),
+        refusals.EndedByOperator(),
+    ],
 }
 
 

@@ -96,7 +96,7 @@ class KindTests(SynchronousTestCase):
             "/%24hc/hyco/x",
             "/hyco/x",
             "wss://relay.example.net/$hc/hyco/x",
-            "http://other:80/hyco/x",
+            "HTTP://Relay.example.net/hyco/x",
         ):
             address = classify(upgrade(target)).address
             self.assertEqual(address.raw_path, "/hyco/x", target)
@@ -186,7 +186,9 @@ class TargetTests(SynchronousTestCase):
             "",
             "*",
             "hyco",
-            "ftp://h/hyco",
+            "ftp://relay.example.net/hyco",
+            "http://other/hyco",
+            "http://relay.example.net:81/hyco",
             "/a b",
             "/a#b",
             "/\xe4",

@@ -10,7 +10,9 @@ from twisted.internet.interfaces import (
     IStreamClientEndpointStringParserWithReactor,
     IStreamServerEndpointStringParser,
 )
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock, SynchronousResolver
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -104,6 +106,31 @@ class ParseTests(StringTestCase):
         self.assertNotIn(KEY, str(error))
         return str(error)
 
+    def test_proxy(self) -> None:
+        """A proxy is named, or the environment's is taken; else there is none."""
+        environ = {"HTTPS_PROXY": "http://jo:hunter2@proxy.corp:3128"}
+        for value, expected in (
+            ("none", None),
+            ("environment", "proxy.corp:3128"),
+            ("socks5://other.corp", "other.corp:1080"),
+        ):
+            found = parse(["db"], {"host": "r", "proxy": value}, environ)
+            proxy = found.way_out.proxy
+            self.assertEqual(proxy and str(proxy), expected)
+        self.assertIsNone(parse(["db"], {"host": "r"}, environ).way_out.proxy)
+        for value, words in (
+            ("ftp://p", "begins with none of"),
+            ("http://jo:hunter2@p", "leave user and password out of it"),
+        ):
+            given = {"host": "r", "proxy": value}
+            error = self.assertRaises(ValueError, parse, ["db"], given, environ)
+            self.assertIn(words, str(error))
+            self.assertNotIn("hunter2", str(error))
+        environ = {"ALL_PROXY": "ftp://jo:hunter2@p"}
+        given = {"host": "r", "proxy": "environment"}
+        error = self.assertRaises(ValueError, parse, ["db"], given, environ)
+        self.assertIn("ALL_PROXY is no proxy", str(error))
+
     def test_mistakes(self) -> None:
         """What is wrong is named, and never shows a key."""
         whole = {"connectionStringFile": self.entity_string}
@@ -169,6 +196,21 @@ class PluginTests(StringTestCase):
             self.assertTrue(verifyObject(IPlugin, parser))
             self.assertTrue(verifyObject(interface, parser))
             self.assertEqual(parser.prefix, "hc")
+
+    def test_way_out(self) -> None:
+        """The endpoint goes by the proxy that is named."""
+        reactor = MemoryReactorClock()
+        names: list[str] = []
+        resolver = SynchronousResolver()
+        self.patch(
+            resolver,
+            "resolveHostName",
+            lambda receiver, name, *_, **__: names.append(name),
+        )
+        reactor.installNameResolver(resolver)
+        text = f"hc:connectionStringFile={self.entity_string}:proxy=http\\://p\\:3128"
+        clientFromString(reactor, text).connect(Factory())
+        self.assertEqual(names, ["p"])
 
     def test_client(self) -> None:
         """C{clientFromString} makes a client endpoint."""

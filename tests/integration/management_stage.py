@@ -52,7 +52,9 @@ class ManagementStage(Stage):
         key: str | None = None,
         relay: Mapping[str, object] | None = None,
         limits: Mapping[str, object] | None = None,
+        more: str = "",
     ) -> None:
+        self._more = more
         self.management_port = free_port()
         self._store = {"key_file": "store.key", **(store or {"path": "relay.db"})}
         self.key = key or Fernet.generate_key().decode()
@@ -89,7 +91,7 @@ class ManagementStage(Stage):
             sha256 = hashlib.sha256(token.encode()).hexdigest()
             values = {"name": role, "role": role, "sha256": sha256}
             text += table("[[management.token]]", values)
-        self.write("relay.toml", text)
+        self.write("relay.toml", text + self._more)
 
     def start(self) -> None:
         """Start the relay and wait for both ports."""

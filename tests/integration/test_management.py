@@ -295,9 +295,9 @@ class AccessTests(ManagementCase):
         status, value, _ = self.stage.call(
             "PUT",
             place + "/networkRuleSets/default",
-            {"properties": {"defaultAction": "Deny"}},
+            {"properties": {"defaultAction": "Deny", "ipRules": [{"ipMask": "x"}]}},
         )
-        self.assertEqual((status, value["error"]["code"]), (400, "NotSupported"))
+        self.assertEqual((status, value["error"]["code"]), (400, "BadRequest"))
 
 
 class KillTests(ManagementCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import time
 from threading import Thread
 from typing import Any
 
@@ -88,6 +89,31 @@ class PostgreSQLTests(StoreTestsMixin, PostgreSQLCase):
         self.assertNotIn("\n", str(caught.exception))
         self.assertEqual(dead.news().resources, (rule(1),))
         self.assertEqual(write(dead, DB).resources, ())
+
+    def test_listening_meanwhile(self) -> None:
+        """Listening, also anew, need not wait for the end of a change."""
+        store = self.node()
+        store.lock()
+        begun = time.monotonic()
+        store.listen(lambda revision: None, lambda: None).close()
+        self.assertLess(time.monotonic() - begun, 5)
+        store.keep(Changes((DB,)))
+
+    def test_aborted_twice(self) -> None:
+        """What ended already does not hinder that the rest is ended."""
+        store = self.node()
+        store.lock()
+        store.abort()
+
+        def gone() -> bool:
+            with self.database().reading() as connection:
+                others = "datname = current_database() AND pid <> pg_backend_pid()"
+                count = f"SELECT count(*) FROM pg_stat_activity WHERE {others}"
+                return connection.exec_driver_sql(count).scalar() == 0
+
+        wait_for("the server to notice", gone)
+        store.abort()
+        self.assertRaises(StoreError, store.keep, Changes((DB,)))
 
     def test_cannot_open(self) -> None:
         """Each reason is a line, without the password."""

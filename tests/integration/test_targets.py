@@ -37,7 +37,7 @@ class TargetTests(IntegrationTestCase):
         with self.stage.dial(port, seconds) as connection:
             self.assertReset(connection)
         self.assertLess(time.monotonic() - began, seconds)
-        said = self.stage["sender"].wait_log(r"(?i)[^\n]*502[^\n]*")
+        said = self.stage["sender"].wait_log(r"[^\n]*: 502 [^\n]*")
         self.assertRegex(said[0].lower(), words)
         self.assertRegex(said[0], r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-")
 

@@ -144,6 +144,22 @@ class WorkersTests(WorkersCase):
         except OSError:
             return False
 
+    def test_reload(self) -> None:
+        """On SIGHUP every worker takes the limits over that may change."""
+        path = self.stage.folder / "relay.toml"
+        path.write_text(path.read_text() + "[limits]\nlisteners_per_entity = 1\n")
+        self.relay.child.send_signal(signal.SIGHUP)
+        for number in (1, 2):
+            self.relay.wait_log(
+                rf"worker {number}: .*took over listeners_per_entity = 1\b"
+            )
+        self.stage.start_listener({"echo": self.echo.port})
+        config = self.stage.listener_config({"echo": self.echo.port}, "other")
+        other = self.stage.program(
+            "other", twistd("hclistener", "--config", str(config))
+        )
+        other.start().wait_log("offline: 403 .*quota")
+
     def test_stop(self) -> None:
         """On SIGTERM listeners get 1001, and no process is left."""
         listener = self.stage.start_listener({"echo": self.echo.port})

@@ -46,17 +46,23 @@ class _Handler(BaseHTTPRequestHandler):
         elif name == "/page":
             page = b"<!doctype html><title>page</title><p id=p>hello from behind</p>"
             self._answer(page, 200, {"Content-Type": "text/html"})
+        elif name == "/meet":
+            self.server.meeting.wait(60)
+            self._tell()
         elif name == "/never":
             self.server.go_on.wait(90)
         else:
-            told: dict[str, Any] = {
-                "path": self.path,
-                "headers": dict(self.headers.items()),
-            }
-            told["connection"] = self.client_address[1]
-            self._answer(json.dumps(told).encode(), 200)
+            self._tell()
 
     do_HEAD = do_GET
+
+    def _tell(self) -> None:
+        told: dict[str, Any] = {
+            "path": self.path,
+            "headers": dict(self.headers.items()),
+        }
+        told["connection"] = self.client_address[1]
+        self._answer(json.dumps(told).encode(), 200)
 
     def do_POST(self) -> None:
         """Tell the size and the sum of the body."""
@@ -66,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
             size += len(piece)
             self.server.received = size
             self.server.reading.wait(90)
+        if self.path.startswith("/meet"):
+            self.server.meeting.wait(60)
         self._answer(json.dumps({"size": size, "sha256": digest.hexdigest()}).encode())
 
     do_PUT = do_POST
@@ -140,10 +148,13 @@ class _Server(ThreadingHTTPServer):
     step: ClassVar[Any]
     reading: ClassVar[Any]
     go_on: ClassVar[Any]
+    meeting: ClassVar[Any]
 
 
 class WebApp:
     """
+    Requests for C{/meet} are answered when all that L{expect} says are there.
+
     @ivar port: of 127.0.0.1.
     @param context: for TLS.
     """
@@ -165,6 +176,10 @@ class WebApp:
     def received(self) -> int:
         """Bytes of the latest body that it has read."""
         return self._server.received
+
+    def expect(self, count: int) -> None:
+        """How many requests for C{/meet} wait for each other."""
+        self._server.meeting = threading.Barrier(count)  # type: ignore[misc]
 
     def wait_quiet(self) -> int:
         """Wait until no more of a body comes; how much it was then."""

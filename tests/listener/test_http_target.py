@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IAgent
@@ -21,6 +20,7 @@ from hybridconn.core.http_url import HttpUrl
 from hybridconn.core.refusals import Refusal, RequestTimedOut
 from hybridconn.listener.http_target import HttpSettings, HttpTarget, split_entity
 from hybridconn.testing.fakes import Answer, FakeAnswer, FakeHeldRequest
+from tests.listener.scene import LogTestCase
 
 HEADERS = (
     ("Host", "relay.test"),
@@ -65,13 +65,14 @@ class Response:
         self.lost = True
 
 
-class TargetCase(SynchronousTestCase):
+class TargetCase(LogTestCase):
     """A target and one request."""
 
     url = HttpUrl.parse("http://app.corp:8080/base")
     settings = HttpSettings()
 
     def setUp(self) -> None:
+        super().setUp()
         self.clock = Clock()
         self.agent = Agent()
 
@@ -251,7 +252,7 @@ class ResponseTests(TargetCase):
             self.assertEqual(request.outcome.headers, (("Location", through),))
 
     def test_failures(self) -> None:
-        """502 with the target's name and the reason; bugs are logged."""
+        """502 with the target's name and the reason, which is logged."""
         for error, words in (
             (ConnectionRefusedError(), "http://app.corp:8080/base refused the conn"),
             (ResponseFailed([Failure(ConnectionRefusedError())]), "refused"),
@@ -262,6 +263,9 @@ class ResponseTests(TargetCase):
             status, sentence = self.refusal(request)
             self.assertEqual(status, 502)
             self.assertIn(words, sentence)
+            line = f"web/app: no answer for 203.0.113.9:4: 502 {sentence}, tracking id"
+            self.assertIn(line, self.lines[-1])
+            self.assertNotIn("?y", self.lines[-1])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_late(self) -> None:

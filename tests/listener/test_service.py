@@ -162,7 +162,9 @@ class TapTests(LogTestCase):
         options.parseOptions(arguments)
         self.reactor = MemoryReactorClock()
         with patch.dict(os.environ, environ):
-            return tap.makeService(options, self.reactor)
+            made = tap.makeService(options, self.reactor)
+        assert isinstance(made, tap.ManagerService)
+        return made
 
     def refusal(self, *arguments: str, **environ: str) -> str:
         error = self.assertRaises(SystemExit, self.make, *arguments, **environ)

@@ -105,9 +105,10 @@ class ServingCase(SynchronousTestCase):
     """An application behind C{web/app}, and an agent."""
 
     keep_path = False
+    limits = Limits()
 
     def setUp(self) -> None:
-        self.relay = MemoryRelay(("web/app",), limits=Limits())
+        self.relay = MemoryRelay(("web/app",), limits=self.limits)
         self.clock = self.relay.clock
         self.app = App()
         self.listener = serve_site(
@@ -172,6 +173,16 @@ class SiteTests(ServingCase):
         self.assertEqual(headers.getRawHeaders("X-From"), ["198.51.100.7"])
         self.assertEqual(headers.getRawHeaders("X-Prefix"), ["/web/app"])
         self.assertTrue(headers.hasHeader("Via"))
+
+    def test_target(self) -> None:
+        """Path and query go through byte for byte, whatever is at their ends."""
+        for target in ("/a;", "/a;b=c;", "/;", "/x/?", "/a?x=;", "/[|{^`<>'\"?a?b=&&"):
+            response, _ = self.get(target)
+            shown = response.headers.getRawHeaders("X-Uri")
+            # A query without anything in it is none (section 2.6).
+            self.assertEqual(shown, [target.removesuffix("?")])
+        asked = self.agent.request(b"GET", self.agent.url("/a b\r\nX: y").encode())
+        self.failureResultOf(asked, ValueError)
 
     def test_bodies(self) -> None:
         """Small, large, and of unknown length."""
@@ -272,11 +283,13 @@ class WebSocketTests(ServingCase):
 
     def test_echo(self) -> None:
         """It is reached through the relay, path and sub-protocol included."""
-        paths: list[str] = []
+        asked: list[Any] = []
 
         class Echo(WebSocketServerProtocol):  # type: ignore[misc]  # untyped
             def onConnect(self, request: Any) -> str:
-                paths.append(request.path)
+                # Autobahn keeps the last of equal names alone.
+                fields = self.http_request_data.decode().lower()
+                asked.append((request.path, request.headers, fields))
                 return "chat"
 
             def onMessage(self, payload: bytes, isBinary: bool) -> None:
@@ -303,6 +316,13 @@ class WebSocketTests(ServingCase):
             {
                 "ServiceBusAuthorization": self.relay.token("web/app", Claim.SEND),
                 "Sec-WebSocket-Protocol": "other, chat",
+                "Origin": f"https://{self.relay.host}",
+                "User-Agent": "of the sender",
+                "Pragma": "no-cache",
+                "X-Forwarded-For": "made up",
+                "X-Forwarded-Host": "made up",
+                "X-Forwarded-Proto": "made up",
+                "X-Forwarded-Prefix": "made up",
             },
         )
         peer.dial(self.relay.network, self.relay.host, self.relay.port, secure=True)
@@ -317,7 +337,18 @@ class WebSocketTests(ServingCase):
         self.relay.network.advance(0.1)
         assert peer.close_frame is not None
         self.assertEqual(peer.close_frame[0], 1000)
-        self.assertEqual(paths, ["/ws"])
+        ((path, headers, fields),) = asked
+        self.assertEqual(path, "/ws")
+        # A service that compares the two lets a page of the relay in, and no other.
+        self.assertEqual(headers["host"], self.relay.host)
+        self.assertEqual(headers["origin"], f"https://{self.relay.host}")
+        self.assertEqual(headers["x-forwarded-host"], self.relay.host)
+        self.assertEqual(headers["x-forwarded-for"], "made up, 192.0.2.1")
+        self.assertEqual(headers["x-forwarded-proto"], "https")
+        self.assertEqual(headers["x-forwarded-prefix"], "/web/app")
+        self.assertEqual(headers["user-agent"], "of the sender")
+        for name in ("host", "user-agent", "pragma", "x-forwarded-for"):
+            self.assertEqual(fields.count(f"\r\n{name}: "), 1, name)
 
 
 class KeptPathTests(ServingCase):

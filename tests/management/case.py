@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from unittest.mock import ANY
 
-from twisted.internet.defer import Deferred, maybeDeferred
+import jsonschema_rs
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from hybridconn.audit import AuditEvent
 from hybridconn.core.http import RequestHead
+from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.core.resources import Resource
-from hybridconn.interfaces import IResourceStore
+from hybridconn.interfaces import IAudit, ILiveRelay, IResourceStore
 from hybridconn.management.api import ManagementApi
 from hybridconn.management.book import ResourceBook
+from hybridconn.management.openapi import describe
 from hybridconn.management.registry import Changes, News
-from hybridconn.management.server import Server
+from hybridconn.management.routing import Router
+from hybridconn.management.server import Quotas, Server
 from hybridconn.management.service import all_routes
-from hybridconn.management.tokens import Role, StaticToken, StaticTokens, digest
+from hybridconn.management.tokens import (
+    Callers,
+    Role,
+    StaticToken,
+    StaticTokens,
+    digest,
+)
 from hybridconn.stores.errors import StoreError
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 
@@ -27,6 +39,30 @@ GUID = "11111111-1111-4111-8111-111111111111"
 BASE = f"/subscriptions/{SUB}/resourceGroups/rg1/providers/Microsoft.Relay"
 NS = f"{BASE}/namespaces/contoso-relay"
 ENDPOINT = '[{"key":"endpoint","value":"db.corp:1433"}]'
+
+
+def make_server(**more: Any) -> Server:
+    """What operations run on."""
+    values = dict(
+        subscriptions=(SUB,),
+        suffix=".relay.test",
+        port=443,
+        now=lambda: 0.0,
+        random_bytes=bytes,
+        listener_count=lambda name, path: 0,
+        live=FakeLive(),
+        quotas=Quotas(),
+    )
+    return Server(**{**values, **more})
+
+
+def error_of(answer: Any) -> tuple[int, str]:
+    """Status and code; the shape is that of section 3."""
+    assert isinstance(answer, Answer), answer
+    value = json.loads(answer.body)
+    assert value == {"error": {"code": ANY, "message": ANY, "details": []}}, value
+    assert value["error"]["code"] and value["error"]["message"]
+    return answer.status, value["error"]["code"]
 
 
 class FakeBell:
@@ -122,33 +158,118 @@ class FakeStore:
             raise self.broken[name]
 
 
+@implementer(ILiveRelay)
+class FakeLive:
+    """
+    A relay where goes on what a test says.
+
+    @ivar at: what, by hybrid connection.
+    @ivar closed: ids that were ended.
+    """
+
+    since = 1_800_000_000.0
+
+    def __init__(self) -> None:
+        self.at: dict[tuple[str, ...], Counts] = {}
+        self.who: dict[tuple[str, ...], list[LiveListener]] = {}
+        self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
+        self.closed: list[str] = []
+
+    def counts(self, keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
+        """What the test says."""
+        return succeed([self.at.get(key, Counts()) for key in keys])
+
+    def sums(self) -> Deferred[Mapping[str, Counts]]:
+        """The sums of that."""
+        sums: dict[str, Counts] = {}
+        for key, counts in self.at.items():
+            sums[key[0]] = sums.get(key[0], Counts()) + counts
+        return succeed(sums)
+
+    def listeners(self, key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
+        """What the test says."""
+        return succeed(self.who.get(key, []))
+
+    def tunnels(
+        self, key: tuple[str, ...], after: str, most: int
+    ) -> Deferred[Sequence[LiveTunnel]]:
+        """What the test says."""
+        found = sorted(self.open.get(key, ()), key=lambda one: order(one.id))
+        return succeed([one for one in found if order(one.id) > after][:most])
+
+    def tunnel(self, key: tuple[str, ...], id: str) -> Deferred[LiveTunnel | None]:
+        """What the test says."""
+        found = [one for one in self.open.get(key, ()) if one.id == id]
+        return succeed(found[0] if found else None)
+
+    def close_listener(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
+        """Remember it."""
+        return self._close([one.id for one in self.who.get(key, ())], id)
+
+    def close_tunnel(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
+        """Remember it."""
+        return self._close([one.id for one in self.open.get(key, ())], id)
+
+    def _close(self, known: Sequence[str], id: str) -> Deferred[bool]:
+        self.closed += [id] if id in known else []
+        return succeed(id in known)
+
+
+@implementer(IAudit)
+class FakeAudit:
+    """
+    @ivar events: what it was told.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    def note(self, event: AuditEvent) -> None:
+        """Remember it."""
+        self.events.append(event)
+
+
+_ROUTES = tuple(all_routes(make_server()))
+_ROUTER = Router(_ROUTES)
+_DOCUMENT = describe(_ROUTES)
+
+
 class ApiCase(SynchronousTestCase):
     """
     @ivar now: the time.
+    @ivar live: what goes on at the relay.
+    @ivar quotas: how many there may be.
     @ivar listeners: how many listen, by namespace and path.
     """
 
     def setUp(self) -> None:
         self.now = 1_900_000_000.0
         self.listeners: dict[tuple[str, str], int] = {}
+        self.live = FakeLive()
+        self.quotas = Quotas()
         self.random = 0
         self.store = FakeStore()
+        self.audit = FakeAudit()
         self.book = ResourceBook(self.store, self.store.run)
-        self.server = Server(
-            subscriptions=(SUB,),
-            suffix=".relay.test",
-            port=443,
+        self.server = make_server(
             now=lambda: self.now,
             random_bytes=self.random_bytes,
             listener_count=lambda name, path: self.listeners.get((name, path), 0),
+            live=self.live,
+            quotas=self.quotas,
         )
+        self.make_api()
+
+    def make_api(self) -> None:
+        """Have an API of the server and the book."""
         tokens = [StaticToken(role.value, role, digest(role.value)) for role in Role]
         self.api = ManagementApi(
             self.book,
             self.server,
-            StaticTokens(tokens),
+            Callers(StaticTokens(tokens)),
             all_routes(self.server),
             lambda: GUID,
+            self.audit,
         )
 
     def random_bytes(self, count: int) -> bytes:
@@ -177,7 +298,30 @@ class ApiCase(SynchronousTestCase):
         """Its status and JSON."""
         answer = self.request(method, path, body, **more).outcome
         assert isinstance(answer, Answer), answer
-        return answer.status, json.loads(answer.body) if answer.body else None
+        value = json.loads(answer.body) if answer.body else None
+        self._check_described(method, path, answer.status, value)
+        return answer.status, value
+
+    def _check_described(
+        self, method: str, path: str, status: int, value: object
+    ) -> None:
+        """The description of the API says that this can be answered."""
+        route = _ROUTER.peek(method, path)
+        if route is None:
+            return
+        answers = _DOCUMENT["paths"][route.path][method.lower()]["responses"]
+        self.assertIn(str(status), answers, f"{method} {route.path}")
+        answer = answers[str(status)]
+        if "$ref" in answer:
+            kind = answer["$ref"].rpartition("/")[2]
+            answer = _DOCUMENT["components"]["responses"][kind]
+        content = answer.get("content")
+        if content is None:
+            self.assertIsNone(value, f"{method} {route.path}")
+            return
+        schema = content["application/json"]["schema"]
+        known = {"components": _DOCUMENT["components"]}
+        jsonschema_rs.validate({**schema, **known}, value)
 
     def good(self, method: str, path: str, body: object = None, **more: Any) -> Any:
         """Its JSON; it must be 200."""

@@ -8,9 +8,8 @@ from twisted.internet.defer import Deferred
 
 from hybridconn.core.entities import Claim
 from hybridconn.core.resources import ROOT_RULE
-from hybridconn.management import relay_operations
 from hybridconn.testing.fakes import Answer
-from tests.management.case import BASE, ENDPOINT, NS, SUB, ApiCase
+from tests.management.case import BASE, ENDPOINT, NS, SUB, ApiCase, make_server
 
 
 class NamespaceTests(ApiCase):
@@ -142,6 +141,7 @@ class ConnectionTests(ApiCase):
                     "listenerCount": 3,
                     "requiresClientAuthorization": True,
                     "userMetadata": ENDPOINT,
+                    "status": "Active",
                 },
             },
         )
@@ -221,6 +221,15 @@ class ConnectionTests(ApiCase):
             link = page.get("nextLink")
         self.assertEqual(names, [f"c{n:03}" for n in range(250) if n != 100])
 
+    def test_public_url(self) -> None:
+        """It stands in links in the place of the Host that was used."""
+        self.server = make_server(public_url="https://api.example:8444")
+        self.make_api()
+        for number in range(101):
+            self.good("PUT", f"{NS}/hybridConnections/c{number:03}")
+        link = self.good("GET", f"{NS}/hybridConnections")["nextLink"]
+        self.assertTrue(link.startswith(f"https://api.example:8444{NS}/"), link)
+
     def test_mistakes(self) -> None:
         """Each with its status and code."""
         long = {"properties": {"userMetadata": "x" * 1025}}
@@ -233,14 +242,20 @@ class ConnectionTests(ApiCase):
             (400, "InvalidResourceName", "PUT", f"{NS}/hybridConnections/a%2F%2Fb", {}),
             (404, "ParentResourceNotFound", "PUT", db.replace("contoso", "other0"), {}),
             (404, "ResourceNotFound", "GET", db, None),
-            (404, "ResourceNotFound", "GET", f"{db}/authorizationRules", None),
+            (404, "ParentResourceNotFound", "GET", db.replace("contoso", "o"), None),
+            (
+                *(404, "ParentResourceNotFound", "GET"),
+                *(f"{NS}x/hybridConnections", None),
+            ),
+            (404, "ParentResourceNotFound", "GET", f"{NS}x/authorizationRules", None),
+            (404, "ParentResourceNotFound", "GET", f"{db}/authorizationRules", None),
             (405, "MethodNotAllowed", "PATCH", db, {}),
         ):
             self.refused(status, code, method, path, body)
 
     def test_full(self) -> None:
         """No more than a namespace may have; an update is no new one."""
-        self.patch(relay_operations, "MOST_CONNECTIONS", 2)
+        self.quotas.entities_per_namespace = 2
         for name in ("a", "b", "a"):
             self.good("PUT", f"{NS}/hybridConnections/{name}")
         self.refused(403, "QuotaExceeded", "PUT", f"{NS}/hybridConnections/c")

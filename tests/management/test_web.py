@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hybridconn.core.plan_limits import PlanLimits
 from tests.management.case import ENDPOINT, NS, SUB, ApiCase
+from tests.relay.scene import watch_log
 
 WEB = f"/subscriptions/{SUB}/resourceGroups/rg2/providers/Microsoft.Web"
 PLAN = f"{WEB}/serverfarms/plan1"
@@ -45,6 +47,21 @@ class WebCase(ApiCase):
 class PlanTests(WebCase):
     """Plans and apps."""
 
+    def test_lowered(self) -> None:
+        """A lowered limit: what is used stays, nothing new is taken; and up again."""
+        for name in ("db", "b", "c"):
+            self.connection(name)
+        self.attach("db")
+        self.attach("b")
+        self.quotas.plans = PlanLimits(basic=1)
+        self.assertEqual(self.limit, (2, 1))
+        self.attach("b", hostname="other.corp")
+        new = f"{WEB}/sites/app1/{RELAY}/c"
+        self.refused(403, "QuotaExceeded", "PUT", new, {})
+        self.quotas.plans = PlanLimits(basic=3)
+        self.attach("c")
+        self.assertEqual(self.limit, (3, 3))
+
     def test_shapes(self) -> None:
         """As section 8.1 says."""
         plan = self.good("GET", PLAN.upper())
@@ -71,11 +88,23 @@ class PlanTests(WebCase):
             ({"name": "P1v3"}, 200),
             ({"name": "I1v2", "tier": "IsolatedV2"}, 200),
             ({"name": "x", "tier": "PremiumV2"}, 200),
+            ({"name": "Y1", "tier": "Consumption"}, 0),
         ):
             place = f"{WEB}/serverfarms/other"
             self.good("PUT", place, {"location": "x", "sku": sku})
             shown = self.good("GET", place + "/hybridConnectionPlanLimits/limit")
             self.assertEqual(shown["properties"], {"current": 0, "maximum": limit})
+
+    def test_configured_limits(self) -> None:
+        """An operator may have other limits."""
+        self.quotas.plans = PlanLimits(basic=1, free=7)
+        self.assertEqual(self.limit, (0, 1))
+        self.attach()
+        self.connection("second")
+        second = f"{WEB}/sites/app1/{RELAY}/second"
+        self.refused(403, "QuotaExceeded", "PUT", second, {})
+        self.good("PUT", PLAN, {"location": "x", "sku": {"name": "F1"}})
+        self.assertEqual(self.limit, (1, 7))
 
     def test_mistakes(self) -> None:
         """Each with its status and code."""
@@ -84,6 +113,7 @@ class PlanTests(WebCase):
         for status, code, method, path, body in (
             (400, "LocationRequired", "PUT", PLAN, {}),
             (400, "BadRequest", "PUT", PLAN, {"location": "x", "sku": {"name": "Q"}}),
+            (400, "BadRequest", "PUT", PLAN, {"location": "x", "sku": {"tier": "Q"}}),
             (400, "InvalidResourceName", "PUT", PLAN + "_", {"location": "x"}),
             (400, "InvalidResourceName", "PUT", f"{WEB}/sites/-a", {"location": "x"}),
             (400, "BadRequest", "PUT", site, {"location": "x"}),
@@ -129,6 +159,7 @@ class AttachmentTests(WebCase):
                 "id": f"{WEB}/sites/app1/{RELAY}/db",
                 "name": "db",
                 "type": "Microsoft.Web/sites/hybridConnectionNamespaces/relays",
+                "location": "x",
                 "properties": {
                     "serviceBusNamespace": "contoso-relay",
                     "relayName": "db",
@@ -215,7 +246,7 @@ class AttachmentTests(WebCase):
         uri = {"properties": {"relayArmUri": f"{NS}/hybridConnections/x"}}
         port = {"properties": {"port": 70000}}
         for status, code, path, body in (
-            (404, "ResourceNotFound", place.replace("app1", "app9") + "/db", {}),
+            (404, "ParentResourceNotFound", place.replace("app1", "app9") + "/db", {}),
             (404, "ResourceNotFound", place + "/none", {}),
             (404, "ResourceNotFound", place.replace("contoso", "nobody") + "/db", {}),
             (400, "BadRequest", place + "/db", other),
@@ -247,6 +278,38 @@ class AttachmentTests(WebCase):
         self.refused(404, "ResourceNotFound", "POST", f"{PLAN}/{RELAY}/db/listKeys")
         self.good("GET", f"{NS}/hybridConnections/db")
 
+    def test_order(self) -> None:
+        """Lists over several places are by name, and their pages too."""
+        self.good("PUT", PLAN, {"location": "x", "sku": {"name": "P1"}})
+        for number in range(150):
+            self.connection(f"c{number:03}")
+            self.attach(f"c{number:03}")
+        path = f"{PLAN}/hybridConnectionRelays"
+        page = self.good("GET", path)
+        _, _, query = page["nextLink"].partition("?")
+        rest = self.good("GET", path, query=f"?{query}")
+        names = [one["name"] for one in (*page["value"], *rest["value"])]
+        self.assertEqual(names, [f"c{number:03}" for number in range(150)])
+        for group, name in (("aa", "zz"), ("bb", "yy")):
+            place = PLAN.replace("rg2", group).replace("plan1", name)
+            self.good("PUT", place, {"location": "x"})
+        plans = self.good(
+            "GET", f"/subscriptions/{SUB}/providers/Microsoft.Web/serverfarms"
+        )
+        self.assertEqual([one["name"] for one in plans["value"]], ["plan1", "yy", "zz"])
+
+    def test_twins(self) -> None:
+        """Two that an app cannot tell apart are taken, and said in the log."""
+        lines = watch_log(self)
+        self.connection("twin")
+        self.attach("db")
+        self.attach("db")
+        self.attach("twin", port=99)
+        self.assertFalse([line for line in lines if "same host and port" in line])
+        self.attach("twin")
+        (line,) = [line for line in lines if "same host and port" in line]
+        self.assertIn("app1 uses db and twin", line)
+
     def test_deleted_relay(self) -> None:
         """The entry stays and counts until it is removed."""
         self.attach()
@@ -267,6 +330,8 @@ class AttachmentTests(WebCase):
         self.assertEqual(self.good("GET", place), {"value": []})
         self.refused(404, "ResourceNotFound", "GET", place + "/a")
         self.refused(410, "Gone", "PUT", place + "/a", {})
+        missing = place.replace("app1", "app9")
+        self.refused(404, "ParentResourceNotFound", "GET", missing)
 
 
 class AccountTests(WebCase):

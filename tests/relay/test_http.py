@@ -364,6 +364,7 @@ class RefusalTests(HttpCase):
 
     def test_slow_body(self) -> None:
         """408 to a client that stops in the middle of its body."""
+        self.restart(ping_interval=1000.0, body_bytes_per_second=0)
         peer = self.client()
         self.send(peer, self.head("POST", headers={"Content-Length": "4"}) + b"ab")
         self.network.advance(59)
@@ -374,6 +375,26 @@ class RefusalTests(HttpCase):
         self.refused(peer, 408, "did not arrive in time")
         self.assertIsNotNone(peer.lost)
         self.assertEqual(self.requests(), [])
+
+    def test_dripping_body(self) -> None:
+        """408 to one that sends less than C{body_bytes_per_second}, however it does."""
+        self.restart(ping_interval=1000.0)
+        coding = {"Transfer-Encoding": "chunked"}
+        for fields, drip in (
+            ({"Content-Length": "9999"}, b"x"),
+            (coding, b"1\r\nx\r\n"),
+            (coding, b"1;xxxxxxxxxxxxxx\r\nx\r\n"),
+        ):
+            peer = self.client()
+            self.send(peer, self.head("POST", headers=fields))
+            if fields is coding:
+                self.rendezvous(self.requests()[-1])
+            for _ in range(59):
+                self.network.advance(1)
+                self.send(peer, drip)
+            self.assertEqual(peer.received, b"")
+            self.network.advance(1.1)
+            self.refused(peer, 408, "did not arrive in time")
 
     def test_stopping(self) -> None:
         """503 when the relay stops."""

@@ -133,7 +133,7 @@ class UploadTests(StreamCase):
 
     def test_time_counts_from_delivery(self) -> None:
         """The listener's time begins when it has the whole request."""
-        self.restart(ping_interval=1000.0)
+        self.restart(ping_interval=1000.0, body_bytes_per_second=0)
         peer, _, _ = self.stream()
         for _ in range(3):
             self.network.advance(50)

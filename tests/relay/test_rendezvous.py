@@ -9,6 +9,7 @@ from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from hybridconn.core.entities import Namespace
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import ShuttingDown
 from hybridconn.core.rendezvous_address import Rejection
@@ -20,6 +21,7 @@ class RecordingHost:
     """A relay that writes down what the rendezvous has it do."""
 
     sender = cast(IHeldRequest, None)
+    namespace = Namespace("contoso")
 
     def __init__(self, *listeners: str) -> None:
         self.listeners = list(listeners)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.defer import fail
 from twisted.web.server import Site
 
 from hybridconn.core.entities import Claim
 from hybridconn.listener.site import serve_site
+from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.http_forward import HttpForward
 from hybridconn.testing.relay import MemoryRelay
 from hybridconn.testing.ws_peer import WsPeer, one_protocol
+from tests.listener.scene import LogTestCase
 from tests.listener.test_serving import App
 from tests.relay.http_peer import Answer, HttpPeer
 
 
-class ForwardCase(SynchronousTestCase):
+class ForwardCase(LogTestCase):
     """Everything is in one network."""
 
+    send_claim = Claim.SEND
+    host_names: tuple[str, ...] | None = None
+
     def setUp(self) -> None:
+        super().setUp()
         self.relay = relay = MemoryRelay(("web/app",))
         self.network = relay.network
         self.app = App()
@@ -31,12 +37,14 @@ class ForwardCase(SynchronousTestCase):
             wall=relay.wall,
         )
         self.listener.startService()
-        connection = relay.parsed_connection_string("web/app", Claim.SEND)
+        connection = relay.parsed_connection_string("web/app", self.send_claim)
         self.forward = HttpForward(
             connection,
-            relay.connector("web/app"),
+            TunnelConnector(connection, relay.dialer(), relay.clock, wall=relay.wall),
             relay.dialer(),
             relay.clock,
+            host_names=self.host_names,
+            response_timeout=5.0,
             wall=relay.wall,
             new_guid=relay.new_guid,
         )
@@ -105,6 +113,30 @@ class RequestTests(ForwardCase):
         )
         self.assertEqual(answer.status, 200)
 
+    def test_the_relays_own_parameters(self) -> None:
+        """They are not for an app, or a web page, to choose."""
+        for target, passed in (
+            ("/x?sb-hc-token=nonsense", "/x"),
+            ("/x?a=%2B&SB-HC-Token=nonsense&&b&sb-hc-x", "/x?a=%2B&&b&sb-hc-x"),
+            ("/x?", "/x"),
+        ):
+            answer = self.answer(self.ask(f"GET {target} HTTP/1.1"))
+            self.assertEqual((answer.status, answer["x-uri"]), (200, passed))
+
+    def test_forwarded_host(self) -> None:
+        """What a proxy in front says of its own name is kept."""
+        fields: list[Any] = []
+
+        def asked(method: bytes, uri: bytes, headers: Any, body: object) -> Any:
+            fields.append(headers.getRawHeaders("X-Forwarded-Host"))
+            return fail(ConnectionError())
+
+        self.patch(self.forward._agent, "request", asked)
+        self.ask("GET / HTTP/1.1")
+        self.ask("GET / HTTP/1.1\nx-forwarded-host: proxy.test")
+        self.assertEqual(fields, [["local.test"], ["proxy.test"]])
+        self.flushLoggedErrors(ConnectionError)
+
     def test_nobody_listens(self) -> None:
         """The relay's answer is the app's."""
         self.listener.stopService()
@@ -120,6 +152,18 @@ class RequestTests(ForwardCase):
         answer = self.answer(self.ask("GET / HTTP/1.1"))
         self.assertEqual(answer.status, 502)
         self.assertIn("The relay cannot be reached", answer.json["message"])
+        self.assertLogged(
+            "web/app: no answer for ", ": 502 The relay cannot be reached"
+        )
+
+    def test_no_response(self) -> None:
+        """504 when the relay does not say so itself."""
+        peer = self.ask("GET /hold HTTP/1.1")
+        self.network.advance(4)
+        self.assertEqual(peer.received, b"")
+        self.network.advance(1)
+        answer = self.answer(peer)
+        self.assertEqual(answer.status, 504, answer)
 
     def test_app_leaves(self) -> None:
         """The application hears of it."""
@@ -146,8 +190,46 @@ class RequestTests(ForwardCase):
         self.successResultOf(self.forward.drain(0))
 
 
+class NameTests(ForwardCase):
+    """A port that is asked by its own names only."""
+
+    host_names = ("local.test",)
+
+    def test_names(self) -> None:
+        """
+        A page of another site that has its name lead here reads nothing; addresses
+        have no name that could, and a proxy is asked for anything.
+        """
+        for host, status in (
+            ("local.test", 200),
+            ("LOCAL.test:18080", 200),
+            ("localhost:18080", 200),
+            ("app.localhost", 200),
+            ("127.0.0.1:18080", 200),
+            ("[::1]:18080", 200),
+            ("evil.test:18080", 421),
+            ("localhost.evil.test", 421),
+            ("127.0.0.1.evil.test", 421),
+        ):
+            peer = self.client()
+            peer.transport.write(f"GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            self.network.advance(0.2)
+            answer = self.answer(peer)
+            self.assertEqual(answer.status, status, host)
+            if status == 421:
+                self.assertIn("say so in its host_names", answer.json["message"])
+        answer = self.answer(self.ask("GET http://app.corp/page HTTP/1.1"))
+        self.assertEqual(answer.status, 200)
+        evil = WsPeer.client("/x", "evil.test:18080")
+        evil.dial(self.network, "local.test", 80)
+        self.network.advance(0.2)
+        self.assertEqual(evil.status, 421)
+
+
 class WebSocketTests(ForwardCase):
     """WebSockets go on as tunnels."""
+
+    send_claim = Claim.MANAGE
 
     def dial(self, target: str, **headers: str) -> WsPeer:
         peer = WsPeer.client(target, "local.test", headers)
@@ -162,3 +244,11 @@ class WebSocketTests(ForwardCase):
         self.listener.stopService()
         self.network.flush()
         self.assertEqual(self.dial("/none").status, 404)
+        self.assertLogged("web/app: no answer for ", ": 404 There are no listeners")
+
+    def test_no_other_action(self) -> None:
+        """A web page cannot make a listener of itself, whatever the key allows."""
+        peer = self.dial("/?sb-hc-action=listen")
+        self.assertNotEqual(peer.status, 101)
+        desk = self.relay.service.desk
+        self.assertEqual([desk.listeners(key) for key in desk.keys], [1])

@@ -13,8 +13,12 @@ from zope.interface.verify import verifyObject
 from hybridconn.config.addresses import parse_bind
 from hybridconn.config.sender import Forward, SenderConfig
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.http import RequestHead
+from hybridconn.core.refusals import MisdirectedRequest
 from hybridconn.sender import tap
+from hybridconn.sender.http_forward import HttpForward
 from hybridconn.sender.service import SenderService
+from hybridconn.testing.fakes import FakeHeldRequest
 from hybridconn.testing.network import MemoryNetwork
 from tests.listener.scene import LogTestCase
 
@@ -53,6 +57,29 @@ class ServiceTests(LogTestCase):
         self.assertTrue(verifyObject(IService, self.service()))
         self.assertEqual(self.reactor.tcpServers, [])
 
+    def test_names(self) -> None:
+        """A port for HTTP on loopback answers to no name but its own."""
+        connection = ConnectionString.parse(STRING)
+        forwards = tuple(
+            Forward(connection, parse_bind(bind), True)
+            for bind in ("127.0.0.1:18080", "0.0.0.0:18081")
+        )
+        config = SenderConfig(forwards=forwards)
+        service = SenderService(config, MemoryNetwork().dialer(), self.reactor)
+        statuses = []
+        for forward in service.forwards:
+            assert isinstance(forward, HttpForward)
+            request = FakeHeldRequest(
+                RequestHead("OPTIONS", "/x", headers=[("Host", "evil.test")])
+            )
+            try:
+                forward.handle(request)
+            except MisdirectedRequest:
+                statuses.append(421)
+            else:
+                statuses.append(0)
+        self.assertEqual(statuses, [421, 0])
+
     def test_ports(self) -> None:
         """Each forward listens on its own address, of either family."""
         service = self.service()
@@ -82,7 +109,9 @@ class TapTests(LogTestCase):
         options.parseOptions(arguments)
         self.reactor = TakenReactor()
         with patch.dict(os.environ, environ):
-            return tap.makeService(options, self.reactor)
+            made = tap.makeService(options, self.reactor)
+        assert isinstance(made, SenderService)
+        return made
 
     def refusal(self, *arguments: str, **environ: str) -> str:
         error = self.assertRaises(SystemExit, self.make, *arguments, **environ)

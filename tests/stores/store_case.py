@@ -36,11 +36,18 @@ ALL: tuple[Resource, ...] = (
         group="g",
         tags={"a": "ä"},
         host_names=("a", "b"),
+        default_action="Deny",
+        ip_rules=("10.0.0.0/8", "192.0.2.1"),
         created=1.25,
         updated=1_900_000_000.123456,
     ),
     ConnectionResource(
-        namespace="Contoso", path="a/B", user_metadata="ü\n", created=1, updated=2
+        namespace="Contoso",
+        path="a/B",
+        user_metadata="ü\n",
+        status="Disabled",
+        created=1,
+        updated=2,
     ),
     RuleResource(
         namespace="Contoso",
@@ -339,8 +346,15 @@ class StoreTestsMixin(StoreMixin):
         write(self.node(), *ALL)
         self.migrate_down("0001")
         store = self.open()
-        self.assertEqual(len(store.load().resources), len(ALL))
+        found = store.load().resources
+        self.assertEqual(len(found), len(ALL))
         self.assertEqual(store.revision, 0)
+        # What it did not know is as it was: open to everybody.
+        for one in found:
+            if isinstance(one, NamespaceResource):
+                self.assertEqual((one.default_action, one.ip_rules), ("Allow", ()))
+            elif isinstance(one, ConnectionResource):
+                self.assertEqual(one.status, "Active")
         write(store, rule(1))
         self.assertEqual(len(self.in_it()), len(ALL) + 1)
 

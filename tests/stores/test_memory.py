@@ -6,6 +6,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from hybridconn.core.access import Access
 from hybridconn.core.entities import (
     AuthorizationRule,
     Claim,
@@ -77,6 +78,24 @@ class MemoryEntityStoreTests(SynchronousTestCase):
         self.store.put_namespace(attrs.evolve(CONTOSO))
         self.store.replace_all([CONTOSO, FABRIKAM])
         self.assertEqual(self.heard, [])
+
+    def test_put_own(self) -> None:
+        """What is a namespace's own changes; its hybrid connections stay."""
+        own = Namespace("CONTOSO", ("c.example",), (), access=Access(("10.0.0.0/8",)))
+        self.store.put_own(own)
+        (found, _) = self.store.namespaces()
+        self.assertEqual((found.host_names, found.rules), (("c.example",), ()))
+        self.assertFalse(found.access.admits("192.0.2.1"))
+        self.assertEqual(self.paths(), ["db", "plant/Web"])
+        match = found.find(["plant", "web", "x"])
+        assert match is not None
+        self.assertEqual(match.entity, WEB)
+        self.assertEqual(self.heard, [("CONTOSO", "")])
+        self.store.put_own(own)
+        self.assertEqual(len(self.heard), 1)
+        self.store.delete_hybrid_connection("contoso", "db")
+        self.assertEqual(self.paths(), ["plant/Web"])
+        self.assertRaises(KeyError, self.store.put_own, Namespace("other1"))
 
     def test_put_namespace(self) -> None:
         """Watchers hear of what is different, and of nothing else."""

@@ -37,7 +37,13 @@ GET = b"GET /a HTTP/1.1\r\nHost: relay.example\r\n\r\n"
 
 @implementer(ITCPTransport)
 class Wire(StringTransport):
-    """A TCP transport that remembers how it was ended."""
+    """
+    A TCP transport that remembers how it was ended.
+
+    @ivar dataBuffer: what the kernel has not taken yet; the name is Twisted's.
+    """
+
+    dataBuffer = b""
 
     def __init__(self, protocol: Any, host: str = "192.0.2.7") -> None:
         super().__init__(peerAddress=IPv4Address("TCP", host, 40000))

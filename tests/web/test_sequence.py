@@ -9,6 +9,7 @@ from hybridconn.core.refusals import (
 )
 from hybridconn.web.connection import (
     KEEP_ALIVE,
+    LEAST_TAKEN,
     LINGER,
     LINGER_BYTES,
     MOST_PENDING,
@@ -69,14 +70,56 @@ class SequenceTests(StandCase):
         self.assertEqual(self.wire.producerState, "producing")
 
     def test_answers_never_taken(self) -> None:
-        """Such a client is dropped in the end."""
+        """Such a client is dropped in the end, without a word."""
+        self.wire.dataBuffer = b"x" * 100_000
         self.handler.react = lambda request: request.answer(200, "OK")
         self.wire.receive(GET)
         self.wire.feeder.pauseProducing()
+        self.wire.receive(b"GET")
+        self.wire.clear()
         self.clock.advance(KEEP_ALIVE)
+        self.assertEqual(self.wire.ended, ["half"])
         self.clock.advance(LINGER)
-        self.assertEqual(self.wire.ended[-1], "abort")
+        self.clock.advance(self.stand.limits.write_stall_timeout)
+        self.assertEqual(self.wire.ended, ["half", "abort"])
+        self.assertEqual(self.wire.value(), b"")
         self.wire.lose()
+
+    def test_answers_taken_slowly(self) -> None:
+        """A slow client has its answer to the end, and 60 s from there."""
+        self.wire.dataBuffer = b"x" * 10 * LEAST_TAKEN
+        self.handler.react = lambda request: request.answer(200, "OK")
+        self.wire.receive(GET)
+        self.wire.feeder.pauseProducing()
+        for _ in range(9):
+            self.wire.dataBuffer = self.wire.dataBuffer[LEAST_TAKEN:]
+            self.clock.advance(KEEP_ALIVE)
+        self.wire.dataBuffer = b""
+        self.wire.feeder.resumeProducing()
+        self.clock.advance(KEEP_ALIVE - 1)
+        self.assertEqual(self.wire.ended, [])
+        self.wire.receive(GET)
+        self.assertEqual(len(self.handler.requests), 2)
+
+    def test_last_answer_taken_slowly(self) -> None:
+        """So has one whose connection ends behind it; it must only not stand still."""
+        stall = self.stand.limits.write_stall_timeout
+        for slow in (True, False):
+            self.wire.receive(GET.replace(b"1.1\r", b"1.0\r"))
+            self.wire.dataBuffer = b"x" * 10 * LEAST_TAKEN
+            self.handler.requests[-1].answer(200, "OK")
+            self.clock.advance(LINGER)
+            for _ in range(8):
+                if slow:
+                    self.wire.dataBuffer = self.wire.dataBuffer[LEAST_TAKEN:]
+                self.clock.advance(stall)
+            end = ["lose"] if slow else ["lose", "abort"]
+            self.assertEqual(self.wire.ended, end)
+            self.wire.dataBuffer = b""
+            self.clock.advance(stall)
+            self.assertEqual(self.wire.ended[1:], ["lose"] if slow else ["abort"])
+            self.wire.lose()
+            self.wire = self.stand.connect()
 
     def test_pending_is_bounded(self) -> None:
         """Behind a held request 64 KiB are kept, then nothing is read."""
@@ -152,14 +195,14 @@ class BodyTests(StandCase):
         self.assertEqual(self.wire.producerState, "paused")
         self.assertEqual(self.wire.ended, ["half"])
         self.clock.advance(LINGER)
-        self.assertEqual(self.wire.ended, ["half", "abort"])
+        self.assertEqual(self.wire.ended, ["half", "lose"])
         self.wire.lose()
 
     def test_lingering_ends(self) -> None:
         """A client that does not leave after its answer is dropped."""
         self.request(self.post % 10).refuse(EndpointNotFound())
         self.clock.advance(LINGER)
-        self.assertEqual(self.wire.ended, ["half", "abort"])
+        self.assertEqual(self.wire.ended, ["half", "lose"])
         self.wire.lose()
 
     def test_chunked(self) -> None:

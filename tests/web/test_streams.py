@@ -102,7 +102,7 @@ class BodyTests(StandCase):
 
     def test_pause(self) -> None:
         """A paused body is not read, and its silence is not held against it."""
-        request, sink = self.read(POST % 10 + b"a")
+        request, sink = self.read(POST % 70_000 + b"a")
         request.pause_body()
         self.assertEqual(self.wire.producerState, "paused")
         self.clock.advance(1000)
@@ -110,10 +110,10 @@ class BodyTests(StandCase):
         request.resume_body()
         self.assertEqual(self.wire.producerState, "producing")
         self.clock.advance(59)
-        self.wire.receive(b"b")
+        self.wire.receive(b"b" * 61_440)
         self.clock.advance(59)
         self.assertIsNone(sink.end)
-        self.clock.advance(2)
+        self.clock.advance(1)
         assert isinstance(sink.end, Refusal)
         self.assertEqual(sink.end.status, 408)
 

@@ -46,9 +46,11 @@ class SecureTests(SynchronousTestCase):
         self.send(pair, GET)
         (request,) = self.handler.requests
         self.assertTrue(request.secure)
+        self.assertEqual(request.tls_version, "TLSv1.3")
         request.answer(200, "OK", (), b"body")
         pair.flush()
         self.assertTrue(pair.client.received.endswith(b"\r\n\r\nbody"))
+        self.assertEqual(request.tls_version, "")
 
     def test_upgrade(self) -> None:
         """TLS stays around a WebSocket, and no byte behind the request is lost."""

@@ -43,6 +43,10 @@ class ExplainTests(SynchronousTestCase):
             (error.ConnectingCancelledError(None), "given up"),
             (SSL.Error(), "TLS failed"),
             (SSL.Error([("x", "", "unknown ca")]), "TLS failed: unknown ca"),
+            (
+                SSL.Error([("x", "", "wrong version number")]),
+                "TLS failed: wrong version number; what answers there may speak no TLS",
+            ),
             (error.ConnectError(errno.EHOSTUNREACH), os.strerror(errno.EHOSTUNREACH)),
             (OSError(errno.ENETDOWN, "Network is down"), "Network is down"),
             (ProtocolViolation("invalid close code 1"), "invalid close code 1"),
