@@ -101,11 +101,6 @@ class ManagedListener(TargetListener):
         return str(self._metadata.known or "")
 
     @property
-    def from_metadata(self) -> bool:
-        """Whether the relay says what the target is."""
-        return self._fixed is None
-
-    @property
     def no_target(self) -> str:
         """Why it is not known what the target is; empty if it is, or nobody asked."""
         if self._metadata is None or self._metadata.known is not None:
