@@ -11,12 +11,13 @@ from twisted.internet.protocol import Factory, Protocol
 
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
 from hybridconn.core.sas import SasToken
-from hybridconn.listener.description import (
+from hybridconn.web.description import (
     MOST_BYTES,
     DescriptionError,
     NotDescribed,
 )
-from hybridconn.listener.metadata import DescriptionReader, MetadataTarget
+from hybridconn.listener.metadata import MetadataTarget
+from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.listener.reject import Reject
 from hybridconn.relay.runtime_info import render
 from hybridconn.testing.network import MemoryNetwork

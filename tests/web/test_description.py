@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
-from hybridconn.listener.description import (
+from hybridconn.web.description import (
     MOST_BYTES,
     Description,
     DescriptionError,
