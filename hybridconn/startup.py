@@ -7,11 +7,13 @@ port that is taken with a traceback, or not at all.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -21,12 +23,15 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hybridconn.config.addresses import HostPort
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.tls import TLSConfigError
 
 _T = TypeVar("_T")
 
 _log = Logger()
+#: Connections that wait to be accepted.
+_BACKLOG = 1024
 
 
 def load_or_exit(program: str, load: Callable[[], _T], *errors: type[Exception]) -> _T:
@@ -75,18 +80,50 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
     """
 
     def fail(failure: Failure) -> NoReturn:
-        why: object = failure.value
-        if isinstance(why, CannotListenError):
-            why = getattr(why.socketError, "strerror", None) or why.socketError
         raise SystemExit(
-            f"{program}: cannot listen on {what}: {why}."
-            " Choose another port, or stop what uses it."
+            f"{program}: cannot listen on {what}: {listen_trouble(failure.value)}"
         )
 
     return fail
 
 
-def _raise(failure: Failure) -> NoReturn:
+def listen_trouble(error: BaseException | None) -> str:
+    """Why a port cannot be opened and what mends that, in sentences."""
+    why: object = error
+    number = None
+    if isinstance(error, CannotListenError):
+        why = getattr(error.socketError, "strerror", None) or error.socketError
+        number = getattr(error.socketError, "errno", None)
+    return f"{why}. {_MENDS.get(number, _ANOTHER_PORT)}"
+
+
+_ANOTHER_PORT = "Choose another port, or stop what uses it."
+_MENDS: Mapping[int | None, str] = {
+    errno.EACCES: (
+        "A port below 1024 is for root and for those with CAP_NET_BIND_SERVICE: start"
+        " it as root and have it change its user (twistd --uid), say"
+        " AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, use authbind,"
+        " or lower net.ipv4.ip_unprivileged_port_start with sysctl."
+    ),
+    errno.EADDRNOTAVAIL: (
+        "That is no address of this machine. Linux has all of 127.0.0.0/8; elsewhere,"
+        " and with IPv6, put it on the loopback interface first (macOS: ifconfig lo0"
+        " alias ADDRESS; IPv6 on Linux: ip -6 address add ADDRESS/128 dev lo)."
+    ),
+}
+
+
+def local_endpoint(reactor: Any, bind: HostPort) -> IStreamServerEndpoint:
+    """Where a local port is opened."""
+    kind = TCP6ServerEndpoint if ":" in bind.host else TCP4ServerEndpoint
+    endpoint: IStreamServerEndpoint = kind(
+        reactor, bind.port, backlog=_BACKLOG, interface=bind.host
+    )
+    return endpoint
+
+
+def raise_failure(failure: Failure) -> NoReturn:
+    """Raise what a failure holds."""
     failure.raiseException()
     raise AssertionError("unreachable")
 
@@ -104,7 +141,7 @@ class PortService(Service):
         self,
         endpoint: IStreamServerEndpoint,
         factory: IProtocolFactory,
-        failed: Callable[[Failure], NoReturn] = _raise,
+        failed: Callable[[Failure], NoReturn] = raise_failure,
     ) -> None:
         self._endpoint = endpoint
         self._factory = factory

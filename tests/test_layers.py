@@ -33,7 +33,17 @@ LAYERS = (
         "websocket",
     },
     {"config", "startup"},
-    {"cluster", "endpoints", "listener", "management", "relay", "sender", "stores"},
+    {
+        "cluster",
+        "endpoints",
+        "listener",
+        "management",
+        "names",
+        "redirect",
+        "relay",
+        "sender",
+        "stores",
+    },
     {"", "__main__", "cli", "testing"},
 )
 TOP = len(LAYERS) - 1

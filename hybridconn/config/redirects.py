@@ -265,8 +265,8 @@ class NamesSettings:
     upstreams: tuple[_Upstream, ...] = field(
         default=(),
         metadata={
-            "help": "Name servers for all other names, asked in this order. Without it, "
-            "those that the system had before."
+            "help": "Name servers for all other names, asked in this order. Without "
+            "it, those that the system had before."
         },
     )
     upstream_timeout: Seconds = field(
