@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import DNS_PORT, NamesSettings
@@ -24,6 +24,7 @@ from hybridconn.names.resolvers import (
 from hybridconn.redirect.entry import Entry
 from hybridconn.redirect.errors import RedirectError, not_written
 from hybridconn.redirect.journal import Journal, Note
+from hybridconn.redirect.loopback import Loopback
 from hybridconn.redirect.texts import (
     has_block,
     hosts_block,
@@ -47,6 +48,16 @@ class Names:
     hosts: Mapping[str, HostAddresses]
     settings: NamesSettings
 
+    @property
+    def ipv6(self) -> list[str]:
+        """Addresses that must be on the loopback interface."""
+        return [one.ipv6 for one in self.hosts.values() if one.ipv6 is not None]
+
+    def without_ipv6(self) -> Names:
+        """The same without them."""
+        hosts = {host: HostAddresses(one.ipv4) for host, one in self.hosts.items()}
+        return evolve(self, hosts=hosts)
+
 
 class Way:
     """
@@ -55,13 +66,17 @@ class Way:
     @ivar name: the word for it.
     @ivar notes: what is to be told after the last call, line by line.
     @param root: the folder that stands for C{/}.
+    @param loopback: the interface that needs addresses for IPv6.
     """
 
     name: str
     file: str
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(
+        self, root: Path = Path("/"), loopback: Loopback | None = None
+    ) -> None:
         self.root = root
+        self._loopback = loopback or Loopback()
         self.journal = Journal(root / STATE / self.name)
         self.notes: list[str] = []
 
@@ -112,11 +127,19 @@ class Way:
             elif note is not None and not self.is_in_force(current):
                 # Somebody else has written the file since: begin anew from that.
                 self.journal.forget()
-            wanted = self.text(names, current)
-            if wanted == current and self.journal.note() is not None:
-                return False
-            self.journal.change(path, wanted)
-            return True
+            changed = self._write(names, current)
+            trouble = self._loopback.add(names.ipv6)
+            if trouble:
+                self._write(names.without_ipv6(), _read(path))
+                self.notes += trouble
+            return changed
+
+    def _write(self, names: Names, current: bytes) -> bool:
+        wanted = self.text(names, current)
+        if wanted == current and self.journal.note() is not None:
+            return False
+        self.journal.change(self.path, wanted, {"loopback": names.ipv6})
+        return True
 
     def undo(self) -> bool:
         """
@@ -153,6 +176,7 @@ class Way:
         return f"in force in {self.path}"
 
     def _undo(self, note: Note) -> None:
+        self._loopback.remove(note.more.get("loopback", ()))
         path = Path(note.path)
         now = Entry.look(path)
         broken = note.busy and note.in_place
@@ -190,14 +214,14 @@ class HostsWay(Way):
         """See L{Way.text}."""
         wild = sorted(host for host in names.hosts if host.startswith(WILDCARD))
         if wild:
-            self.notes.append(
+            told = (
                 f"{', '.join(wild)}: a hosts file has no wildcards; use --way resolv or"
-                " resolved for these"
+                " resolved"
             )
-        block = hosts_block(names.hosts)
-        if len(wild) == len(names.hosts):
-            raise RedirectError(f"there is nothing for a hosts file. {self.notes[0]}.")
-        return with_block(current, block)
+            if len(wild) == len(names.hosts):
+                raise RedirectError(f"{told}.")
+            self.notes = [f"{told} for these"]
+        return with_block(current, hosts_block(names.hosts))
 
     def is_in_force(self, text: bytes) -> bool:
         """See L{Way.is_in_force}."""
@@ -251,14 +275,18 @@ class ResolvedWay(Way):
         servers = names.settings.upstreams
         if not servers:
             # Those of its own configuration first: they are taken out there.
-            own = _read(self.root / RESOLVED_CONF).decode("utf-8", "replace")
-            servers = tuple(_configured(own))
+            servers = tuple(_configured(self._configuration()))
         if not servers:
             resolved = _read(self.root / RESOLVED_UPSTREAMS).decode("utf-8", "replace")
-            servers = find_servers(
-                "", current.decode("utf-8", "replace"), resolved, dns
-            )
+            ours = current.decode("utf-8", "replace")
+            servers = find_servers("", ours, resolved, dns)
         return resolved_drop_in(names.hosts, dns, servers)
+
+    def _configuration(self) -> str:
+        """All that it reads, but for what is ours (resolved.conf(5))."""
+        parts = sorted(self.path.parent.glob("*.conf"))
+        files = [self.root / RESOLVED_CONF, *(one for one in parts if one != self.path)]
+        return "\n".join(_read(one).decode("utf-8", "replace") for one in files)
 
 
 WAYS: Mapping[str, Callable[[Path], Way]] = {

@@ -1,0 +1,203 @@
+"""
+C{hybridconn connect}: standard input and output through one tunnel, for ssh's
+ProxyCommand and the like.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from typing import Any
+
+import click
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import globalLogBeginner as log_beginner
+from zope.interface import implementer
+
+from hybridconn.cli.plans import dialer_of, load_or_fail, run_reactor
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.redirects import Redirect, parse_redirected
+from hybridconn.config.sender import Forward, SenderConfig, SpareTunnels
+from hybridconn.core.names import fold
+from hybridconn.names.plan import NameTable, plan_addresses
+from hybridconn.sender.connector import TunnelConnector
+from hybridconn.sender.forward import AppJoint, LocalForward
+from hybridconn.sender.learning import Learned, known_endpoints, learn_endpoints
+
+_AT_ONCE = 65536
+
+
+@click.command()
+@click.option(
+    "--config", "-c", "config", required=True, help="The sender's configuration."
+)
+@click.argument("where", metavar="HOST:PORT|NAME")
+def connect(config: str, where: str) -> None:
+    """
+    Join standard input and output to a service, by its host and port as in a redirect,
+    or by the name of its hybrid connection.
+
+    \b
+        ssh -o ProxyCommand='hybridconn connect -c sender.toml %h:%p' server.corp
+    """
+    settings = load_or_fail(config)
+    log_beginner.beginLoggingTo([_Warnings()], redirectStandardIO=False)
+    good = run_reactor(lambda reactor: _connect(settings, where, reactor))
+    raise SystemExit(0 if good else 1)
+
+
+async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
+    dialer = dialer_of(settings, reactor)
+    one = _by_name(settings, where)
+    if one is None:
+        endpoint = _endpoint(where)
+        learned = known_endpoints(settings)
+        if learned is None:
+            learned = await learn_endpoints(settings, dialer, reactor)
+        one = _by_endpoint(settings, learned, endpoint)
+    connector = TunnelConnector(
+        one.connection,
+        dialer,
+        reactor,
+        timings=settings.timings,
+        data_path=settings.data_path,
+    )
+    return await _StandardStreams(connector).run(reactor)
+
+
+def _connect(settings: SenderConfig, where: str, reactor: Any) -> Deferred[bool]:
+    return Deferred.fromCoroutine(_connect_to(settings, where, reactor))
+
+
+def _by_name(settings: SenderConfig, where: str) -> Forward | Redirect | None:
+    for one in (*settings.redirects, *settings.forwards):
+        if fold(one.connection.require_entity_path()) == fold(where):
+            return one
+    return None
+
+
+def _endpoint(where: str) -> HostPort:
+    try:
+        return parse_redirected(where)
+    except ValueError as error:
+        raise click.ClickException(
+            f'no hybrid connection of this configuration is called "{where}", and as a'
+            f" host and port it is not known: {error}."
+        ) from None
+
+
+def _by_endpoint(
+    settings: SenderConfig, learned: Learned, endpoint: HostPort
+) -> Redirect:
+    hosts = plan_addresses((one.host for one in learned.endpoints), settings.names)
+    host = NameTable(hosts).match(endpoint.host)
+    found = learned.endpoints.get(HostPort(host or "", endpoint.port))
+    if found is None:
+        known = ", ".join(str(one) for one in learned.endpoints) or "nothing"
+        more = "".join(f"; {line}" for line in learned.trouble)
+        raise click.ClickException(
+            f"{endpoint} is not redirected; this configuration has {known}{more}."
+        )
+    return found
+
+
+class _StandardJoint(AppJoint):
+    """Its end is told."""
+
+    def __init__(self, *names: Any) -> None:
+        super().__init__(*names)
+        self.good = False
+
+    def ended(self, seconds: float) -> None:
+        """Both connections are gone (see L{Joint.ended})."""
+        self.good = self._orderly
+
+
+class _StandardStreams:
+    """
+    Standard input and output as a connection: one end of a pair of sockets is joined
+    to the tunnel as any app's connection is, the other is copied by two threads, since
+    standard streams may be files, which no reactor can wait for.
+    """
+
+    def __init__(self, connector: TunnelConnector) -> None:
+        self._forward = LocalForward(connector, SpareTunnels(least=0, most=0))
+        self._over: Deferred[bool] = Deferred()
+        self._joint: _StandardJoint | None = None
+
+    def run(self, reactor: Any) -> Deferred[bool]:
+        """
+        @return: fires with whether it ended in order.
+        """
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        factory = Factory.forProtocol(self._make_joint)
+        factory.noisy = False
+        reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
+        ours.close()
+        threading.Thread(target=_copy_in, args=(theirs,), daemon=True).start()
+        threading.Thread(
+            target=self._copy_out, args=(theirs, reactor), daemon=True
+        ).start()
+        return self._over
+
+    def _make_joint(self) -> AppJoint:
+        joint = self._forward.make_joint(HostPort("stdin", os.getpid()), _StandardJoint)
+        assert isinstance(joint, _StandardJoint)
+        self._joint = joint
+        return joint
+
+    def _copy_out(self, theirs: socket.socket, reactor: Any) -> None:
+        whole = _copy(theirs, sys.stdout.fileno())
+        # Whoever reads our output sees its end now, not when our input ends.
+        os.close(sys.stdout.fileno())
+        reactor.callFromThread(self._output_ended, whole, reactor)
+
+    def _output_ended(self, whole: bool, reactor: Any) -> None:
+        joint = self._joint
+        assert joint is not None
+        if joint.over or joint._near_lost or not whole:
+            self._finish(joint.good and whole)
+            return
+        # The far end has said all that it had to say; we may still speak.
+        reactor.callLater(0.05, self._output_ended, whole, reactor)
+
+    def _finish(self, good: bool) -> None:
+        if not self._over.called:
+            self._over.callback(good)
+
+
+def _copy_in(theirs: socket.socket) -> None:
+    source = sys.stdin.fileno()
+    try:
+        while data := os.read(source, _AT_ONCE):
+            theirs.sendall(data)
+        theirs.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the other direction tells how it ended
+
+
+def _copy(theirs: socket.socket, target: int) -> bool:
+    """Copy to the end; whether all of it arrived."""
+    try:
+        while data := theirs.recv(_AT_ONCE):
+            view = memoryview(data)
+            while view:
+                view = view[os.write(target, view) :]
+    except OSError:
+        return False
+    return True
+
+
+@implementer(ILogObserver)
+class _Warnings:
+    """Shows what went wrong, and nothing else."""
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level")
+        if level is not None and level >= LogLevel.warn:
+            click.echo(formatEvent(event), err=True)
