@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from twisted.logger import globalLogBeginner as log_beginner
 from zope.interface import implementer
@@ -66,7 +65,7 @@ async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
         timings=settings.timings,
         data_path=settings.data_path,
     )
-    return await _StandardStreams(connector).run(reactor)
+    return await _join_standard_streams(connector, reactor)
 
 
 def _connect(settings: SenderConfig, where: str, reactor: Any) -> Deferred[bool]:
@@ -74,7 +73,8 @@ def _connect(settings: SenderConfig, where: str, reactor: Any) -> Deferred[bool]
 
 
 def _by_name(settings: SenderConfig, where: str) -> Forward | Redirect | None:
-    for one in (*settings.redirects, *settings.forwards):
+    every: tuple[Forward | Redirect, ...] = (*settings.redirects, *settings.forwards)
+    for one in every:
         if fold(one.connection.require_entity_path()) == fold(where):
             return one
     return None
@@ -106,69 +106,64 @@ def _by_endpoint(
 
 
 class _StandardJoint(AppJoint):
-    """Its end is told."""
+    """It remembers how it ended."""
 
-    def __init__(self, *names: Any) -> None:
-        super().__init__(*names)
-        self.good = False
+    good = False
 
     def ended(self, seconds: float) -> None:
         """Both connections are gone (see L{Joint.ended})."""
         self.good = self._orderly
 
 
-class _StandardStreams:
+class _OneForward(LocalForward):
     """
-    Standard input and output as a connection: one end of a pair of sockets is joined
-    to the tunnel as any app's connection is, the other is copied by two threads, since
-    standard streams may be files, which no reactor can wait for.
+    For a single connection.
+
+    @ivar done: fires with whether it ended in order.
     """
+
+    protocol = _StandardJoint
 
     def __init__(self, connector: TunnelConnector) -> None:
-        self._forward = LocalForward(connector, SpareTunnels(least=0, most=0))
-        self._over: Deferred[bool] = Deferred()
-        self._joint: _StandardJoint | None = None
+        super().__init__(connector, SpareTunnels(least=0, most=0))
+        self.done: Deferred[bool] = Deferred()
 
-    def run(self, reactor: Any) -> Deferred[bool]:
-        """
-        @return: fires with whether it ended in order.
-        """
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        factory = Factory.forProtocol(self._make_joint)
-        factory.noisy = False
-        reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
-        ours.close()
-        threading.Thread(target=_copy_in, args=(theirs,), daemon=True).start()
-        threading.Thread(
-            target=self._copy_out, args=(theirs, reactor), daemon=True
-        ).start()
-        return self._over
+    def buildProtocol(self, addr: Any) -> Any:
+        """Take it (Twisted)."""
+        return self.make_joint("standard input", self.protocol)
 
-    def _make_joint(self) -> AppJoint:
-        joint = self._forward.make_joint(HostPort("stdin", os.getpid()), _StandardJoint)
-        assert isinstance(joint, _StandardJoint)
-        self._joint = joint
-        return joint
+    def gone(self, joint: AppJoint) -> None:
+        """It is over (see L{LocalForward.gone})."""
+        super().gone(joint)
+        if not self.done.called:
+            self.done.callback(isinstance(joint, _StandardJoint) and joint.good)
 
-    def _copy_out(self, theirs: socket.socket, reactor: Any) -> None:
+
+async def _join_standard_streams(connector: TunnelConnector, reactor: Any) -> bool:
+    """
+    Join standard input and output to a new tunnel, until both have ended.
+
+    One end of a pair of sockets is joined as any app's connection is.  The other is
+    copied by two threads: standard streams may be files, for which no reactor waits.
+
+    @return: whether all went well.
+    """
+    forward = _OneForward(connector)
+    written: Deferred[bool] = Deferred()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, forward)
+    ours.close()
+
+    def copy_out() -> None:
         whole = _copy(theirs, sys.stdout.fileno())
-        # Whoever reads our output sees its end now, not when our input ends.
+        # Whoever reads our output is to see its end now, not when our input ends.
         os.close(sys.stdout.fileno())
-        reactor.callFromThread(self._output_ended, whole, reactor)
+        reactor.callFromThread(written.callback, whole)
 
-    def _output_ended(self, whole: bool, reactor: Any) -> None:
-        joint = self._joint
-        assert joint is not None
-        if joint.over or joint._near_lost or not whole:
-            self._finish(joint.good and whole)
-            return
-        # The far end has said all that it had to say; we may still speak.
-        reactor.callLater(0.05, self._output_ended, whole, reactor)
-
-    def _finish(self, good: bool) -> None:
-        if not self._over.called:
-            self._over.callback(good)
+    for target, arguments in ((_copy_in, (theirs,)), (copy_out, ())):
+        threading.Thread(target=target, args=arguments, daemon=True).start()
+    return await written and await forward.done
 
 
 def _copy_in(theirs: socket.socket) -> None:

@@ -189,7 +189,7 @@ class LocalForward(Factory):
             entity=connector.entity,
             near="app",
             far="listener",
-            source=f"{getattr(addr, 'host', addr)}:{getattr(addr, 'port', '')}",
+            source=f"{addr.host}:{addr.port}" if hasattr(addr, "port") else str(addr),
             destination=connector.authority,
             tracking_id=str(tracking),
         )
