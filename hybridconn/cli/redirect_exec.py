@@ -149,15 +149,20 @@ def _sender(plan: Plan, config: str, log: Path | None, stack: ExitStack) -> None
     kept: IO[Any] = stack.enter_context(_log(log))
     start = "from twisted.scripts.twistd import run; run()"
     argv = [sys.executable, "-c", start, "-n", "--pidfile=", "hcsender", "-c", config]
-    child = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=kept,
-        stderr=subprocess.STDOUT,
-        # So that a terminal's Ctrl-C is for the command alone.
-        start_new_session=True,
-        preexec_fn=die_with_parent if sys.platform == "linux" else None,
-    )
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=kept,
+            stderr=subprocess.STDOUT,
+            # So that a terminal's Ctrl-C is for the command alone.
+            start_new_session=True,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+    except OSError as error:
+        raise click.ClickException(
+            f"no sender can be started: {argv[0]}: {error.strerror}."
+        ) from None
     stack.callback(_end, child)
     deadline = time.monotonic() + _PATIENCE
     while not wanted <= listening():

@@ -40,7 +40,7 @@ def answer(query: bytes, most: int) -> bytes:
         start = dns.Record_SOA(b"ns.test", b"root.test", 1, 60, 60, 60, 600, 600)
         made.authority = [dns.RRHeader(b"test", dns.SOA, ttl=600, payload=start)]
     for record in known or ():
-        if record.TYPE == asked.type:
+        if asked.type == record.TYPE:
             header = dns.RRHeader(asked.name.name, record.TYPE, ttl=60, payload=record)
             made.answers.append(header)
     if message.additional:

@@ -135,7 +135,7 @@ class Program:
         wait_for(f"{self.name} to listen on {port}", ask, seconds)
 
     def ports(self) -> set[int]:
-        """The TCP ports it listens on; on a host of its own, all that are used there."""
+        """The TCP ports it listens on; on a host of its own, all that are used."""
         there, here = (os.readlink(f"/proc/{p}/ns/net") for p in (self.pid, "self"))
         if there != here:
             return {at.port for at in listening(Path(f"/proc/{self.pid}"))}
