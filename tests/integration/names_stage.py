@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from tests.integration.case import need
 from tests.integration.netns import Hosts
 from tests.integration.programs import Program, command, twistd
 from tests.integration.servers import PostgreSQL, Sshd
-from tests.integration.stage import LISTEN, NAMESPACE, SEND, Stage, table
-from tests.integration.waiting import wait_for
+from tests.integration.stage import NAMESPACE, SEND, Stage, table
 
 RELAY = "relay.test"
 PORT = 443
@@ -127,20 +126,23 @@ class NamesStage(Stage):
     # --- the app's host ---
 
     def redirects(
-        self, name: str = "names", folder: Path | None = None, **names: object
+        self,
+        name: str,
+        doors: Mapping[str, object] | None = None,
+        entities: Iterable[str] = tuple(ENDPOINTS),
+        **names: object,
     ) -> Path:
         """
         Write the configuration of the app's sender.
 
-        @param names: for C{[names]}; a C{[front_door]} by C{doors}.
+        @param doors: for C{[front_door]}.
+        @param names: for C{[names]}.
         """
-        doors: Any = names.pop("doors", None)
-        chosen: Any = names.pop("entities", tuple(ENDPOINTS))
         text = table("", self._dialler())
         text += table("[names]", {"dns": f"{DNS}:53", **names})
         if doors:
             text += table("[front_door]", doors)
-        for entity in chosen:
+        for entity in entities:
             path = self.connection_string_file(entity, SEND)
             values: dict[str, object] = {"connection_string_file": path.name}
             if entity not in BY_METADATA:
@@ -148,9 +150,9 @@ class NamesStage(Stage):
             text += table("[[redirect]]", values)
         return self.write(f"{name}.toml", text)
 
-    def sender_with(self, name: str = "sender", **names: object) -> Program:
+    def sender_with(self, name: str = "sender", **settings: Any) -> Program:
         """A sender on the app's host; not started yet."""
-        path = self.redirects(name, **names)
+        path = self.redirects(name, **settings)
         argv = twistd("hcsender", "--config", str(path))
         return self.program(name, [*self.hosts.app.inside, *argv])
 
@@ -174,11 +176,3 @@ class NamesStage(Stage):
         self.postgresql.close()
         super().close()
         self.hosts.close()
-
-
-def wait_until_gone(program: Program) -> None:
-    """Wait for a program's end."""
-    wait_for(f"{program.name} to end", lambda: not program.running)
-
-
-__all__ = ["DNS", "ENDPOINTS", "LISTEN", "NamesStage"]

@@ -26,7 +26,9 @@ ADDRESS = r"127\.77\.\d+\.\d+"
 @cache
 def stage() -> NamesStage:
     """The hosts of all these tests."""
-    return share(NamesStage())
+    made = NamesStage()
+    share(made)
+    return made
 
 
 class NamesTestCase(IntegrationTestCase):
@@ -37,7 +39,8 @@ class NamesTestCase(IntegrationTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.stage = self.use(stage())
+        self.stage = stage()
+        self.use(self.stage)
         self.app = self.stage.hosts.app
         self.config = str(self.stage.folder / "sender.toml")
 
@@ -65,11 +68,13 @@ class NamesTestCase(IntegrationTestCase):
             name, [*self.app.inside, *argv, address, str(delay)], ours=False
         )
         program.start()
-        place = HostPort(address, 53)
-        proc = Path(f"/proc/{self.app.pid}")
-        self.wait_until(f"{name}", lambda: place in listening(proc))
+        self.wait_listening(address)
         self.addCleanup(program.discard)
         return program
+
+    def wait_listening(self, address: str) -> None:
+        place, proc = HostPort(address, 53), Path(f"/proc/{self.app.pid}")
+        self.wait_until(f"port 53 of {address}", lambda: place in listening(proc))
 
     def resolvers(self, *addresses: str) -> None:
         """Have the host ask these name servers."""
@@ -173,7 +178,7 @@ class WayTests(NamesTestCase):
             "resolved", [*self.app.inside, f"{found[0]}/systemd-resolved"], ours=False
         ).start()
         self.addCleanup(resolved.discard)
-        resolved.wait_port(53)
+        self.wait_listening("127.0.0.53")
         self.wait_until(
             "systemd-resolved",
             lambda: "127.77." in self.dig("db.corp", server="127.0.0.53"),
@@ -233,7 +238,7 @@ class ExecTests(NamesTestCase):
         self.assertIn("no-such-command: there is no such command", said)
 
     def test_no_power(self) -> None:
-        """Without any power of root it takes a user namespace, and says what it lacks."""
+        """Without root's power it takes a user namespace, and says what it lacks."""
         lesser = ["setpriv", "--bounding-set=-sys_admin,-net_bind_service", "--"]
         status, said = self.app.run(*lesser, "unshare", "-Um", "true")
         need(status == 0, f"no user namespaces here: {said}")
@@ -249,11 +254,10 @@ class ExecTests(NamesTestCase):
     def test_no_namespaces(self) -> None:
         """Where there are none, the hosts file itself has the names for a while."""
         before = self.app.must("cat", "/etc/hosts")
-        sysctl = "user.max_user_namespaces"
-        most = self.app.must("sysctl", "-n", sysctl).strip()
-        self.addCleanup(self.app.must, "sysctl", "-qw", f"{sysctl}={most}")
-        self.app.must("sysctl", "-qw", f"{sysctl}=0")
-        lesser = ["setpriv", "--bounding-set=-sys_admin", "--"]
+        # Who is in a chroot gets no user namespace (unshare(2)).
+        self.app.must("sh", "-c", "mkdir -p /run/root; mount --rbind / /run/root")
+        self.addCleanup(self.app.must, "umount", "-l", "/run/root")
+        lesser = ["setpriv", "--bounding-set=-sys_admin", "chroot", "/run/root"]
         line = "grep -c db.corp /etc/hosts; redis-cli -h cache.corp ping"
         said = self.app.must(*lesser, *self.prefix(), "sh", "-c", line)
         self.assertIn("1\nPONG\n", said)

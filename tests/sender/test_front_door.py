@@ -5,6 +5,7 @@ from __future__ import annotations
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.front_door import DoorFactory
 from hybridconn.sender.handshakes import ConnectHandshake, SocksHandshake
+from hybridconn.testing import one_protocol
 from tests.sender.scene import SenderTestCase
 from tests.testing.recording import Recorder
 
@@ -30,18 +31,12 @@ class DoorTestCase(SenderTestCase):
     def dial(self, port: int, *pieces: bytes) -> Recorder:
         app = Recorder()
         endpoint = self.network.client_endpoint("proxy", port)
-        endpoint.connect(self._once(app))
+        endpoint.connect(one_protocol(app))
         self.network.flush()
         for piece in pieces:
             app.wire.write(piece)
             self.network.flush()
         return app
-
-    @staticmethod
-    def _once(app: Recorder) -> object:
-        from hybridconn.testing import one_protocol
-
-        return one_protocol(app)
 
 
 class SocksTests(DoorTestCase):
