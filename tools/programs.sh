@@ -34,7 +34,12 @@ resolved=build/resolved
 unpack_resolved() {
     [ -e /lib/systemd/systemd-resolved ] || [ -e "$resolved/lib/systemd" ] && return
     mkdir -p "$resolved"
-    (cd "$resolved" && apt-get download systemd-resolved && dpkg -x systemd-resolved*.deb .)
+    (
+        cd "$resolved"
+        apt-get download systemd-resolved ||
+            { apt-get update && apt-get download systemd-resolved; }
+        dpkg -x systemd-resolved*.deb .
+    )
 }
 
 if [ -z "$missing" ]; then

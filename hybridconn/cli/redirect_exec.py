@@ -29,6 +29,8 @@ from hybridconn.redirect.ways import HostsWay, Names
 _HOSTS = Path("/etc/hosts")
 _NSSWITCH = Path("/etc/nsswitch.conf")
 _RESOLV = Path("/etc/resolv.conf")
+#: Of a daemon that glibc would ask first, and that sees the system's own files.
+_NAME_CACHE = Path("/run/nscd/socket")
 
 #: Seconds for a sender to open its ports.
 _PATIENCE = 20.0
@@ -93,6 +95,8 @@ def _files(plan: Plan) -> Mapping[Path, bytes]:
         mended = files_first(_NSSWITCH.read_bytes())
         if mended is not None:
             files[_NSSWITCH] = mended
+    if _NAME_CACHE.exists():
+        files[_NAME_CACHE] = b""
     wild = [host for host in plan.hosts if host.startswith(WILDCARD)]
     if wild:
         dns = plan.config.names.dns

@@ -217,6 +217,23 @@ class ExecTests(NamesTestCase):
         self.assertEqual(self.app.must("cat", "/etc/hosts"), before)
         self.assertNotIn("5432", self.app.must("ss", "-Hltn"))
 
+    def test_other_sources(self) -> None:
+        """Its hosts file counts, whatever the machine asks first for names."""
+        self.run_sender()
+        path = self.app.path("/etc/nsswitch.conf")
+        before = path.read_bytes()
+        self.addCleanup(path.write_bytes, before)
+        path.write_text("hosts: resolve [!UNAVAIL=return] dns files\n")
+        script = (
+            "import os, socket; os.makedirs('/run/nscd', exist_ok=True); "
+            "socket.socket(socket.AF_UNIX).bind('/run/nscd/socket')"
+        )
+        self.app.must(sys.executable, "-c", script)
+        self.addCleanup(self.app.must, "rm", "/run/nscd/socket")
+        line = "getent hosts db.corp; test -S /run/nscd/socket || echo hidden"
+        said = self.app.must(*self.prefix(), "sh", "-c", line)
+        self.assertRegex(said, rf"^{ADDRESS}\s+db\.corp\nhidden\n$")
+
     def test_wildcards(self) -> None:
         """Wildcards come by the sender's name server, also only for it."""
         self.name_server("127.1.1.1")
