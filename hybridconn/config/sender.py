@@ -25,6 +25,14 @@ from hybridconn.config.kinds import (
 )
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.redirects import (
+    FrontDoor,
+    NamesSettings,
+    Redirect,
+    RedirectTable,
+    build_redirect,
+    check_redirects,
+)
 from hybridconn.config.roles import (
     CA_FILE_HELP,
     DATA_PATH_HELP,
@@ -257,6 +265,15 @@ class SenderConfig:
     forwards: tuple[Forward, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "forward"}
     )
+    redirects: tuple[Redirect, ...] = field(
+        default=(), metadata={"help": "", "table": True, "key": "redirect"}
+    )
+    names: NamesSettings = field(
+        factory=NamesSettings, metadata={"help": "", "table": True}
+    )
+    front_door: FrontDoor = field(
+        factory=FrontDoor, metadata={"help": "", "table": True}
+    )
 
     @property
     def ca_files(self) -> tuple[str, ...]:
@@ -265,10 +282,11 @@ class SenderConfig:
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
-        """There is a forward, and no two want the same port."""
+        """There is something to do, and no two want the same port."""
         value = table.get("forward")
-        if not value:
-            yield Mistake("is missing; add a [[forward]].", "forward")
+        if not value and not table.get("redirect"):
+            yield Mistake("is missing; add a [[forward]] or a [[redirect]].", "forward")
+        yield from check_redirects(table)
         first: dict[HostPort, int] = {}
         for index, item in enumerate(value if isinstance(value, list) else []):
             try:
@@ -326,6 +344,10 @@ def _finish(config: SenderConfig) -> SenderConfig:
             attrs.evolve(one, connection=attrs.evolve(one.connection, secure=secure))
             for one in config.forwards
         ),
+        redirects=tuple(
+            attrs.evolve(one, connection=attrs.evolve(one.connection, secure=secure))
+            for one in config.redirects
+        ),
     )
 
 
@@ -340,6 +362,7 @@ def _build(table: ForwardTable, source: Source) -> Forward:
 
 BUILDERS: Mapping[type, tuple[type, Any]] = {
     Forward: (ForwardTable, _build),
+    Redirect: (RedirectTable, build_redirect),
     **WAY_OUT,
     **UPDATE_NOTICE,
 }

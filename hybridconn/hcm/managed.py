@@ -23,11 +23,11 @@ from hybridconn.hcm.guard import GuardedReactor
 from hybridconn.hcm.health import TargetCheck, TargetHealth
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import IDialer, ITunnelEnd
-from hybridconn.listener.description import Description
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.service import TargetListener
+from hybridconn.web.description import Description
 from hybridconn.websocket.bridge import WebSocketEnd
 
 #: After so many seconds a target that was not there is looked at again.
