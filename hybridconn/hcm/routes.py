@@ -30,7 +30,7 @@ _ONE = "/v1/connections/{name}"
 class ManagerRoutes:
     """
     @param clock: the reactor.
-    @ivar streams: those that are open.
+    @ivar streams: those that are open, and whose they are.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ManagerRoutes:
         self._doctor = doctor
         self._clock = clock
         self._wall = wall
-        self.streams: set[EventStream] = set()
+        self.streams: dict[EventStream, str] = {}
 
     def routes(self) -> Iterator[Route]:
         """All of them."""
@@ -70,6 +70,12 @@ class ManagerRoutes:
         """End all streams."""
         for stream in tuple(self.streams):
             stream.end()
+
+    def end_streams_of(self, who: str) -> None:
+        """End those of one client, who may see no more."""
+        for stream, whose in tuple(self.streams.items()):
+            if whose == who:
+                stream.end()
 
     def _find(self, call: Call) -> ManagedConnection:
         return self._manager.find(call.values["name"], call.query.get("namespace", ""))
@@ -208,8 +214,12 @@ class ManagerRoutes:
 
     def _stream(self, call: Call, begin: Callable[[], None]) -> EventStream:
         stream = EventStream(call.request, self._clock, begin)
-        self.streams.add(stream)
-        stream.until_gone(lambda: self.streams.discard(stream))
+        self.streams[stream] = call.who
+
+        def gone() -> None:
+            self.streams.pop(stream, None)
+
+        stream.until_gone(gone)
         return stream
 
 

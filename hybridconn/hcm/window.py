@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
+
+from twisted.application.internet import TimerService
 
 from hybridconn.config.hcm import AdminSettings
 from hybridconn.hcm.bundle import Bundle
@@ -15,6 +17,9 @@ from hybridconn.hcm.page.sessions import Sessions
 from hybridconn.hcm.port import AdminService
 from hybridconn.hcm.steward import Steward
 from hybridconn.management.routing import Route
+
+#: Seconds between two looks for sessions that are over.
+_LOOK: Final = 30.0
 
 
 class Window:
@@ -32,6 +37,7 @@ class Window:
         clock: Any,
         wall: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self.sessions = Sessions(settings.port or 0, clock.seconds)
         self._history = History(manager, clock, wall)
         self._metrics = MetricsRoutes(manager, steward)
@@ -53,3 +59,8 @@ class Window:
         """Live as long as C{admin}, and show what it has."""
         self._bundle.attach(admin.logbook, admin.doctor, admin.routes)
         self._history.setServiceParent(admin)
+        # What a browser is being told ends with its session.
+        self.sessions.ended = admin.routes.end_streams_of
+        timer = TimerService(_LOOK, self.sessions.forget_old)
+        timer.clock = self._clock
+        timer.setServiceParent(admin)

@@ -24,7 +24,7 @@ from hybridconn.hcm.page.sessions import (
     Opened,
     Sessions,
 )
-from hybridconn.testing.fakes import FakeHeldRequest
+from hybridconn.testing.fakes import FakeAnswer, FakeHeldRequest
 from tests.hcm.window_case import HOST, WindowTestCase
 
 
@@ -139,6 +139,25 @@ class DoorTests(WindowTestCase):
         self.assertEqual(gone.status, 204)
         self.assertIn("Max-Age=0", dict(gone.headers)["Set-Cookie"])
         self.assertEqual(self.bare("GET", "/v1/connections", *mine).status, 401)
+
+    def test_stream_ends(self) -> None:
+        """What a browser is being told ends with its session, what others are not."""
+        streams = []
+        for _ in range(2):
+            answer = self.sign_in(self.link())
+            cookie = dict(answer.headers)["Set-Cookie"].partition(";")[0]
+            mine = (("Cookie", cookie), (KEY_HEADER, json.loads(answer.body)["key"]))
+            head = RequestHead("GET", "/v1/events", "1.1", (("Host", HOST), *mine))
+            request = FakeHeldRequest(head)
+            self.api.handle(request)
+            streams.append((request.outcome, mine))
+        (first, mine), (second, _) = streams
+        assert isinstance(first, FakeAnswer) and isinstance(second, FakeAnswer)
+        self.bare("DELETE", "/v1/session", *mine)
+        self.assertTrue(first.end)
+        self.assertFalse(second.end)
+        self.clock.advance(IDLE + 30)
+        self.assertTrue(second.end)
 
     def test_no_link_for_strangers(self) -> None:
         """Who is not known gets no link."""

@@ -63,6 +63,7 @@ class Sessions:
     @param port: of the page; two services on a machine need two cookies.
     @param seconds: a clock that nobody sets.
     @param token: C{token(n)} gives a text of C{n} unguessable bytes.
+    @ivar ended: called with what L{who} said of a session that is over.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Sessions:
         self._cookie = f"hcm_session_{port}"
         self._seconds = seconds
         self._token = token
+        self.ended: Callable[[str], None] = lambda _: None
         self._links: dict[bytes, float] = {}
         self._sessions: dict[bytes, _Session] = {}
 
@@ -95,9 +97,9 @@ class Sessions:
         now = self._seconds()
         if good_until <= now:
             return None
-        self._forget_old(now)
+        self.forget_old()
         while len(self._sessions) >= MOST_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
+            self._end(next(iter(self._sessions)))
         name, key = self._token(_BYTES), self._token(_BYTES)
         digest = _digest(name)
         self._sessions[digest] = _Session(
@@ -112,7 +114,7 @@ class Sessions:
         @return: a C{Set-Cookie} that has the browser forget it.
         """
         for name in self._names(request):
-            self._sessions.pop(_digest(name), None)
+            self._end(_digest(name))
         return self._set_cookie("", 0)
 
     def who(self, request: IHeldRequest) -> str | None:
@@ -123,14 +125,20 @@ class Sessions:
         key = request.head.get(KEY_HEADER)
         if key is None or not from_own_page(request):
             return None
-        now = self._seconds()
-        self._forget_old(now)
+        self.forget_old()
         for name in self._names(request):
             session = self._sessions.get(_digest(name))
             if session is not None and hmac.compare_digest(session.key, _digest(key)):
-                session.idle_at = now + IDLE
+                session.idle_at = self._seconds() + IDLE
                 return session.label
         return None
+
+    def forget_old(self) -> None:
+        """End sessions whose time is over; to be called now and then."""
+        now = self._seconds()
+        for digest, session in tuple(self._sessions.items()):
+            if min(session.ends, session.idle_at) <= now:
+                self._end(digest)
 
     def _names(self, request: IHeldRequest) -> Iterator[str]:
         for pair in (request.head.get("Cookie") or "").split(";"):
@@ -143,10 +151,10 @@ class Sessions:
             f"{self._cookie}={value}; Path=/; Max-Age={life}; HttpOnly; SameSite=Strict"
         )
 
-    def _forget_old(self, now: float) -> None:
-        for digest, session in tuple(self._sessions.items()):
-            if min(session.ends, session.idle_at) <= now:
-                del self._sessions[digest]
+    def _end(self, digest: bytes) -> None:
+        session = self._sessions.pop(digest, None)
+        if session is not None:
+            self.ended(session.label)
 
 
 def from_own_page(request: IHeldRequest) -> bool:
