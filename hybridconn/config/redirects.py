@@ -144,7 +144,8 @@ def _ttl(value: int, source: Source) -> int:
 
 _Redirected = Annotated[HostPort, Kind("host:port", str, _redirected)]
 _DnsBind = Annotated[HostPort, Kind("IP address:port", str, _dns_bind)]
-_Bind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
+#: Where a local port is opened.
+LocalBind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
 _Upstream = Annotated[HostPort, Kind("IP address, IP address:port", str, _upstream)]
 _Ttl = Annotated[int, Kind("seconds, whole", int, _ttl)]
 _LoopbackNetwork = Annotated[
@@ -290,14 +291,14 @@ class NamesSettings:
 class FrontDoor:
     """C{[front_door]}: proxies for apps that can use one, for redirected names only."""
 
-    socks_bind: _Bind | None = field(
+    socks_bind: LocalBind | None = field(
         default=None,
         metadata={
             "help": "Where a SOCKS5 proxy listens, such as `127.0.0.1:1080`. Without "
             "it, there is none."
         },
     )
-    http_bind: _Bind | None = field(
+    http_bind: LocalBind | None = field(
         default=None,
         metadata={
             "help": "Where a proxy for HTTP's CONNECT listens, such as "

@@ -27,6 +27,7 @@ from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.redirects import (
     FrontDoor,
+    LocalBind,
     NamesSettings,
     Redirect,
     RedirectTable,
@@ -52,13 +53,6 @@ from hybridconn.operation.updates import UpdateSettings
 from hybridconn.wayout.way import WayOut
 
 
-def _bind(value: str, source: Source) -> HostPort:
-    try:
-        return parse_bind(value)
-    except ValueError as error:
-        raise Mistake(f"{shown(value)} is no local address: {error}.") from None
-
-
 def _host_name(value: str, source: Source) -> str:
     try:
         return value if value == "*" else parse_host_name(value)
@@ -67,7 +61,6 @@ def _host_name(value: str, source: Source) -> str:
 
 
 _HostName = Annotated[str, Kind("host name", str, _host_name)]
-_Bind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
 
 
 @frozen
@@ -202,7 +195,7 @@ class Forward:
 class ForwardTable:
     """C{[[forward]]}."""
 
-    bind: _Bind = field(
+    bind: LocalBind = field(
         metadata={
             "help": "Where to listen for the app, such as `127.0.0.1:15432`. Another "
             "address than a loopback one lets other machines in."

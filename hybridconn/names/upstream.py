@@ -8,6 +8,7 @@ at once.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -17,19 +18,17 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
 )
-from twisted.internet.error import (
-    CannotListenError,
-    ConnectError,
-    MessageLengthError,
-)
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import Int16StringReceiver
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.names.packet import (
+    MOST_BYTES,
     PacketError,
     Question,
     id_of,
@@ -41,6 +40,8 @@ from hybridconn.names.packet import (
 
 #: Queries that wait for other servers at a time; further ones get SERVFAIL.
 MOST_WAITING = 512
+#: Datagrams that are read before others have their turn.
+_READS_AT_ONCE = 8
 
 
 class Upstreams:
@@ -50,6 +51,7 @@ class Upstreams:
     @param chance: for ids and ports that nobody can guess.
     @param timeout: seconds after which the next server is asked too.
     @param deadline: seconds after which there is no answer.
+    @param open_socket: for UDP.
     """
 
     log = Logger()
@@ -61,7 +63,9 @@ class Upstreams:
         chance: Random,
         timeout: float,
         deadline: float,
+        open_socket: Callable[..., socket.socket] = socket.socket,
     ) -> None:
+        self.open_socket = open_socket
         self._servers = servers
         self._reactor = reactor
         self._chance = chance
@@ -133,6 +137,7 @@ class _Asking:
         self._attempts: list[_DatagramAttempt | _StreamAttempt] = []
         self._failed = 0
         self._left = around.order()
+        self.open_socket = around.open_socket
         self.asked: list[HostPort] = []
         reactor = around._reactor
         self._end: IDelayedCall = reactor.callLater(around._deadline, self.give_up)
@@ -204,6 +209,7 @@ class _Attempt:
         self._packet = with_id(query, self._id)
         self._asked = _question_of(query)
         self._reactor = reactor
+        self._open = asking.open_socket
         self._over = False
 
     def take(self, packet: bytes) -> bool:
@@ -233,47 +239,64 @@ class _Attempt:
         self._over = True
 
 
-class _DatagramAttempt(_Attempt, DatagramProtocol):
-    """By UDP, from a port of its own."""
+@implementer(IReadDescriptor)
+class _DatagramAttempt(_Attempt):
+    """
+    By UDP, from a socket of its own.  Twisted's UDP ports write two lines into the log
+    for each, which would be two for each name that is looked up.
+    """
 
-    noisy = False
+    _socket: socket.socket | None = None
 
     def start(self) -> None:
         """Ask."""
-        interface = "::" if ":" in self._server.host else "0.0.0.0"
+        family = socket.AF_INET6 if ":" in self._server.host else socket.AF_INET
         try:
             # The system chooses the port by chance.
-            self._port = self._reactor.listenUDP(
-                0, self, interface=interface, maxPacketSize=65536
-            )
-        except (OSError, CannotListenError):
-            self.fail()
-
-    def startProtocol(self) -> None:
-        """The port is open (Twisted)."""
-        transport: Any = self.transport
-        try:
-            # A connected port takes answers of that server only, and hears of a
+            self._socket = made = self._open(family, socket.SOCK_DGRAM)
+            made.setblocking(False)
+            # A connected socket takes answers of that server only, and hears of a
             # refusal.
-            transport.connect(self._server.host, self._server.port)
-            transport.write(self._packet)
-        except (OSError, MessageLengthError):
-            self._reactor.callLater(0, self.fail)
+            made.connect((self._server.host, self._server.port))
+            made.send(self._packet)
+        except OSError:
+            self.fail()
+            return
+        self._reactor.addReader(self)
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+    def doRead(self) -> None:
         """Perhaps the answer (Twisted)."""
-        self.take(datagram)
+        for _ in range(_READS_AT_ONCE):
+            if self._socket is None:
+                return
+            try:
+                packet = self._socket.recv(MOST_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:  # nobody listens there
+                self.fail()
+                return
+            self.take(packet)
 
-    def connectionRefused(self) -> None:
-        """Nobody listens there (Twisted)."""
+    def fileno(self) -> int:
+        """See L{IReadDescriptor} (Twisted)."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """See L{IReadDescriptor} (Twisted)."""
+        return "name server"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The socket is broken (Twisted)."""
         self.fail()
 
     def stop(self) -> None:
-        """Close the port."""
+        """Close the socket."""
         super().stop()
-        transport: Any = self.transport
-        if transport is not None:
-            transport.stopListening()
+        known, self._socket = self._socket, None
+        if known is not None:
+            self._reactor.removeReader(self)
+            known.close()
 
 
 class _StreamAttempt(_Attempt):

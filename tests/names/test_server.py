@@ -7,10 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from attrs import define, field
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.names import dns
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,56 +25,66 @@ from tests.names.test_packet import answer_to, query
 ONE, TWO = HostPort("192.0.2.1", 53), HostPort("192.0.2.2", 53)
 
 
-@define(eq=False)
-class DatagramTransport:
-    """A UDP port that goes nowhere."""
+class Datagrams:
+    """A UDP socket that goes nowhere; C{wrong} is raised when it is used."""
 
-    protocol: Any
-    peer: HostPort | None = None
-    written: list[bytes] = field(factory=list)
-    closed: bool = False
+    def __init__(self, wrong: bool) -> None:
+        self.peer: HostPort | None = None
+        self.written: list[bytes] = []
+        self.waiting: list[bytes | OSError] = []
+        self.closed = False
+        self.wrong = wrong
 
-    def connect(self, host: str, port: int) -> None:
-        self.peer = HostPort(host, port)
+    def setblocking(self, flag: bool) -> None:
+        if self.wrong:
+            raise OSError(24, "Too many open files")
 
-    def write(self, packet: bytes, addr: Any = None) -> None:
+    def connect(self, address: tuple[str, int]) -> None:
+        self.peer = HostPort(*address)
+
+    def send(self, packet: bytes) -> None:
         self.written.append(packet)
 
-    def stopListening(self) -> None:
+    def recv(self, most: int) -> bytes:
+        if not self.waiting:
+            raise BlockingIOError()
+        first = self.waiting.pop(0)
+        if isinstance(first, OSError):
+            raise first
+        return first
+
+    def fileno(self) -> int:
+        return 99
+
+    def close(self) -> None:
         self.closed = True
-
-
-class Reactor(MemoryReactorClock):
-    """Keeps the UDP ports that are opened; C{closed} opens none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.datagrams: list[DatagramTransport] = []
-        self.closed = False
-
-    def listenUDP(self, port: int, protocol: Any, **more: Any) -> Any:
-        """Open one."""
-        if self.closed:
-            raise CannotListenError("", port, OSError(24, "Too many open files"))
-        transport = DatagramTransport(protocol)
-        self.datagrams.append(transport)
-        protocol.transport = transport
-        protocol.startProtocol()
-        return transport
 
 
 class ServerTestCase(SynchronousTestCase):
     """A name server with C{db.corp} and two others behind it."""
 
     def setUp(self) -> None:
-        self.reactor = Reactor()
+        self.reactor = MemoryReactorClock()
+        self.sockets: list[Datagrams] = []
+        self.broken = False
         self.servers = [ONE, TWO]
         self.table = NameTable({"db.corp": HostAddresses("127.77.0.9", "fd77::9")})
         self.upstreams = Upstreams(
-            lambda: self.servers, self.reactor, Random(1), 1.5, 4.5
+            lambda: self.servers, self.reactor, Random(1), 1.5, 4.5, self.open_socket
         )
         cache = AnswerCache(self.reactor.seconds, 100)
         self.server = NameServer(self.table, self.upstreams, cache, 5)
+
+    def open_socket(self, family: int, kind: int) -> Any:
+        made = Datagrams(self.broken)
+        self.sockets.append(made)
+        return made
+
+    def bring(self, number: int, *packets: bytes | OSError) -> None:
+        """Have something come from one of the servers."""
+        self.sockets[number].waiting += packets
+        for reader in [*self.reactor.readers]:
+            reader.doRead()
 
     def ask(self, raw: bytes, stream: bool = False) -> Deferred[bytes]:
         asked = self.server.respond(raw, stream)
@@ -90,8 +98,8 @@ class ServerTestCase(SynchronousTestCase):
 
     def reply(self, number: int, *ttls: int, status: int = 0) -> None:
         """One of the servers answers what it was asked."""
-        at = self.reactor.datagrams[number]
-        at.protocol.datagramReceived(answer_to(at.written[0], *ttls, status=status), ())
+        asked = self.sockets[number].written[0]
+        self.bring(number, answer_to(asked, *ttls, status=status))
 
 
 class OwnTests(ServerTestCase):
@@ -140,16 +148,16 @@ class OtherTests(ServerTestCase):
         """The bytes are the same but for the id, both ways."""
         raw = query("other.test", number=5)
         asked = self.ask(raw)
-        (at,) = self.reactor.datagrams
+        (at,) = self.sockets
         self.assertEqual((at.peer, at.written[0][2:]), (ONE, raw[2:]))
         self.assertNotEqual(at.written[0][:2], raw[:2])
-        at.protocol.datagramReceived(answer_to(query("else.test", number=0), 9), ())
-        at.protocol.datagramReceived(b"\0", ())
+        self.bring(0, answer_to(query("else.test", number=0), 9), b"\0", b"")
         self.assertNoResult(asked)
         self.reply(0, 60)
         got = self.successResultOf(asked)
         self.assertEqual(got, answer_to(raw, 60))
         self.assertTrue(at.closed)
+        self.assertFalse(self.reactor.readers)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_cached(self) -> None:
@@ -165,26 +173,26 @@ class OtherTests(ServerTestCase):
         """After a while the next one is asked as well, and the first answer counts."""
         asked = self.ask(query("a.test"))
         self.reactor.advance(1.6)
-        self.assertEqual([one.peer for one in self.reactor.datagrams], [ONE, TWO])
+        self.assertEqual([one.peer for one in self.sockets], [ONE, TWO])
         self.reply(0, 60)
         self.successResultOf(asked)
         self.ask(query("b.test"))
         self.reactor.advance(1.6)
         self.reply(3, 60)
         self.ask(query("c.test"))
-        self.assertEqual(self.reactor.datagrams[-1].peer, TWO)
+        self.assertEqual(self.sockets[-1].peer, TWO)
 
     def test_refused(self) -> None:
         """One that is not there is passed over at once; without any, SERVFAIL."""
         asked = self.ask(query("a.test"))
-        self.reactor.datagrams[0].protocol.connectionRefused()
-        self.assertEqual(self.reactor.datagrams[1].peer, TWO)
+        self.bring(0, ConnectionRefusedError())
+        self.assertEqual(self.sockets[1].peer, TWO)
         self.assertNoResult(asked)
-        self.reactor.datagrams[1].protocol.connectionRefused()
+        self.bring(1, ConnectionRefusedError())
         self.assertEqual(status(self.successResultOf(asked)), SERVFAIL)
         self.servers = []
         self.assertEqual(status(self.successResultOf(self.ask(query("b.test")))), 2)
-        self.reactor.closed, self.servers = True, [ONE, TWO]
+        self.broken, self.servers = True, [ONE, TWO]
         self.assertEqual(status(self.successResultOf(self.ask(query("b.test")))), 2)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -196,7 +204,7 @@ class OtherTests(ServerTestCase):
         self.assertNoResult(asked)
         self.reactor.advance(0.2)
         self.assertEqual(status(self.successResultOf(asked)), SERVFAIL)
-        self.assertTrue(all(one.closed for one in self.reactor.datagrams))
+        self.assertTrue(all(one.closed for one in self.sockets))
 
     def test_too_many(self) -> None:
         """There is an end to how many wait."""
