@@ -317,7 +317,7 @@ class StreamTests(HcmTestCase):
         self.assertTrue(self.manager.events.watched)
         request.leave()
         self.assertFalse(self.manager.events.watched)
-        self.assertEqual(self.routes.streams, set())
+        self.assertEqual(len(self.routes.streams), 0)
 
     def test_stop(self) -> None:
         """At a stop streams end in order."""
