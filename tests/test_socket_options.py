@@ -95,7 +95,7 @@ class UnixTests(SynchronousTestCase):
 
         @implementer(IUNIXTransport)
         class Unix(TCP):
-            pass
+            def sendFileDescriptor(self, fileno: int) -> None: ...
 
         tune(Unix(one), control=False)
 
