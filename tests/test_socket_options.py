@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import ITCPTransport, IUNIXTransport
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -81,3 +81,19 @@ class TuneTests(SynchronousTestCase):
         """Other transports are left alone."""
         tune(StringTransport(), control=True)
         tune(object(), control=True)
+
+
+class UnixTests(SynchronousTestCase):
+    """A UNIX socket."""
+
+    def test_harmless(self) -> None:
+        """Though Twisted's transport for one says that it is TCP, nothing is set."""
+        one, other = socket.socketpair()
+        self.addCleanup(one.close)
+        self.addCleanup(other.close)
+
+        @implementer(IUNIXTransport)
+        class Unix(TCP):
+            def sendFileDescriptor(self, fileno: int) -> None: ...
+
+        tune(Unix(one), control=False)
