@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 from typing import Any, Final
 
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import ITCPTransport, IUNIXTransport
 from twisted.protocols.policies import ProtocolWrapper
 
 #: Seconds of silence before the kernel's first keep-alive probe.
@@ -66,4 +66,6 @@ def tcp_below(transport: Any) -> Any:
     """
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
-    return transport if ITCPTransport.providedBy(transport) else None
+    # Twisted's transports for UNIX sockets say that they are TCP, too.
+    is_unix = IUNIXTransport.providedBy(transport)
+    return transport if ITCPTransport.providedBy(transport) and not is_unix else None

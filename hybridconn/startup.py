@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import attrs
 from twisted.application.service import (
@@ -23,6 +23,7 @@ from twisted.application.service import (
     Service,
 )
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -32,6 +33,7 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hybridconn.config.addresses import HostPort
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.dialer import ReactorDialer
 from hybridconn.operation.notify import reloading, under_manager
@@ -43,6 +45,8 @@ from hybridconn.wayout.way import WayOut
 _T = TypeVar("_T")
 
 _log = Logger()
+#: Connections that wait to be accepted.
+_BACKLOG = 1024
 
 
 def load_or_exit(program: str, load: Callable[[], _T], *errors: type[Exception]) -> _T:
@@ -102,15 +106,6 @@ def check_alone(options: Mapping[str, Any], *others: str) -> None:
 
 
 #: What to do about a port that cannot be opened, by the error's number.
-_PORT_MENDS: Final[Mapping[object, str]] = {
-    errno.EACCES: (
-        "Choose a port from 1024 on, or give the program the capability"
-        " CAP_NET_BIND_SERVICE."
-    ),
-    errno.EADDRNOTAVAIL: "Choose an address that this machine has.",
-}
-
-
 def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
     """
     What to do when a port cannot be opened: end the process and say why.
@@ -119,13 +114,9 @@ def exit_for_port(program: str, what: str) -> Callable[[Failure], NoReturn]:
     """
 
     def fail(failure: Failure) -> NoReturn:
-        why: object = failure.value
-        number: object = None
-        if isinstance(why, CannotListenError):
-            number = getattr(why.socketError, "errno", None)
-            why = getattr(why.socketError, "strerror", None) or why.socketError
-        mend = _PORT_MENDS.get(number, "Choose another port, or stop what uses it.")
-        raise SystemExit(f"{program}: cannot listen on {what}: {why}. {mend}")
+        raise SystemExit(
+            f"{program}: cannot listen on {what}: {listen_trouble(failure.value)}"
+        )
 
     return fail
 
@@ -161,9 +152,57 @@ class HangupService(Service):
         self._reactor.callFromThread(partial(reloading, self._call))
 
 
-def _raise(failure: Failure) -> NoReturn:
+def listen_trouble(error: BaseException | None) -> str:
+    """Why a port cannot be opened and what mends that, in sentences."""
+    why: object = error
+    number = None
+    if isinstance(error, CannotListenError):
+        why = getattr(error.socketError, "strerror", None) or error.socketError
+        number = getattr(error.socketError, "errno", None)
+    return f"{why}. {_MENDS.get(number, _ANOTHER_PORT)}"
+
+
+_ANOTHER_PORT = "Choose another port, or stop what uses it."
+_MENDS: Mapping[int | None, str] = {
+    errno.EACCES: (
+        "A port below 1024 is for root and for those with CAP_NET_BIND_SERVICE: start"
+        " it as root and have it change its user (twistd --uid), say"
+        " AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, use authbind,"
+        " or lower net.ipv4.ip_unprivileged_port_start with sysctl."
+    ),
+    errno.EADDRNOTAVAIL: (
+        "That is no address of this machine. Linux has all of 127.0.0.0/8; elsewhere,"
+        " and with IPv6, put it on the loopback interface first (macOS: ifconfig lo0"
+        " alias ADDRESS; IPv6 on Linux: ip -6 address add ADDRESS/128 dev lo)."
+    ),
+}
+
+
+def local_endpoint(reactor: Any, bind: HostPort) -> IStreamServerEndpoint:
+    """Where a local port is opened."""
+    kind = TCP6ServerEndpoint if ":" in bind.host else TCP4ServerEndpoint
+    endpoint: IStreamServerEndpoint = kind(
+        reactor, bind.port, backlog=_BACKLOG, interface=bind.host
+    )
+    return endpoint
+
+
+def raise_failure(failure: Failure) -> NoReturn:
+    """Raise what a failure holds."""
     failure.raiseException()
     raise AssertionError("unreachable")
+
+
+def environments_way_out() -> WayOut:
+    """
+    By which proxy the environment wants us to go out.
+
+    @raise ConfigError: it names one that is none.
+    """
+    try:
+        return from_environment(os.environ)
+    except BadEnvironment as error:
+        raise ConfigError("environment", [f"environment: {error}."]) from None
 
 
 def as_unit(
@@ -184,10 +223,7 @@ def as_unit(
     whole = service
     if updates.url:
         if way_out is None:
-            try:
-                way_out = from_environment(os.environ)
-            except BadEnvironment as error:
-                raise ConfigError("environment", [f"environment: {error}."]) from None
+            way_out = environments_way_out()
         # Our own certificate is for relays.
         way_out = attrs.evolve(way_out, client_certificate=None)
         dialer = ReactorDialer(reactor, updates.ca_files, way_out=way_out)
@@ -221,7 +257,7 @@ class PortService(Service):
         self,
         endpoint: IStreamServerEndpoint,
         factory: IProtocolFactory,
-        failed: Callable[[Failure], NoReturn] = _raise,
+        failed: Callable[[Failure], NoReturn] = raise_failure,
     ) -> None:
         self._endpoint = endpoint
         self._factory = factory

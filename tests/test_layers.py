@@ -45,6 +45,8 @@ LAYERS = (
         "hcm",
         "listener",
         "management",
+        "names",
+        "redirect",
         "relay",
         "sender",
         "stores",

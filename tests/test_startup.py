@@ -89,8 +89,8 @@ class PortTests(SynchronousTestCase):
         """What the program ends with says what to do."""
         for number, mend in (
             (errno.EADDRINUSE, "stop what uses it."),
-            (errno.EACCES, "CAP_NET_BIND_SERVICE."),
-            (errno.EADDRNOTAVAIL, "an address that this machine has."),
+            (errno.EACCES, "net.ipv4.ip_unprivileged_port_start with sysctl."),
+            (errno.EADDRNOTAVAIL, "dev lo)."),
         ):
             why = os.strerror(number)
             error = CannotListenError("", 443, OSError(number, why))

@@ -27,8 +27,29 @@ need tinyproxy tinyproxy-bin
 need microsocks microsocks
 need systemd-analyze systemd
 need squid squid-openssl
+need ip iproute2
+need dig bind9-dnsutils
+need redis-server redis-server
+need redis-cli redis-tools
+need setpriv util-linux
 
-[ -n "$missing" ] || exit 0
+# Its package would change this machine's own resolv.conf, so it is only unpacked.
+resolved=build/resolved
+unpack_resolved() {
+    [ -e /lib/systemd/systemd-resolved ] || [ -e "$resolved/lib/systemd" ] && return
+    mkdir -p "$resolved"
+    (
+        cd "$resolved"
+        apt-get download systemd-resolved ||
+            { apt-get update && apt-get download systemd-resolved; }
+        dpkg -x systemd-resolved*.deb .
+    )
+}
+
+if [ -z "$missing" ]; then
+    unpack_resolved >/dev/null 2>&1 || true
+    exit 0
+fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "hybridconn: missing for the tests:$missing (install them, or run as root on Debian)" >&2
     exit 1
@@ -47,6 +68,7 @@ export DEBIAN_FRONTEND=noninteractive
     apt-get update
     # shellcheck disable=SC2086
     apt-get install -y --no-install-recommends $missing
+    unpack_resolved
 } >build/apt.log 2>&1 || {
     tail -n 15 build/apt.log >&2
     exit 1

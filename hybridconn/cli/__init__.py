@@ -1,7 +1,7 @@
 """
 The command C{hybridconn}: a first configuration, the relay's next certificate,
-tokens, a look at what a configuration would do, a relay's store, and what its
-management API does.
+tokens, a look at what a configuration would do, names of services on an app's
+machine, a relay's store, and what its management API does.
 
 Exit statuses: 0 done, 1 something is wrong, 2 the command was written wrongly; and of
 those that ask a relay: 3 it does not answer, 4 there is no such thing, 5 the token or
@@ -20,6 +20,9 @@ import click
 _COMMANDS: Final[Mapping[str, str]] = {
     "init": "init:init",
     "check": "check:check",
+    "redirect": "redirect:redirect",
+    "exec": "redirect_exec:exec_command",
+    "connect": "connect:connect",
     "renew": "renew:renew",
     "token": "token:token",
     "store-key": "keys:store_key",

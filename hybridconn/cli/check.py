@@ -14,6 +14,7 @@ import click
 
 from hybridconn.certificates import expiry
 from hybridconn.config import ConfigError, load_relay, load_sender
+from hybridconn.config.addresses import HostPort
 from hybridconn.config.listener import ListenerConfig
 from hybridconn.config.relay import ListenSettings, RelayConfig
 from hybridconn.config.sender import SenderConfig
@@ -23,6 +24,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.core.names import is_usual_entity_path
 from hybridconn.core.relay_url import http_url
 from hybridconn.hcm.loading import Loaded, load_managed
+from hybridconn.names.plan import plan_addresses
 from hybridconn.operation.updates import UpdateSettings
 from hybridconn.wayout.way import WayOut
 
@@ -187,7 +189,28 @@ def describe_sender(config: SenderConfig) -> Iterator[str]:
             yield f"  as HTTP: {forward.bind}/… is {http_url(forward.connection)}/…"
         if not ipaddress.ip_address(forward.bind.host).is_loopback:
             yield "  other machines can connect to it"
+    yield from _redirects(config)
     yield from _trust(config)
+
+
+def _redirects(config: SenderConfig) -> Iterator[str]:
+    known = [one.endpoint.host for one in config.redirects if one.endpoint is not None]
+    hosts = plan_addresses(known, config.names)
+    for one in config.redirects:
+        if one.endpoint is None:
+            what = "what its metadata says"
+        else:
+            place = HostPort(hosts[one.endpoint.host].ipv4, one.endpoint.port)
+            what = f"{one.endpoint} at {place}"
+        yield f"redirect {what} -> {_connection(one.connection)}"
+    if config.names.dns is not None:
+        yield f"answer for these names on {config.names.dns}, and pass on all others"
+    door = config.front_door
+    for kind, bind in (("SOCKS5", door.socks_bind), ("CONNECT", door.http_bind)):
+        if bind is not None:
+            yield f"be a proxy for {kind} on {bind}, to redirected names only"
+            if not ipaddress.ip_address(bind.host).is_loopback:
+                yield "  other machines can connect to it"
 
 
 def _trust(config: ListenerConfig | SenderConfig) -> Iterator[str]:

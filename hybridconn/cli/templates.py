@@ -4,9 +4,9 @@ The text of the configuration files that C{hybridconn init} writes.
 
 from __future__ import annotations
 
-import json
-
 from attrs import field, frozen
+
+from hybridconn.core.toml_text import toml_value
 
 
 @frozen
@@ -38,50 +38,44 @@ class Plan:
     http: bool = False
 
 
-def _toml(value: object) -> str:
-    # What is put in has been checked: no control characters, so JSON's strings
-    # and lists of strings are TOML's.
-    return json.dumps(value, ensure_ascii=False)
-
-
 def relay_toml(plan: Plan) -> str:
     """The relay's configuration; it holds keys."""
-    endpoint = f"endpoint = {_toml(plan.endpoint)}\n" if plan.endpoint else ""
+    endpoint = f"endpoint = {toml_value(plan.endpoint)}\n" if plan.endpoint else ""
     return f"""\
 # The relay. Start it with: twistd -n --pidfile= hcrelay --config relay.toml
 # Every setting is explained in docs/options.md. This file holds keys: mode 0600.
 
 [listen]
 port = {plan.port}
-certificate = {_toml(plan.certificate or "relay.pem")}
-key = {_toml(plan.key or "relay.key")}
+certificate = {toml_value(plan.certificate or "relay.pem")}
+key = {toml_value(plan.key or "relay.key")}
 
 [relay]
 load_balancer = "random"
 
 [[namespace]]
-name = {_toml(plan.namespace)}
-host_names = {_toml(list(plan.hosts))}
+name = {toml_value(plan.namespace)}
+host_names = {toml_value(list(plan.hosts))}
 
 # Opens everything in this namespace: for administrators, not for agents.
 [[namespace.rule]]
 name = "RootManageSharedAccessKey"
 rights = ["Manage"]
-primary_key = {_toml(plan.manage_key)}
+primary_key = {toml_value(plan.manage_key)}
 
 [[namespace.hybrid_connection]]
-path = {_toml(plan.entity)}
+path = {toml_value(plan.entity)}
 requires_client_authorization = true
 {endpoint}
 [[namespace.hybrid_connection.rule]]
 name = "defaultListener"
 rights = ["Listen"]
-primary_key = {_toml(plan.listen_key)}
+primary_key = {toml_value(plan.listen_key)}
 
 [[namespace.hybrid_connection.rule]]
 name = "defaultSender"
 rights = ["Send"]
-primary_key = {_toml(plan.send_key)}
+primary_key = {toml_value(plan.send_key)}
 """
 
 
@@ -92,7 +86,7 @@ def listener_toml(plan: Plan) -> str:
 {_authorities(plan)}
 [[hybrid_connection]]
 connection_string_file = "listen.connection-string"
-target = {_toml(plan.target)}
+target = {toml_value(plan.target)}
 """
 
 
@@ -104,7 +98,7 @@ def sender_toml(plan: Plan) -> str:
 {_authorities(plan)}
 [[forward]]
 connection_string_file = "send.connection-string"
-bind = {_toml(plan.bind)}
+bind = {toml_value(plan.bind)}
 {"http = true" if plan.http else ""}
 """.rstrip()
         + "\n"

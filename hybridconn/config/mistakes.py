@@ -11,7 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 #: Keys of a table that people use as its name, the first one present wins.
-_LABELS = ("name", "path", "bind", "connection_string_file", "connection_string_env")
+_LABELS = (
+    "name",
+    "path",
+    "bind",
+    "endpoint",
+    "connection_string_file",
+    "connection_string_env",
+)
 # What could be a secret in the wrong place: connection strings, tokens, PEM keys
 # and base64 of some length (file names have no "=" at their end).
 _SECRET = re.compile(

@@ -111,6 +111,8 @@ def _default(field: attrs.Attribute[Any]) -> str:
         return "required"
     if field.default is None:
         return "none"
+    if "shown" in field.metadata:
+        return f"`{json.dumps(field.metadata['shown'])}`"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
     return f"`{json.dumps(value)}`"
 

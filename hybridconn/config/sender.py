@@ -25,6 +25,15 @@ from hybridconn.config.kinds import (
 )
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.redirects import (
+    FrontDoor,
+    LocalBind,
+    NamesSettings,
+    Redirect,
+    RedirectTable,
+    build_redirect,
+    check_redirects,
+)
 from hybridconn.config.roles import (
     CA_FILE_HELP,
     DATA_PATH_HELP,
@@ -44,13 +53,6 @@ from hybridconn.operation.updates import UpdateSettings
 from hybridconn.wayout.way import WayOut
 
 
-def _bind(value: str, source: Source) -> HostPort:
-    try:
-        return parse_bind(value)
-    except ValueError as error:
-        raise Mistake(f"{shown(value)} is no local address: {error}.") from None
-
-
 def _host_name(value: str, source: Source) -> str:
     try:
         return value if value == "*" else parse_host_name(value)
@@ -59,7 +61,6 @@ def _host_name(value: str, source: Source) -> str:
 
 
 _HostName = Annotated[str, Kind("host name", str, _host_name)]
-_Bind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
 
 
 @frozen
@@ -194,7 +195,7 @@ class Forward:
 class ForwardTable:
     """C{[[forward]]}."""
 
-    bind: _Bind = field(
+    bind: LocalBind = field(
         metadata={
             "help": "Where to listen for the app, such as `127.0.0.1:15432`. Another "
             "address than a loopback one lets other machines in."
@@ -257,6 +258,15 @@ class SenderConfig:
     forwards: tuple[Forward, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "forward"}
     )
+    redirects: tuple[Redirect, ...] = field(
+        default=(), metadata={"help": "", "table": True, "key": "redirect"}
+    )
+    names: NamesSettings = field(
+        factory=NamesSettings, metadata={"help": "", "table": True}
+    )
+    front_door: FrontDoor = field(
+        factory=FrontDoor, metadata={"help": "", "table": True}
+    )
 
     @property
     def ca_files(self) -> tuple[str, ...]:
@@ -265,10 +275,11 @@ class SenderConfig:
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
-        """There is a forward, and no two want the same port."""
+        """There is something to do, and no two want the same port."""
         value = table.get("forward")
-        if not value:
-            yield Mistake("is missing; add a [[forward]].", "forward")
+        if not value and not table.get("redirect"):
+            yield Mistake("is missing; add a [[forward]] or a [[redirect]].", "forward")
+        yield from check_redirects(table)
         first: dict[HostPort, int] = {}
         for index, item in enumerate(value if isinstance(value, list) else []):
             try:
@@ -326,6 +337,10 @@ def _finish(config: SenderConfig) -> SenderConfig:
             attrs.evolve(one, connection=attrs.evolve(one.connection, secure=secure))
             for one in config.forwards
         ),
+        redirects=tuple(
+            attrs.evolve(one, connection=attrs.evolve(one.connection, secure=secure))
+            for one in config.redirects
+        ),
     )
 
 
@@ -340,6 +355,7 @@ def _build(table: ForwardTable, source: Source) -> Forward:
 
 BUILDERS: Mapping[type, tuple[type, Any]] = {
     Forward: (ForwardTable, _build),
+    Redirect: (RedirectTable, build_redirect),
     **WAY_OUT,
     **UPDATE_NOTICE,
 }

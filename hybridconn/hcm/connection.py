@@ -12,8 +12,8 @@ from hybridconn.core.text import utc_text
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.hcm.words import Facts, Verdict, judge
-from hybridconn.listener.description import Description
 from hybridconn.listener.states import ChannelStatus
+from hybridconn.web.description import Description
 
 
 class ManagedConnection:

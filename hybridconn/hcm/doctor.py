@@ -27,14 +27,14 @@ from hybridconn.hcm.words import (
     relay_step,
     target_step,
 )
-from hybridconn.listener.description import (
+from hybridconn.listener.reject import Reject
+from hybridconn.web.agents import pooled_agent
+from hybridconn.web.description import (
     Description,
     DescriptionError,
     NotDescribed,
 )
-from hybridconn.listener.metadata import DescriptionReader
-from hybridconn.listener.reject import Reject
-from hybridconn.web.agents import pooled_agent
+from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.words import explain, is_surprise
 

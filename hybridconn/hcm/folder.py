@@ -5,15 +5,16 @@ all, their connection strings encrypted if there is a key.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from hybridconn.config.hcm import ConnectionsSettings
 from hybridconn.core.entities import Secret
+from hybridconn.core.toml_text import toml_value
 from hybridconn.files import remove_file, replace_file
 from hybridconn.stores.vault import Vault
 
@@ -42,7 +43,7 @@ class ConnectionFolder:
         self,
         name: str,
         connection_string: str,
-        settings: Mapping[str, object],
+        settings: Mapping[str, Any],
         path: str = "",
     ) -> Path:
         """
@@ -62,8 +63,7 @@ class ConnectionFolder:
         else:
             sealed = self._vault.seal(Secret(connection_string))
             values["connection_string_sealed"] = sealed
-        # What JSON writes of these values is TOML too.
-        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        lines = [f"{key} = {toml_value(value)}" for key, value in values.items()]
         text = "\n".join([_HEAD, "[[hybrid_connection]]", *lines, ""])
         replace_file(at, text.encode("utf-8"))
         return at

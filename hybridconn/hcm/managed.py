@@ -23,11 +23,11 @@ from hybridconn.hcm.guard import GuardedReactor
 from hybridconn.hcm.health import TargetCheck, TargetHealth
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import IDialer, ITunnelEnd
-from hybridconn.listener.description import Description
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.service import TargetListener
+from hybridconn.web.description import Description
 from hybridconn.websocket.bridge import WebSocketEnd
 
 #: After so many seconds a target that was not there is looked at again.
@@ -99,11 +99,6 @@ class ManagedListener(TargetListener):
             return str(self._fixed)
         assert self._metadata is not None
         return str(self._metadata.known or "")
-
-    @property
-    def from_metadata(self) -> bool:
-        """Whether the relay says what the target is."""
-        return self._fixed is None
 
     @property
     def no_target(self) -> str:

@@ -131,12 +131,17 @@ class Manager(Service):
     # --- changing it ---
 
     def take(self, loaded: Loaded) -> None:
-        """Put another configuration in force."""
-        before, self.loaded = self.loaded, loaded
-        anew = _shared(before) != _shared(loaded)
+        """
+        Put another configuration in force.
+
+        @raise TLSConfigError: its authorities are not usable; nothing is changed.
+        """
+        anew = _shared(self.loaded) != _shared(loaded)
         if anew:
+            # This may fail; until then nothing has changed.
             self.dialer = self._make_dialer(loaded.config)
             self._build = self._builder(loaded)
+        before, self.loaded = self.loaded, loaded
         if before.config.admin != loaded.config.admin:
             self.log.warn("[admin] has changed: that counts from the next start")
         known = self._by_key

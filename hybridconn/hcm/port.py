@@ -130,10 +130,10 @@ class AdminService(MultiService):
         port = AdminPort(endpoint, factory, failed, path)
         port.setServiceParent(self)
 
-    def startService(self) -> None:
-        """Listen (Twisted)."""
+    def privilegedStartService(self) -> None:
+        """Remember the log from the first line on, and listen (Twisted)."""
         self.logbook.start()
-        super().startService()
+        super().privilegedStartService()
 
     def stopService(self) -> Deferred[Any]:
         """End all streams and listen no more (Twisted)."""

@@ -84,9 +84,10 @@ _ANSWERS: Sequence[tuple[int, str, str]] = (
         "make the hybrid connection at the relay, then it connects by itself; or "
         "remove it here: hybridconn hcm remove",
     ),
-    (407, "", "the proxy wants a name and a password; set them in listener.toml"),
     (429, "", "wait: it tries again by itself, more and more seldom"),
     (503, "", "wait: the relay stops or is full; it tries again by itself"),
+    (0, "^proxy ", "mend [way_out] in listener.toml, or ask who runs the proxy"),
+    (0, "^cannot dial from", "mend bind_address of [way_out] in listener.toml"),
     (0, "certificate", "name the relay's certificate authority as ca_file"),
     (0, "TLS failed", "is something else at that port, or a proxy that opens TLS?"),
     (0, "name cannot be resolved", "mend the host in Endpoint, or this machine's DNS"),

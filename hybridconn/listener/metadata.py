@@ -1,85 +1,22 @@
 """
 A listener's target from its hybrid connection's metadata, as Azure's own
-connection managers find it: C{GET https://HOST/PATH?api-version=2016-07} with
-the listen token (product-behaviour section 2).
+connection managers find it (product-behaviour section 2).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectionClosed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseFailed
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IResponse
 
 from hybridconn.config.addresses import Target, parse_target
-from hybridconn.core.connection_string import ConnectionString
-from hybridconn.core.relay_url import description_url
-from hybridconn.core.text import printable
-from hybridconn.interfaces import IDialer
-from hybridconn.listener.description import (
-    MOST_BYTES,
-    Description,
-    DescriptionError,
-    NotDescribed,
-    parse_description,
-)
 from hybridconn.listener.reject import Reject
-from hybridconn.web.agents import pooled_agent
-from hybridconn.web.short_body import short_body
-from hybridconn.websocket.client import with_timeout
+from hybridconn.web.description import Description, DescriptionError
+from hybridconn.web.description_reader import METADATA_REFRESH, DescriptionReader
 from hybridconn.websocket.words import explain, is_surprise
-
-#: How often the metadata is read while all is well, seconds.
-METADATA_REFRESH = 300.0
-_TOKEN_LIFETIME = 300.0
-_PATIENCE = 20.0
-
-
-class DescriptionReader:
-    """
-    Reads the description of one hybrid connection.
-
-    @param reactor: the clock.
-    @param wall: seconds since 1970-01-01 UTC, for the token.
-    """
-
-    def __init__(
-        self,
-        connection: ConnectionString,
-        dialer: IDialer,
-        reactor: Any,
-        wall: Callable[[], float] = time.time,
-        timeout: float = _PATIENCE,
-    ) -> None:
-        self._connection = connection
-        self._clock = reactor
-        self._wall = wall
-        self._timeout = timeout
-        self._url = description_url(connection).encode("ascii")
-        self._agent = pooled_agent(reactor, dialer, persistent=False)
-
-    def read(self) -> Deferred[Description]:
-        """
-        @return: fails with L{DescriptionError}, L{TimeoutError
-            <twisted.internet.error.TimeoutError>} after C{timeout} seconds, or
-            what the dialer failed with.
-        """
-        token = self._connection.token(int(self._wall() + _TOKEN_LIFETIME))
-        headers = Headers({"X-PROCESS-AT": ["ServiceBus"]})
-        if token is not None:
-            headers.setRawHeaders("Authorization", [token.reveal()])
-        answered: Deferred[Any] = self._agent.request(b"GET", self._url, headers)
-        answered.addErrback(_name_loss).addCallback(_read_answer)
-        return with_timeout(answered, self._clock, self._timeout)
 
 
 class _Reading:
@@ -244,33 +181,3 @@ class MetadataTarget:
                 else "there is no target"
             ),
         )
-
-
-def _name_loss(failure: Failure) -> Failure:
-    if not isinstance(failure.value, ResponseFailed):
-        return failure
-    why = failure.value.reasons[0]
-    if is_surprise(why) or why.check(ConnectionClosed):
-        return Failure(DescriptionError("the relay's answer broke off"))
-    return Failure(DescriptionError(explain(why)))
-
-
-def _read_answer(response: IResponse) -> Deferred[Description]:
-    body = short_body(
-        response,
-        MOST_BYTES,
-        DescriptionError("the description is longer than 1 MiB"),
-        DescriptionError("the relay's answer broke off"),
-    )
-
-    def parse(body: bytes) -> Description:
-        if response.code == 404:
-            raise NotDescribed("the relay does not know this hybrid connection")
-        if response.code != 200:
-            reason = printable(response.phrase.decode("latin-1"))
-            raise DescriptionError(f"the relay answered {response.code} {reason}")
-        kinds = response.headers.getRawHeaders("Content-Type") or [""]
-        dates = response.headers.getRawHeaders("Date") or [""]
-        return evolve(parse_description(body, kinds[0]), date=dates[0])
-
-    return body.addCallback(parse)

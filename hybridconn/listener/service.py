@@ -22,8 +22,9 @@ from hybridconn.interfaces import IDialer
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
-from hybridconn.listener.metadata import DescriptionReader, MetadataTarget
+from hybridconn.listener.metadata import MetadataTarget
 from hybridconn.listener.websocket_target import WebSocketConnector
+from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 

@@ -132,7 +132,7 @@ class ManagementApi:
                 f"The subscription '{subscription[:64]}' was not found.",
             )
         if caller.role is not Role.ADMIN and method != "GET":
-            raise forbidden("The role reader may only look: use GET.")
+            raise forbidden("The role reader may not do this; it may only look.")
 
     def _run(self, turn: _Turn, data: bytes) -> None:
         done: Deferred[Any] = maybeDeferred(self._operate, turn, data)

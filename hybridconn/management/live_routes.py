@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.core.names import fold
 from hybridconn.core.resources import ConnectionResource, Key, NamespaceResource
-from hybridconn.management import schemas
+from hybridconn.management import live_schemas as shapes
 from hybridconn.management.about import About
 from hybridconn.management.calls import Call, Json, Result
 from hybridconn.management.errors import not_found, of_parent
@@ -54,18 +54,18 @@ class LiveRoutes:
             about = About(
                 f"{kind}CreateToken",
                 f"Make a SAS token for {what}",
-                schemas.TOKEN,
-                schemas.TOKEN_ASKED,
+                shapes.TOKEN,
+                shapes.TOKEN_ASKED,
             )
             path = base + "/createToken"
             yield route("POST", path, self._token, changes=False, about=about)
 
     def _of_status(self) -> Iterator[Route]:
         about = About(
-            "StatusGet", "Show what goes on at the relay", schemas.RELAY_STATUS
+            "StatusGet", "Show what goes on at the relay", shapes.RELAY_STATUS
         )
         yield route("GET", _PROVIDER + "/status", self._all, about=about)
-        shown = schemas.STATUS
+        shown = shapes.STATUS
         about = About(
             "StatusListByNamespace", "Show it namespace by namespace", shown, paged=True
         )
@@ -89,7 +89,7 @@ class LiveRoutes:
         yield route("GET", _HC + "/status", self._connection, about=about)
 
     def _of_listeners(self) -> Iterator[Route]:
-        shown = schemas.LISTENER
+        shown = shapes.LISTENER
         about = About("ListenersList", "List who listens now", shown, paged=True)
         yield route("GET", _HC + "/listeners", self._listeners, about=about)
         about = About("ListenersGet", "Show a listener", shown)
@@ -100,7 +100,7 @@ class LiveRoutes:
         yield route("DELETE", path, self._close_listener, changes=False, about=about)
 
     def _of_tunnels(self) -> Iterator[Route]:
-        shown = schemas.TUNNEL
+        shown = shapes.TUNNEL
         about = About(
             "TunnelsList",
             "List tunnels and HTTP requests that are open",

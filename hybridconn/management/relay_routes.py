@@ -11,13 +11,14 @@ from hybridconn.core.resources import (
     NamespaceResource,
     RuleResource,
 )
-from hybridconn.management import schemas
+from hybridconn.management import relay_schemas as shapes
 from hybridconn.management.about import About, Schema
 from hybridconn.management.calls import Call, Json, Result
 from hybridconn.management.errors import ApiError, bad_request, not_found, of_parent
 from hybridconn.management.network_rules import put_rules, show_rules
 from hybridconn.management.relay_operations import RelayOperations
 from hybridconn.management.routing import Route, route
+from hybridconn.management.schemas import ANYTHING, EMPTY_LIST
 from hybridconn.management.server import Server
 
 _PROVIDER = "/subscriptions/{sub}/providers/Microsoft.Relay"
@@ -45,13 +46,13 @@ class RelayRoutes:
             "GET",
             "/providers/Microsoft.Relay/operations",
             _nothing,
-            about=About("OperationsList", "List operations: none", schemas.EMPTY_LIST),
+            about=About("OperationsList", "List operations: none", EMPTY_LIST),
         )
         yield from self._of_namespaces()
         yield from self._of_connections()
         for base, kind, shown in (
-            (_NS, "Namespaces", schemas.NAMESPACE_RULE),
-            (_HC, "HybridConnections", schemas.CONNECTION_RULE),
+            (_NS, "Namespaces", shapes.NAMESPACE_RULE),
+            (_HC, "HybridConnections", shapes.CONNECTION_RULE),
         ):
             yield from self._of_rules(base, kind, shown)
         for kind in ("wcfRelays", "privateEndpointConnections", "privateLinkResources"):
@@ -66,11 +67,11 @@ class RelayRoutes:
             about=About(
                 "NamespacesCheckNameAvailability",
                 "Say whether a namespace could have a name",
-                schemas.NAME_ANSWER,
-                schemas.NAME_ASKED,
+                shapes.NAME_ANSWER,
+                shapes.NAME_ASKED,
             ),
         )
-        shown = schemas.NAMESPACE
+        shown = shapes.NAMESPACE
         for base, name, where in (
             (_PROVIDER, "NamespacesList", "the subscription"),
             (_GROUP, "NamespacesListByResourceGroup", "a resource group"),
@@ -83,7 +84,7 @@ class RelayRoutes:
             "NamespacesCreateOrUpdate",
             "Make a namespace, or change one",
             shown,
-            schemas.NAMESPACE_PUT,
+            shapes.NAMESPACE_PUT,
             refusals=(409,),
         )
         yield route("PUT", _NS, self._put_namespace, about=about)
@@ -91,7 +92,7 @@ class RelayRoutes:
             "NamespacesUpdate",
             "Change what is given",
             shown,
-            schemas.NAMESPACE_PATCH,
+            shapes.NAMESPACE_PATCH,
             needs_body=False,
         )
         yield route("PATCH", _NS, self._patch_namespace, about=about)
@@ -101,20 +102,20 @@ class RelayRoutes:
         yield route("DELETE", _NS, self._delete_namespace, about=about)
         rules = _NS + "/networkRuleSets/default"
         about = About(
-            "NamespacesGetNetworkRuleSet", "Show network rules", schemas.NETWORK_RULES
+            "NamespacesGetNetworkRuleSet", "Show network rules", shapes.NETWORK_RULES
         )
         yield route("GET", rules, self._network_rules, about=about)
         about = About(
             "NamespacesCreateOrUpdateNetworkRuleSet",
             "Replace the network rules; connections that come after keep to them",
-            schemas.NETWORK_RULES,
-            schemas.NETWORK_RULES_PUT,
+            shapes.NETWORK_RULES,
+            shapes.NETWORK_RULES_PUT,
             needs_body=False,
         )
         yield route("PUT", rules, self._put_network_rules, about=about)
 
     def _of_connections(self) -> Iterator[Route]:
-        shown = schemas.CONNECTION
+        shown = shapes.CONNECTION
         about = About(
             "HybridConnectionsListByNamespace",
             "List the hybrid connections of a namespace",
@@ -128,7 +129,7 @@ class RelayRoutes:
             "HybridConnectionsCreateOrUpdate",
             "Make a hybrid connection, or replace one",
             shown,
-            schemas.CONNECTION_PUT,
+            shapes.CONNECTION_PUT,
             needs_body=False,
         )
         yield route("PUT", _HC, self._put_connection, about=about)
@@ -148,19 +149,19 @@ class RelayRoutes:
             f"{kind}CreateOrUpdateAuthorizationRule",
             "Make a rule with two keys, or change its rights",
             shown,
-            schemas.RULE_PUT,
+            shapes.RULE_PUT,
         )
         yield route("PUT", base + _RULE, self._put_rule, about=about)
         about = About(f"{kind}DeleteAuthorizationRule", "Remove a rule", statuses=_GONE)
         yield route("DELETE", base + _RULE, self._delete_rule, about=about)
-        about = About(f"{kind}ListKeys", "Show the keys of a rule", schemas.KEYS)
+        about = About(f"{kind}ListKeys", "Show the keys of a rule", shapes.KEYS)
         path = base + _RULE + "/listKeys"
         yield route("POST", path, self._keys, changes=False, about=about)
         about = About(
             f"{kind}RegenerateKeys",
             "Give a rule another key; the old one opens nothing from then on",
-            schemas.KEYS,
-            schemas.REGENERATE,
+            shapes.KEYS,
+            shapes.REGENERATE,
         )
         yield route(
             "POST", base + _RULE + "/regenerateKeys", self._regenerate, about=about
@@ -169,7 +170,7 @@ class RelayRoutes:
     def _of_others(self, kind: str) -> Iterator[Route]:
         """What Azure Relay has beside hybrid connections."""
         name = kind[0].upper() + kind[1:]
-        about = About(f"{name}List", "List them: none", schemas.EMPTY_LIST)
+        about = About(f"{name}List", "List them: none", EMPTY_LIST)
         yield route("GET", f"{_NS}/{kind}", self._none_of_these, about=about)
         path = f"{_NS}/{kind}/{{name}}"
         about = About(f"{name}Get", "Show one: there is none", statuses=())
@@ -177,7 +178,7 @@ class RelayRoutes:
         about = About(
             f"{name}CreateOrUpdate",
             "Not supported",
-            body=schemas.ANYTHING,
+            body=ANYTHING,
             needs_body=False,
             statuses=(),
         )

@@ -27,7 +27,7 @@ from hybridconn.management.service import ManagementService
 from hybridconn.management.tokens import Callers, Role, StaticToken, StaticTokens
 from hybridconn.relay.desk import entity_key
 from hybridconn.relay.service import RelayService
-from hybridconn.startup import exit_for_port, load_or_exit
+from hybridconn.startup import environments_way_out, exit_for_port, load_or_exit
 from hybridconn.stores.errors import StoreError
 from hybridconn.stores.opening import open_nodes, open_store
 from hybridconn.stores.vault import VaultError
@@ -171,7 +171,8 @@ def _signed(settings: ManagementSettings, reactor: Any) -> OidcTokens:
     if oidc.keys:
         return OidcTokens(rules, FixedKeys(oidc.keys), time.time)
     authorities = () if oidc.ca_file is None else (str(oidc.ca_file),)
-    agent = pooled_agent(reactor, ReactorDialer(reactor, authorities), False)
+    dialer = ReactorDialer(reactor, authorities, way_out=environments_way_out())
+    agent = pooled_agent(reactor, dialer, False)
     pace = Pace(refresh=oidc.refresh, unknown=oidc.unknown_key_interval, keep=oidc.keep)
     keys = FetchedKeys(fetcher(agent, oidc.jwks_url, reactor), reactor, pace)
     # So that the first caller need not wait, and the log says early what is wrong.

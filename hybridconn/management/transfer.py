@@ -5,7 +5,6 @@ Namespaces between a store and the tables of C{relay.toml}: taken over, or writt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from attrs import evolve, frozen
@@ -18,6 +17,7 @@ from hybridconn.core.resources import (
     Resource,
     RuleResource,
 )
+from hybridconn.core.toml_text import toml_value
 from hybridconn.management.registry import Changes, Draft, Registry
 
 #: Where namespaces are put that come from a file.
@@ -171,8 +171,8 @@ def export_toml(registry: Registry) -> str:
     """
     parts = []
     for one in sorted(registry.every(NamespaceResource), key=lambda n: n.key):
-        lines = ["[[namespace]]", f"name = {_text(one.name)}"]
-        lines.append(f"host_names = {_text(list(one.host_names))}")
+        lines = ["[[namespace]]", f"name = {toml_value(one.name)}"]
+        lines.append(f"host_names = {toml_value(list(one.host_names))}")
         if one.default_action != "Allow":
             lines.insert(1, "# It has network rules in the store, not written here.")
         if one.public_network_access == "Disabled":
@@ -181,13 +181,13 @@ def export_toml(registry: Registry) -> str:
         for rule in registry.below(RuleResource, (*one.key, "")):
             parts.append(["[[namespace.rule]]", *_rule(rule)])
         for it in registry.below(ConnectionResource, one.key):
-            lines = ["[[namespace.hybrid_connection]]", f"path = {_text(it.path)}"]
+            lines = ["[[namespace.hybrid_connection]]", f"path = {toml_value(it.path)}"]
             if it.status != "Active":
                 lines.insert(1, f"# {it.status} in the store; a file cannot say so.")
             required = "true" if it.requires_client_authorization else "false"
             lines.append(f"requires_client_authorization = {required}")
             if it.user_metadata:
-                lines.append(f"user_metadata = {_text(it.user_metadata)}")
+                lines.append(f"user_metadata = {toml_value(it.user_metadata)}")
             parts.append(lines)
             for rule in registry.below(RuleResource, it.key):
                 parts.append(["[[namespace.hybrid_connection.rule]]", *_rule(rule)])
@@ -195,13 +195,8 @@ def export_toml(registry: Registry) -> str:
 
 
 def _rule(rule: RuleResource) -> Iterator[str]:
-    yield f"name = {_text(rule.name)}"
-    yield f"rights = {_text(sorted(claim.value for claim in rule.rights))}"
-    yield f"primary_key = {_text(rule.primary_key.reveal())}"
+    yield f"name = {toml_value(rule.name)}"
+    yield f"rights = {toml_value(sorted(claim.value for claim in rule.rights))}"
+    yield f"primary_key = {toml_value(rule.primary_key.reveal())}"
     if rule.secondary_key is not None:
-        yield f"secondary_key = {_text(rule.secondary_key.reveal())}"
-
-
-def _text(value: object) -> str:
-    # JSON's strings are TOML's, but for a DEL and what is not in Unicode's planes.
-    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+        yield f"secondary_key = {toml_value(rule.secondary_key.reveal())}"

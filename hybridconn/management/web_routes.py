@@ -11,12 +11,13 @@ from hybridconn.core.resources import (
     PlanResource,
     SiteResource,
 )
-from hybridconn.management import schemas
+from hybridconn.management import web_schemas as shapes
 from hybridconn.management.about import About
 from hybridconn.management.calls import Call, Json, Result
 from hybridconn.management.errors import ApiError, not_found, of_parent
 from hybridconn.management.ids import site_id
 from hybridconn.management.routing import Route, route
+from hybridconn.management.schemas import ANYTHING, EMPTY_LIST, list_of
 from hybridconn.management.server import Server
 from hybridconn.management.web_operations import WebOperations
 
@@ -48,15 +49,15 @@ class WebRoutes:
             (_ALL, "AppServicePlansList", "the subscription"),
             (_WEB, "AppServicePlansListByResourceGroup", "a resource group"),
         ):
-            about = About(name, f"List the plans of {where}", schemas.PLAN, paged=True)
+            about = About(name, f"List the plans of {where}", shapes.PLAN, paged=True)
             yield route("GET", base + "/serverfarms", self._plans, about=about)
-        about = About("AppServicePlansGet", "Show a plan", schemas.PLAN)
+        about = About("AppServicePlansGet", "Show a plan", shapes.PLAN)
         yield route("GET", _PLAN, self._get_plan, about=about)
         about = About(
             "AppServicePlansCreateOrUpdate",
             "Make a plan, or change one",
-            schemas.PLAN,
-            schemas.PLAN_PUT,
+            shapes.PLAN,
+            shapes.PLAN_PUT,
             refusals=(409,),
         )
         yield route("PUT", _PLAN, self._put_plan, about=about)
@@ -73,15 +74,15 @@ class WebRoutes:
             (_ALL, "WebAppsList", "the subscription"),
             (_WEB, "WebAppsListByResourceGroup", "a resource group"),
         ):
-            about = About(name, f"List the apps of {where}", schemas.SITE, paged=True)
+            about = About(name, f"List the apps of {where}", shapes.SITE, paged=True)
             yield route("GET", base + "/sites", self._sites, about=about)
-        about = About("WebAppsGet", "Show an app", schemas.SITE)
+        about = About("WebAppsGet", "Show an app", shapes.SITE)
         yield route("GET", _SITE, self._get_site, about=about)
         about = About(
             "WebAppsCreateOrUpdate",
             "Make an app, or change one",
-            schemas.SITE,
-            schemas.SITE_PUT,
+            shapes.SITE,
+            shapes.SITE_PUT,
             refusals=(409,),
         )
         yield route("PUT", _SITE, self._put_site, about=about)
@@ -93,11 +94,11 @@ class WebRoutes:
         yield route("DELETE", _SITE, self._delete_site, about=about)
 
     def _of_attachments(self, base: str, kind: str, slot: str) -> Iterator[Route]:
-        shown, place = schemas.SITE_ATTACHMENT, base + _RELAY
+        shown, place = shapes.SITE_ATTACHMENT, base + _RELAY
         about = About(
             f"{kind}ListHybridConnections{slot}",
             "List what an app uses, in one answer",
-            schemas.list_of(shown),
+            list_of(shown),
         )
         path = base + "/hybridConnectionRelays"
         yield route("GET", path, self._attachments, about=about)
@@ -107,7 +108,7 @@ class WebRoutes:
             f"{kind}CreateOrUpdateHybridConnection{slot}",
             "Have an app use a hybrid connection",
             shown,
-            schemas.ATTACHMENT_PUT,
+            shapes.ATTACHMENT_PUT,
             needs_body=False,
         )
         yield route("PUT", place, self._attach, about=about)
@@ -115,7 +116,7 @@ class WebRoutes:
             f"{kind}UpdateHybridConnection{slot}",
             "Change what is given",
             shown,
-            schemas.ATTACHMENT_PUT,
+            shapes.ATTACHMENT_PUT,
             needs_body=False,
         )
         yield route("PATCH", place, self._change, about=about)
@@ -131,7 +132,7 @@ class WebRoutes:
         about = About(
             f"{kind}ListRelayServiceConnections{slot}",
             "List classic hybrid connections: none",
-            schemas.EMPTY_LIST,
+            EMPTY_LIST,
         )
         yield route("GET", path, self._no_classics, about=about)
         path += "/{name}"
@@ -149,7 +150,7 @@ class WebRoutes:
             about = About(
                 f"{kind}{verb}RelayServiceConnection{slot}",
                 "Not possible: they ended in 2018",
-                body=None if method == "DELETE" else schemas.ANYTHING,
+                body=None if method == "DELETE" else ANYTHING,
                 needs_body=False,
                 statuses=(),
                 refusals=(410,),
@@ -157,7 +158,7 @@ class WebRoutes:
             yield route(method, path, _gone, changes=False, about=about)
 
     def _of_usage(self) -> Iterator[Route]:
-        shown, place = schemas.PLAN_ATTACHMENT, _PLAN + _RELAY
+        shown, place = shapes.PLAN_ATTACHMENT, _PLAN + _RELAY
         about = About(
             "AppServicePlansListHybridConnections",
             "List what the apps of a plan use, each once",
@@ -169,7 +170,7 @@ class WebRoutes:
         about = About(
             "AppServicePlansGetHybridConnectionPlanLimit",
             "Show how many are used, and how many may be",
-            schemas.PLAN_LIMIT,
+            shapes.PLAN_LIMIT,
         )
         path = _PLAN + "/hybridConnectionPlanLimits/limit"
         yield route("GET", path, self._limits, about=about)
@@ -184,14 +185,14 @@ class WebRoutes:
         about = About(
             "AppServicePlansListHybridConnectionKeys",
             "Show the key that was set last",
-            schemas.SEND_KEY,
+            shapes.SEND_KEY,
         )
         path = place + "/listKeys"
         yield route("POST", path, self._key, changes=False, about=about)
         about = About(
             "AppServicePlansListWebAppsByHybridConnection",
             "List the apps that use one",
-            schemas.SITE_NAME_AND_ID,
+            shapes.SITE_NAME_AND_ID,
             paged=True,
         )
         yield route("GET", place + "/sites", self._users, about=about)

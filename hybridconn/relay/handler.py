@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -23,6 +23,7 @@ from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import (
     AddressRefused,
     BadRequest,
+    ClaimMissing,
     EndpointNotFound,
     Refusal,
     RejectionTaken,
@@ -75,6 +76,14 @@ class _Place:
     @property
     def entity(self) -> HybridConnection | None:
         return self.match.entity if self.match else None
+
+    @property
+    def guarded(self) -> _Place:
+        """The same, as if it asked every sender for a token."""
+        if self.match is None:
+            return self
+        entity = evolve(self.match.entity, requires_client_authorization=True)
+        return evolve(self, match=evolve(self.match, entity=entity))
 
     @property
     def whole_entity(self) -> HybridConnection:
@@ -345,7 +354,11 @@ class RelayHandler:
 
     def _describe(self, route: HttpRequest, request: IHeldRequest) -> None:
         place = self._enter(route, request)
-        self._authorize(place, Claim.LISTEN, route, request, websocket=False)
+        try:
+            self._authorize(place, Claim.LISTEN, route, request, websocket=False)
+        except ClaimMissing:
+            # A token in any case: who may connect without one is to learn nothing.
+            self._authorize(place.guarded, Claim.SEND, route, request, websocket=False)
         entity = place.whole_entity
         listeners = self._around.desk.listeners(
             entity_key(place.namespace.name, entity.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -66,6 +67,10 @@ class AppJoint(Joint):
         if stream is not None:
             stream.drop()
 
+    def refused(self, failure: Failure) -> None:
+        """There is no tunnel, and the log says why.  To be extended."""
+        self.abandon()
+
     def tunnel_lost(self, reason: Failure) -> None:
         """The tunnel is gone, or there was none after all."""
         if reason.check(HybridConnectionError):
@@ -129,7 +134,7 @@ class AppJoint(Joint):
         if self._near_lost:
             return  # the app left, and the dial was given up for that
         self._say_why(failure)
-        self.abandon()
+        self.refused(failure)
 
     def _say_why(self, failure: Failure) -> None:
         if failure.check(ConnectError):
@@ -168,17 +173,27 @@ class LocalForward(Factory):
 
     def buildProtocol(self, addr: Any) -> Any:
         """Take a connection of the app (Twisted)."""
+        return self.make_joint(addr, self.protocol)
+
+    def make_joint(
+        self, addr: Any, kind: Callable[[JointNames, TrackingId], AppJoint]
+    ) -> AppJoint:
+        """
+        Make the protocol of one connection of the app.
+
+        @param addr: where the app is.
+        """
         connector = self.connector
         tracking = connector.new_tracking()
         names = JointNames(
             entity=connector.entity,
             near="app",
             far="listener",
-            source=f"{getattr(addr, 'host', addr)}:{getattr(addr, 'port', '')}",
+            source=f"{addr.host}:{addr.port}" if hasattr(addr, "port") else str(addr),
             destination=connector.authority,
             tracking_id=str(tracking),
         )
-        joint = self.protocol(names, tracking)
+        joint = kind(names, tracking)
         joint.factory = self
         return joint
 

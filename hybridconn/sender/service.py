@@ -8,22 +8,21 @@ from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.failure import Failure
 
-from hybridconn.config.addresses import HostPort
-from hybridconn.config.sender import SenderConfig
+from hybridconn.config.redirects import Redirect
+from hybridconn.config.sender import Forward, SenderConfig
 from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IDialer
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.forward import LocalForward
+from hybridconn.sender.front_door import front_door_ports
 from hybridconn.sender.http_forward import HttpForward
-from hybridconn.startup import PortService
+from hybridconn.sender.redirects import RedirectService
+from hybridconn.startup import PortService, local_endpoint, raise_failure
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
-
-_BACKLOG = 1024
 
 
 class SenderService(MultiService):
@@ -35,6 +34,7 @@ class SenderService(MultiService):
         it returns is called with the failure and raises.
     @param wall: seconds since 1970-01-01 UTC, for tokens.
     @ivar forwards: the factories of the ports, in the configuration's order.
+    @ivar redirects: services under their own names.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class SenderService(MultiService):
         self._drain_timeout = timings.drain_timeout
         keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
         read_sizes = ReadSizes(reactor, Limits().read_bytes)
-        self.forwards: list[LocalForward | HttpForward] = []
-        for one in config.forwards:
-            connector = TunnelConnector(
+
+        def connector_for(one: Forward | Redirect) -> TunnelConnector:
+            return TunnelConnector(
                 one.connection,
                 dialer,
                 reactor,
@@ -62,6 +62,13 @@ class SenderService(MultiService):
                 read_sizes=read_sizes,
                 data_path=config.data_path,
             )
+
+        def fail(port: str) -> Callable[[Failure], NoReturn]:
+            return failed(port) if failed else raise_failure
+
+        self.forwards: list[LocalForward | HttpForward] = []
+        for one in config.forwards:
+            connector = connector_for(one)
             forward: LocalForward | HttpForward
             factory: IProtocolFactory
             if one.http:
@@ -79,19 +86,24 @@ class SenderService(MultiService):
             else:
                 factory = forward = LocalForward(connector, config.spare_tunnels)
             self.forwards.append(forward)
-            more = [failed(str(one.bind))] if failed else []
-            port = PortService(_endpoint(reactor, one.bind), factory, *more)
+            port = PortService(
+                local_endpoint(reactor, one.bind), factory, fail(str(one.bind))
+            )
             port.setServiceParent(self)
+        self.redirects = RedirectService(
+            config, connector_for, dialer, reactor, fail, wall
+        )
+        self.redirects.setServiceParent(self)
+        for door in front_door_ports(
+            config.front_door, self.redirects.find, reactor, fail
+        ):
+            door.setServiceParent(self)
 
     def stopService(self) -> Deferred[Any]:
         """
         Close the ports; what came through them has C{drain_timeout} (Twisted).
         """
         closed = maybeDeferred(super().stopService)
-        drained = [forward.drain(self._drain_timeout) for forward in self.forwards]
+        forwards = [*self.forwards, *self.redirects.forwards]
+        drained = [forward.drain(self._drain_timeout) for forward in forwards]
         return gatherResults([closed, *drained])
-
-
-def _endpoint(reactor: Any, bind: HostPort) -> Any:
-    kind = TCP6ServerEndpoint if ":" in bind.host else TCP4ServerEndpoint
-    return kind(reactor, bind.port, backlog=_BACKLOG, interface=bind.host)

@@ -6,11 +6,12 @@ import os
 import signal
 import stat
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.hcm.loading import load_managed
 from hybridconn.stores.vault import Vault
+from hybridconn.tls import TLSConfigError
 from tests.hcm.case import HcmTestCase
 
 
@@ -135,6 +136,13 @@ class WrittenTests(HcmTestCase):
             self.assertIn(words, said)
             self.assertNotIn("SharedAccessKey=", said)
         self.assertEqual(self.files(), [])
+
+    def test_any_text(self) -> None:
+        """Whatever may stand in a name can be read again."""
+        odd = 'a "b" \\ \N{GRINNING FACE} \u00fc'
+        body = {"connectionString": self.string("one"), "settings": {"name": odd}}
+        self.good("POST", "/v1/connections", body)
+        self.assertEqual(self.names(), [odd])
 
     def test_odd_names(self) -> None:
         """A name makes no path; two names never share a file."""
@@ -300,6 +308,22 @@ class ChangedTests(HcmTestCase):
         self.assertNotEqual(self.view("one")["trackingId"], before)
         self.network.advance(60)
         self.assertFalse(client.lost)
+
+    def test_bad_authorities(self) -> None:
+        """Authorities that cannot be used leave everything as it was."""
+        self.add("one", target="db.corp:5")
+        before = self.manager.loaded
+        self.manager._make_dialer = Mock(
+            side_effect=TLSConfigError("ca.pem", "is no authority")
+        )
+        self.write(
+            "listener.toml",
+            '[connections]\nfolder = "conf.d"\n[timings]\nping_interval = 20.0\n',
+        )
+        self.network.advance(5)
+        self.assertIn("is no authority", self.steward.trouble)
+        self.assertIs(self.manager.loaded, before)
+        self.assertEqual(self.status("one"), "Connected")
 
     def test_no_folder(self) -> None:
         """Without a folder commands say what is missing."""

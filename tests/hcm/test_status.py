@@ -29,6 +29,8 @@ class WordTests(SynchronousTestCase):
             (Facts(error="403 action: Listen", status=403), "Not Connected", "default"),
             (Facts(error="no answer in time"), "Not Connected", "firewall"),
             (Facts(error="TLS failed: certificate"), "Not Connected", "ca_file"),
+            (Facts(error="proxy p:1 refused CONNECT"), "Not Connected", "[way_out]"),
+            (Facts(error="cannot dial from x"), "Not Connected", "bind_address"),
             (Facts(error="odd"), "Not Connected", "hcm test"),
             (Facts(registered=True, unanswered=7.0), "Not Connected", "wait"),
             (Facts(withdrawn=True, target_error="down"), "Not Connected", "target"),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from hybridconn.cli.hcm_client import (
+    HcmClient,
+    NotReachable,
+    NotThere,
+    connection_path,
+)
 from tests.integration.case import IntegrationTestCase
 from tests.integration.programs import Program, command, output_of, twistd
 from tests.integration.stage import LISTEN, Stage, table
@@ -41,9 +46,18 @@ class HcmCase(IntegrationTestCase):
 
     def start_again(self) -> Program:
         """Start it, after it ended too."""
-        since = self.service.mark()
         self.service.start()
-        self.service.wait_log(r"LocalFrontDoor starting", since=since)
+        client = HcmClient(socket=str(self.stage.folder / "hcm.sock"))
+
+        def ask() -> bool:
+            assert self.service.running, self.service.log()[-2000:]
+            try:
+                client.call("GET", "/v1/version")
+            except NotReachable:
+                return False
+            return True
+
+        wait_for("the manager to hear commands", ask, 30)
         return self.service
 
     def hcm(self, *arguments: str, status: int = 0, given: str = "") -> str:
@@ -62,14 +76,18 @@ class HcmCase(IntegrationTestCase):
         return self.hcm("add", *arguments, given=text, status=status)
 
     def view(self, name: str) -> Any:
-        """How a hybrid connection is."""
-        return json.loads(self.hcm("show", name, "--output", "json"))
+        """How a hybrid connection is, without the time that a process takes."""
+        client = HcmClient(socket=str(self.stage.folder / "hcm.sock"))
+        return client.call("GET", connection_path(name, None))
 
     def wait_status(self, name: str, word: str, seconds: float) -> Any:
         """Wait until a hybrid connection has this status."""
 
         def ask() -> Any:
-            found = self.view(name)
+            try:
+                found = self.view(name)
+            except NotThere:
+                return None
             return found if found["status"] == word else None
 
         return wait_for(f"{name} to be {word}", ask, seconds)

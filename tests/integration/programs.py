@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 import hybridconn
+from hybridconn.redirect.listening import listening
 from tests.integration.waiting import wait_for
 
 _SOURCE = str(Path(next(iter(hybridconn.__path__))).resolve().parent)
@@ -134,7 +135,10 @@ class Program:
         wait_for(f"{self.name} to listen on {port}", ask, seconds)
 
     def ports(self) -> set[int]:
-        """The TCP ports it listens on."""
+        """The TCP ports it listens on; on a host of its own, all that are used."""
+        there, here = (os.readlink(f"/proc/{p}/ns/net") for p in (self.pid, "self"))
+        if there != here:
+            return {at.port for at in listening(Path(f"/proc/{self.pid}"))}
         return {
             at.laddr.port
             for at in psutil.Process(self.pid).net_connections("tcp")

@@ -9,6 +9,7 @@ import pwd
 import shutil
 import signal
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -52,11 +53,15 @@ class PostgreSQL:
 
     password = "hunter2-'s secret"
 
-    def __init__(self) -> None:
+    def __init__(self, inside: Sequence[str] = (), port: int = 0) -> None:
+        """
+        @param inside: begins the command line of the server; see L{netns}.
+        @param port: another than a free one.
+        """
         folder = _postgresql_folder()
         need(folder, "no PostgreSQL server here (Debian: apt install postgresql)")
         assert folder is not None
-        self.port = free_port()
+        self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="hybridconn-pg-"))
         user = _servant()
         if user:
@@ -78,9 +83,15 @@ class PostgreSQL:
         access = self.folder / "data" / "pg_hba.conf"
         guarded = "host all guarded 127.0.0.1/32 scram-sha-256\n"
         access.write_text(guarded + access.read_text())
+        as_user: list[str] = []
+        if inside and user:
+            # Only root gets inside.
+            as_user = [*inside, "setpriv", f"--reuid={user}", f"--regid={user}"]
+            as_user, user = [*as_user, "--clear-groups"], None
         self.program = Program(
             "postgres",
             [
+                *as_user,
                 f"{folder}/postgres",
                 "-D",
                 f"{self.folder}/data",
@@ -161,11 +172,15 @@ class Sshd:
     @ivar options: what C{ssh} and C{scp} need to know, but for the port.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inside: Sequence[str] = (), port: int = 0) -> None:
+        """
+        @param inside: begins the command line of the server.
+        @param port: another than a free one.
+        """
         sshd = find("sshd")
         need(sshd, "no SSH server here (Debian: apt install openssh-server)")
         assert sshd is not None
-        self.port = free_port()
+        self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="hybridconn-ssh-"))
         self.identity = self._keygen("client")
         host_key = self._keygen("host")
@@ -187,7 +202,10 @@ class Sshd:
         config = self.folder / "sshd_config"
         config.write_text("".join(f"{n} {v}\n" for n, v in settings.items()))
         self.program = Program(
-            "sshd", [sshd, "-D", "-e", "-f", str(config)], self.folder, ours=False
+            "sshd",
+            [*inside, sshd, "-D", "-e", "-f", str(config)],
+            self.folder,
+            ours=False,
         ).start()
         self.program.wait_port(self.port)
         known = self.folder / "known_hosts"

@@ -59,6 +59,8 @@ class CommandTests(HcmCase):
         for word in ("echo", "Connected", "localhost", self.at):
             self.assertIn(word, listed)
         self.assertNotIn("two", listed)
+        shown = self.hcm("show", "-ns", "localhost", "-n", "echo", "--output", "json")
+        self.assertEqual(json.loads(shown)["status"], "Connected")
         shown = self.hcm("show", "-ns", "localhost", "-n", "echo")
         self.assertIn("ServiceBusEndpoint", shown)
         self.assertIn(self.at, shown)

@@ -222,8 +222,13 @@ class PythonTests(ClientCase):
         rules = self.client("namespaces", "getNetworkRuleSet", GROUP, NS)
         self.assertEqual(rules["defaultAction"], "Allow")
         self.client(*place, {"properties": {"defaultAction": "Allow", "ipRules": []}})
-        deny = {"properties": {"defaultAction": "Deny"}}
-        self.refused(400, "NotSupported", *place, deny)
+        allow = [{"ipMask": "10.0.0.0/8", "action": "Allow"}]
+        deny = {"properties": {"defaultAction": "Deny", "ipRules": allow}}
+        self.client(*place, deny)
+        rules = self.client("namespaces", "getNetworkRuleSet", GROUP, NS)
+        self.assertEqual((rules["defaultAction"], rules["ipRules"]), ("Deny", allow))
+        trusted = {"properties": {"trustedServiceAccessEnabled": True}}
+        self.refused(400, "NotSupported", *place, trusted)
         self.others()
         self.client("namespaces", "delete", GROUP, NS)
         self.walk()

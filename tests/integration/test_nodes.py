@@ -2,119 +2,27 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 import time
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from cryptography.fernet import Fernet
 
 from tests.integration.case import IntegrationTestCase
-from tests.integration.management_stage import BASE, ENDPOINT, NS, ManagementStage
-from tests.integration.programs import command, output_of, twistd
-from tests.integration.servers import PostgreSQL, shared_postgresql
+from tests.integration.management_stage import BASE, ManagementStage
+from tests.integration.nodes_case import (
+    CONNECTIONS,
+    NAMESPACE,
+    RULES,
+    SOON,
+    NodesCase,
+)
+from tests.integration.programs import command, output_of
+from tests.integration.servers import PostgreSQL
 from tests.integration.stage import HOST
 from tests.integration.targets import echo
 from tests.integration.tokens import make_token
-from tests.integration.waiting import free_port
-
-NAMESPACE = f"{BASE}/namespaces/{NS}"
-CONNECTIONS = f"{NAMESPACE}/hybridConnections"
-RULES = f"{NAMESPACE}/authorizationRules"
-#: Seconds after which another node has seen a change.
-SOON = 1.0
-
-
-class NodesCase(IntegrationTestCase):
-    """
-    @ivar one: a relay with a namespace in it.
-    @ivar two: another one on the same database.
-    """
-
-    limits: Mapping[str, object] = {}  # never changed
-    share_listeners = False
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.server = self.make_server()
-        self.store: Mapping[str, object] = {
-            "url": self.server.new_database(),
-            "share_listeners": self.share_listeners,
-        }
-        self.one = self.node()
-        self.two = self.node(self.one.key)
-        self.one.start()
-        self.two.start()
-        self.put(self.one, NAMESPACE, {"location": "here"})
-
-    def make_server(self) -> PostgreSQL:
-        return shared_postgresql()
-
-    def node(self, key: str | None = None) -> ManagementStage:
-        """A relay on the database, not started yet."""
-        made = ManagementStage(self.store, key, limits=self.limits)
-        self.use(made)
-        return made
-
-    def put(self, node: ManagementStage, path: str, body: object) -> Any:
-        """It must be done."""
-        status, value, _ = node.call("PUT", path, body)
-        self.assertEqual(status, 200, value)
-        return value
-
-    def connect(self, node: ManagementStage, name: str) -> None:
-        """Make a hybrid connection with rules of its own."""
-        self.put(
-            node, f"{CONNECTIONS}/{name}", {"properties": {"userMetadata": ENDPOINT}}
-        )
-
-    def status(self, node: ManagementStage, path: str) -> int:
-        """Of a look at it."""
-        return node.call("GET", path)[0]
-
-    def sees(
-        self, node: ManagementStage, path: str, status: int = 200, within: float = SOON
-    ) -> None:
-        """A node sees it so, soon."""
-        self.wait_until(
-            f"{path} to be {status}", lambda: self.status(node, path) == status, within
-        )
-
-    def sender(self, node: ManagementStage) -> int:
-        """Start a sender for "db" at a node; its local port."""
-        node.write("send.cs", node.connection_string_of("db", "defaultSender"))
-        port = free_port()
-        sender = node.program(
-            "sender",
-            twistd(
-                *("hcsender", "--connection-string-file", "send.cs"),
-                *("--bind", f"127.0.0.1:{port}", "--ca-file", str(node.ca_file)),
-            ),
-        )
-        sender.start().wait_port(port)
-        return port
-
-    def works(self, node: ManagementStage, port: int) -> bool:
-        """Whether a sender's port leads to an echo."""
-        try:
-            with node.dial(port, 10) as connection:
-                connection.sendall(b"hello")
-                return connection.recv(5) == b"hello"
-        except OSError:
-            return False
-
-    def request(self, node: ManagementStage, path: str, token: str) -> int:
-        """The status of an HTTP request through a relay."""
-        connection = http.client.HTTPSConnection(
-            HOST, node.port, timeout=20, context=node.trust()
-        )
-        connection.request("GET", f"/{path}", None, {"ServiceBusAuthorization": token})
-        status = connection.getresponse().status
-        connection.close()
-        return status
 
 
 class NodesTests(NodesCase):
@@ -364,119 +272,6 @@ class OutageTests(NodesCase):
         self.assertNotIn("Traceback", said)
         # One that runs can be stopped without it.
         self.two.relay.stop()
-
-
-class SharingTests(NodesCase):
-    """Relays that share their listeners; the server is the test's own."""
-
-    limits = {"listeners_per_entity": 3}  # noqa: RUF012  # never changed
-    share_listeners = True
-
-    def make_server(self) -> PostgreSQL:
-        made = PostgreSQL()
-        self.addCleanup(made.close)
-        return made
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.connect(self.one, "db")
-        self.sees(self.two, f"{CONNECTIONS}/db")
-        # One authority for both: listeners go from the one to the other.
-        for node in (self.one, self.two):
-            node.ca_file.write_bytes(self.both_authorities())
-
-    def both_authorities(self) -> bytes:
-        return b"".join(node.ca.cert_pem.bytes() for node in (self.one, self.two))
-
-    def count(self, node: ManagementStage) -> int:
-        """How many listen, as a node tells it."""
-        value = node.call("GET", f"{CONNECTIONS}/db")[1]
-        number: int = value["properties"]["listenerCount"]
-        return number
-
-    def wait_count(self, number: int, *nodes: ManagementStage, within: float) -> None:
-        for node in nodes:
-            self.wait_until(
-                "all to be counted", partial(self.counts, node, number), within
-            )
-
-    def counts(self, node: ManagementStage, number: int) -> bool:
-        return self.count(node) == number
-
-    def test_shared(self) -> None:
-        """A sender at one reaches a listener at the other; counts and limits hold."""
-        target = self.target(echo)
-        listener = self.one.listen_for("db", target.port)
-        self.wait_count(1, self.one, self.two, within=SOON)
-        port = self.sender(self.two)
-        for _ in range(3):
-            self.assertTrue(self.works(self.two, port))
-        self.one.listen_for("db", target.port, "second")
-        self.two.listen_for("db", target.port, "third")
-        self.wait_count(3, self.one, self.two, within=SOON)
-        text = self.two.connection_string_of("db", "defaultListener")
-        self.two.write("fourth.cs", text)
-        fourth = self.two.program(
-            "fourth",
-            twistd(
-                *("hclistener", "--connection-string-file", "fourth.cs"),
-                *("--target", "127.0.0.1:9", "--ca-file", str(self.two.ca_file)),
-            ),
-        ).start()
-        fourth.wait_log("offline: 403")
-        listener.stop()
-        self.wait_count(2, self.one, within=SOON)
-        self.two.wait_online(fourth, seconds=40)
-
-    def test_died(self) -> None:
-        """Listeners of a relay that died are forgotten when its lease has ended."""
-        target = self.target(echo)
-        self.one.listen_for("db", target.port)
-        self.two.listen_for("db", target.port)
-        self.wait_count(2, self.one, self.two, within=SOON)
-        port = self.sender(self.two)
-        self.one.relay.kill()
-        self.wait_count(1, self.two, within=10)
-        self.assertTrue(self.works(self.two, port))
-
-    def test_outage(self) -> None:
-        """Without the database each has its own; afterwards they share again."""
-        target = self.target(echo)
-        self.one.listen_for("db", target.port)
-        self.wait_count(1, self.two, within=SOON)
-        at_one, at_two = self.sender(self.one), self.sender(self.two)
-        self.assertTrue(self.works(self.two, at_two))
-        self.server.stop()
-        self.wait_count(0, self.two, within=SOON)
-        self.assertTrue(self.works(self.one, at_one))
-        self.server.start()
-        self.wait_count(1, self.two, within=10)
-        self.assertTrue(self.works(self.two, at_two))
-
-    def test_workers(self) -> None:
-        """A relay with workers shares with another relay, and within itself."""
-        self.one.relay.stop()
-        self.one.relay.argv += ["--workers", "2"]
-        config = (self.one.folder / "relay.toml").read_text()
-        own = f"[relay]\nworker_port = {free_port()}\n"
-        self.one.write("relay.toml", config.replace("[relay]\n", own))
-        self.one.relay.start()
-        self.wait_until("it to be there", lambda: self.counted(self.one, 0), 15)
-        target = self.target(echo)
-        for name in ("l1", "l2", "l3"):
-            self.one.listen_for("db", target.port, name)
-        self.wait_count(3, self.one, self.two, within=SOON)
-        for node in (self.one, self.two):
-            port = self.sender(node)
-            for _ in range(8):
-                self.assertTrue(self.works(node, port))
-
-    def counted(self, node: ManagementStage, number: int) -> bool:
-        """The same, while it may not be there yet."""
-        try:
-            return self.counts(node, number)
-        except OSError:
-            return False
 
 
 class PasswordTests(IntegrationTestCase):

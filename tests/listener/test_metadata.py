@@ -11,16 +11,17 @@ from twisted.internet.protocol import Factory, Protocol
 
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
 from hybridconn.core.sas import SasToken
-from hybridconn.listener.description import (
-    MOST_BYTES,
-    DescriptionError,
-    NotDescribed,
-)
-from hybridconn.listener.metadata import DescriptionReader, MetadataTarget
+from hybridconn.listener.metadata import MetadataTarget
 from hybridconn.listener.reject import Reject
 from hybridconn.relay.runtime_info import render
 from hybridconn.testing.network import MemoryNetwork
 from hybridconn.testing.relay import WALL_START
+from hybridconn.web.description import (
+    MOST_BYTES,
+    DescriptionError,
+    NotDescribed,
+)
+from hybridconn.web.description_reader import DescriptionReader
 from tests.listener.scene import CONNECTION, INSECURE, LogTestCase
 
 

@@ -277,6 +277,7 @@ class TokenTests(LiveCase):
             (400, {"role": "Read"}),
             (400, {"role": "Listen", "rule": "defaultSender"}),
             (400, {"role": "Listen", "lifetime": 0}),
+            (400, {"role": "Listen", "lifetime": "3000000000"}),
             (404, {"rule": "nothing"}),
         ):
             code = "BadRequest" if status == 400 else "ResourceNotFound"

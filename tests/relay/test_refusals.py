@@ -239,7 +239,7 @@ class RefusalTests(RelayTestCase):
             self.assertEqual(peer.status, status, target)
 
     def test_runtime_information(self) -> None:
-        """A listener reads its entity's description with its own token."""
+        """Listeners and senders read the description with their own tokens."""
         self.relay.add(HybridConnection("db", True, "meta <&>"))
         self.listen("db")
         headers: dict[str, Any] = dict.fromkeys(("Upgrade", "Connection"), "")
@@ -252,6 +252,16 @@ class RefusalTests(RelayTestCase):
         suffix = self.dial("/db/more?api-version=2016-07", headers)
         self.assertEqual(suffix.status, 404)
         headers["Authorization"] = self.token(Claim.SEND, "db")
-        self.assertEqual(self.dial("/db?api-version=2016-07", headers).status, 403)
+        self.assertEqual(self.dial("/db?api-version=2016-07", headers).body, peer.body)
+        other = headers | {"Authorization": self.token(Claim.SEND, "else")}
+        self.assertEqual(self.dial("/db?api-version=2016-07", other).status, 403)
         headers["Authorization"] = self.token(Claim.LISTEN, "nope")
         self.assertEqual(self.dial("/nope?api-version=2016-07", headers).status, 404)
+
+    def test_runtime_information_needs_a_token(self) -> None:
+        """Though senders need none, who has none learns nothing."""
+        self.relay.add(HybridConnection("open", False, "meta"))
+        headers: dict[str, Any] = dict.fromkeys(("Upgrade", "Connection"), "")
+        peer = self.dial("/open?api-version=2016-07", headers)
+        self.assertEqual(peer.status, 401)
+        self.assertNotIn(b"meta", peer.body)

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
-from hybridconn.listener.description import (
+from hybridconn.relay.runtime_info import ATOM_TYPE, render
+from hybridconn.web.description import (
     MOST_BYTES,
     Description,
     DescriptionError,
     NotDescribed,
     parse_description,
 )
-from hybridconn.relay.runtime_info import ATOM_TYPE, render
 
 AZURE = """<?xml version="1.0" encoding="utf-8"?>
 <entry xmlns="http://www.w3.org/2005/Atom">

@@ -1,0 +1,206 @@
+"""
+C{hybridconn exec}: one command for which names are redirected, and nobody else.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from hybridconn.cli.redirect_plan import Plan, make_plan
+from hybridconn.config.redirects import DNS_PORT
+from hybridconn.names.plan import WILDCARD
+from hybridconn.names.resolvers import SystemResolvers
+from hybridconn.redirect.errors import RedirectError
+from hybridconn.redirect.listening import listening
+from hybridconn.redirect.private import NotAllowed, PrivateCommand, die_with_parent
+from hybridconn.redirect.texts import files_first, hosts_block, resolv_conf, with_block
+from hybridconn.redirect.ways import HostsWay, Names
+
+_HOSTS = Path("/etc/hosts")
+_NSSWITCH = Path("/etc/nsswitch.conf")
+_RESOLV = Path("/etc/resolv.conf")
+#: Of a daemon that glibc would ask first, and that sees the system's own files.
+_NAME_CACHE = Path("/run/nscd/socket")
+
+#: Seconds for a sender to open its ports.
+_PATIENCE = 20.0
+_LOOK_EVERY = 0.05
+
+
+@click.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option(
+    "--config", "-c", "config", required=True, help="The sender's configuration."
+)
+@click.option(
+    "--log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the sender's log goes; else it is lost.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_command(config: str, log: Path | None, command: tuple[str, ...]) -> None:
+    """
+    Run COMMAND with the names of a sender's redirects in force for it alone.
+
+    Its hosts file is its own; nothing else on the machine changes, and nothing is
+    left when it ends. A sender is started for it, unless one runs. The exit status is
+    that of COMMAND.
+
+    \b
+        hybridconn exec --config sender.toml -- psql -h db.corp
+    """
+    plan = make_plan(config)
+    with ExitStack() as stack:
+        _sender(plan, config, log, stack)
+        try:
+            running = PrivateCommand(command, _files(plan))
+        except NotAllowed as error:
+            stack.enter_context(_hosts_for_a_while(plan, error))
+            running = _plain(command)
+        except RedirectError as error:
+            raise click.ClickException(f"{error}.") from None
+        code = running.wait()
+    raise SystemExit(code)
+
+
+def _plain(command: tuple[str, ...]) -> PrivateCommand:
+    try:
+        return PrivateCommand(command, {})
+    except RedirectError as error:
+        raise click.ClickException(f"{error}.") from None
+
+
+def _files(plan: Plan) -> Mapping[Path, bytes]:
+    """What the command sees in place of the system's files."""
+    try:
+        hosts = _HOSTS.read_bytes()
+    except OSError as error:
+        raise click.ClickException(
+            f"{_HOSTS} cannot be read: {error.strerror}; make it, it may be empty."
+        ) from None
+    files = {_HOSTS: with_block(hosts, hosts_block(plan.hosts))}
+    if _NSSWITCH.exists():
+        mended = files_first(_NSSWITCH.read_bytes())
+        if mended is not None:
+            files[_NSSWITCH] = mended
+    if _NAME_CACHE.exists():
+        files[_NAME_CACHE] = b""
+    wild = [host for host in plan.hosts if host.startswith(WILDCARD)]
+    if wild:
+        dns = plan.config.names.dns
+        if dns is None or dns.port != DNS_PORT or not _RESOLV.exists():
+            click.echo(
+                f"warning: {', '.join(wild)}: wildcards need the sender's name server "
+                f'at port {DNS_PORT}: [names] dns = "127.0.0.77:{DNS_PORT}"',
+                err=True,
+            )
+        else:
+            before = _RESOLV.read_text("utf-8", "surrogateescape")
+            servers = plan.config.names.upstreams or SystemResolvers(dns)()
+            files[_RESOLV] = resolv_conf(before, dns, servers)
+    return files
+
+
+@contextmanager
+def _hosts_for_a_while(plan: Plan, why: NotAllowed) -> Iterator[None]:
+    """
+    Have the block in the machine's own hosts file; in a container that is the
+    container's.
+
+    @raise click.ClickException: that is not allowed either.
+    """
+    way = HostsWay()
+    there = way.exists()
+    try:
+        way.install(Names(plan.hosts, plan.config.names))
+    except RedirectError as error:
+        raise click.ClickException(
+            f"the command cannot have a hosts file of its own ({why}), and {error} To"
+            " allow the first: run this as root, or in a container with --cap-add"
+            " SYS_ADMIN, or allow user namespaces (sysctl"
+            " kernel.unprivileged_userns_clone=1, and on Ubuntu"
+            " kernel.apparmor_restrict_unprivileged_userns=0)."
+        ) from None
+    click.echo(
+        f"warning: the command cannot have a hosts file of its own ({why}); until it "
+        f"ends, {way.path} has the names, for all programs",
+        err=True,
+    )
+    try:
+        yield
+    finally:
+        if not there:
+            way.undo()
+
+
+def _sender(plan: Plan, config: str, log: Path | None, stack: ExitStack) -> None:
+    """Have a sender listen until C{stack} ends, if none does."""
+    wanted = set(plan.places.values())
+    if wanted <= listening():
+        return
+    kept: IO[Any] = stack.enter_context(_log(log))
+    start = "from twisted.scripts.twistd import run; run()"
+    argv = [sys.executable, "-c", start, "-n", "--pidfile=", "hcsender", "-c", config]
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=kept,
+            stderr=subprocess.STDOUT,
+            # So that a terminal's Ctrl-C is for the command alone.
+            start_new_session=True,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+    except OSError as error:
+        raise click.ClickException(
+            f"no sender can be started: {argv[0]}: {error.strerror}."
+        ) from None
+    stack.callback(_end, child)
+    deadline = time.monotonic() + _PATIENCE
+    while not wanted <= listening():
+        if child.poll() is not None:
+            raise click.ClickException(f"the sender ended: {_last_line(kept, log)}")
+        if time.monotonic() > deadline:
+            raise click.ClickException(
+                f"the sender does not listen after {_PATIENCE:.0f} seconds; see its "
+                "log with --log FILE."
+            )
+        time.sleep(_LOOK_EVERY)
+
+
+def _log(log: Path | None) -> IO[Any]:
+    try:
+        return tempfile.TemporaryFile() if log is None else log.open("ab")
+    except OSError as error:
+        raise click.ClickException(
+            f"{log} cannot be written: {error.strerror}."
+        ) from None
+
+
+def _end(child: subprocess.Popen[Any]) -> None:
+    child.terminate()
+    try:
+        child.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _last_line(kept: IO[Any], log: Path | None) -> str:
+    if log is not None:
+        return f"see {log}."
+    kept.seek(0, os.SEEK_SET)
+    lines = kept.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing."

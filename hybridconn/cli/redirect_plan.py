@@ -1,0 +1,126 @@
+"""What commands need to know of a sender's redirects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from attrs import frozen
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from hybridconn.config import ConfigError, load_sender
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.sender import SenderConfig
+from hybridconn.dialer import ReactorDialer
+from hybridconn.names.plan import HostAddresses, plan_addresses
+from hybridconn.sender.learning import Learned, known_endpoints, learn_endpoints
+from hybridconn.tls import TLSConfigError
+
+_T = TypeVar("_T")
+
+
+@frozen
+class Plan:
+    """
+    @ivar hosts: the addresses of each host.
+    @ivar trouble: what is not known, and why.
+    """
+
+    config: SenderConfig
+    learned: Learned
+    hosts: dict[str, HostAddresses]
+
+    @property
+    def places(self) -> dict[HostPort, HostPort]:
+        """Where the sender listens for each endpoint, by IPv4."""
+        return {
+            endpoint: HostPort(self.hosts[endpoint.host].ipv4, endpoint.port)
+            for endpoint in self.learned.endpoints
+        }
+
+
+def make_plan(file: str) -> Plan:
+    """
+    Read a sender's configuration, and what its redirects stand for.
+
+    @raise click.ClickException: the configuration is wrong, or nothing can be
+        redirected.
+    """
+    config = load_or_fail(file)
+    if not config.redirects:
+        raise click.ClickException(f"{file} has no [[redirect]]; add one.")
+    learned = known_endpoints(config)
+    if learned is None:
+        learned = run_reactor(
+            lambda reactor: learn_endpoints(config, dialer_of(config, reactor), reactor)
+        )
+    for line in learned.trouble:
+        click.echo(f"warning: {line}", err=True)
+    if not learned.endpoints:
+        raise click.ClickException(
+            f"it is not known what the redirects of {file} stand for; write endpoint"
+            " into each, or mend what is said above."
+        )
+    try:
+        hosts = plan_addresses(
+            (endpoint.host for endpoint in learned.endpoints), config.names
+        )
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    return Plan(config, learned, hosts)
+
+
+def load_or_fail(file: str) -> SenderConfig:
+    """
+    @raise click.ClickException: the configuration is wrong.
+    """
+    try:
+        return load_sender(file)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def dialer_of(config: SenderConfig, reactor: Any) -> ReactorDialer:
+    """
+    The way out.
+
+    @raise click.ClickException: an authority's file is not usable.
+    """
+    try:
+        return ReactorDialer(
+            reactor,
+            config.ca_files,
+            config.timings.connect_timeout,
+            config.tls,
+            way_out=config.way_out,
+        )
+    except TLSConfigError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def run_reactor(start: Callable[[Any], Deferred[_T]]) -> _T:
+    """
+    Run the reactor, which is possible once in a process, until something is done.
+
+    @param start: called with the reactor when it runs.
+    @raise click.Abort: it was told to stop before.
+    """
+    from twisted.internet import reactor as found
+
+    reactor: Any = found
+    results: list[Any] = []
+
+    def begin() -> None:
+        done = maybeDeferred(start, reactor)
+        done.addBoth(results.append).addBoth(lambda _: reactor.stop())
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    if not results:
+        raise click.Abort()
+    if isinstance(results[0], Failure):
+        results[0].raiseException()
+    result: _T = results[0]
+    return result

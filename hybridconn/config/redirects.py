@@ -1,0 +1,307 @@
+"""
+The tables of a sender's configuration that send names through hybrid connections:
+C{[[redirect]]}, C{[names]} and C{[front_door]}.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import attrs
+from attrs import field, frozen
+
+from hybridconn.config.addresses import HostPort, parse_bind, parse_host_port
+from hybridconn.config.checks import tables
+from hybridconn.config.kinds import Count, FileName, Kind, Seconds, VariableName
+from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
+from hybridconn.config.secrets import Source, connection_string
+from hybridconn.core.connection_string import ConnectionString
+
+DNS_PORT = 53
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
+#: Smaller networks have too few addresses for hosts to keep theirs.
+_FEWEST_ADDRESSES = 256
+
+
+def parse_redirected(text: str) -> HostPort:
+    """
+    Read the C{host:port} of a service whose name is to be redirected.
+
+    @return: the name in lower case and without a dot at its end; C{*.} in front
+        stands for every name below it.
+    @raise ValueError: with a sentence on what is wrong.
+    """
+    found = parse_host_port(text)
+    host = found.host.lower().removesuffix(".")
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    else:
+        raise ValueError(
+            "an address is never looked up, so it cannot be redirected; use the "
+            "service's name, or a [[forward]]"
+        )
+    if not host.isascii():
+        raise ValueError("write the name in its xn-- form")
+    if host == "localhost" or host.endswith(".localhost"):
+        raise ValueError(
+            "localhost is this machine for every app; use another name for the service"
+        )
+    labels = host.removeprefix("*.").split(".")
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(
+            "its host is no name; write letters, digits, hyphens and dots, and *. in "
+            "front for every name below it"
+        )
+    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
+        # Programs read such a name as an address, of which this is none.
+        raise ValueError("its host ends in a number, as only addresses do")
+    return HostPort(host, found.port)
+
+
+def _redirected(value: str, source: Source) -> HostPort:
+    try:
+        return parse_redirected(value)
+    except ValueError as error:
+        raise Mistake(f"{shown(value)} cannot be redirected: {error}.") from None
+
+
+def _dns_bind(value: str, source: Source) -> HostPort:
+    bind = _bind(value, source)
+    if not ipaddress.ip_address(bind.host.partition("%")[0]).is_loopback:
+        raise Mistake(
+            f"{shown(value)} lets other machines ask, with answers that are good on "
+            "this one only; use a loopback address, such as 127.0.0.77:53."
+        )
+    return bind
+
+
+def _bind(value: str, source: Source) -> HostPort:
+    try:
+        return parse_bind(value)
+    except ValueError as error:
+        raise Mistake(f"{shown(value)} is no local address: {error}.") from None
+
+
+def _upstream(value: str, source: Source) -> HostPort:
+    try:
+        return HostPort(str(ipaddress.ip_address(value)), DNS_PORT)
+    except ValueError:
+        pass
+    try:
+        server = parse_host_port(value)
+        ipaddress.ip_address(server.host.partition("%")[0])
+    except ValueError:
+        raise Mistake(
+            f"{shown(value)} is no name server; write its IP address, with a port if "
+            "that is not 53."
+        ) from None
+    return server
+
+
+def _loopback_network(value: str, source: Source) -> ipaddress.IPv4Network:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError:
+        raise Mistake(
+            f"{shown(value)} is no IPv4 network; write it like 127.77.0.0/16."
+        ) from None
+    if not network.is_loopback:
+        raise Mistake(f"{shown(value)} is not within 127.0.0.0/8; only that is local.")
+    if network.num_addresses < _FEWEST_ADDRESSES:
+        raise Mistake(f"{shown(value)} is too small; use a /24 or a larger one.")
+    return network
+
+
+def _private_network(value: str, source: Source) -> ipaddress.IPv6Network:
+    try:
+        network = ipaddress.IPv6Network(value)
+    except ValueError:
+        raise Mistake(
+            f"{shown(value)} is no IPv6 network; write it like fd77:6863::/64."
+        ) from None
+    if not network.subnet_of(ipaddress.IPv6Network("fc00::/7")):
+        raise Mistake(
+            f"{shown(value)} is not within fc00::/7, whose addresses are private; "
+            "write it like fd77:6863::/64."
+        )
+    if network.num_addresses < _FEWEST_ADDRESSES:
+        raise Mistake(f"{shown(value)} is too small; use a /64.")
+    return network
+
+
+def _ttl(value: int, source: Source) -> int:
+    if not 0 <= value <= 3600:
+        raise Mistake(f"{value} is no usable time; use 0 to 3600 seconds.")
+    return value
+
+
+_Redirected = Annotated[HostPort, Kind("host:port", str, _redirected)]
+_DnsBind = Annotated[HostPort, Kind("IP address:port", str, _dns_bind)]
+#: Where a local port is opened.
+LocalBind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
+_Upstream = Annotated[HostPort, Kind("IP address, IP address:port", str, _upstream)]
+_Ttl = Annotated[int, Kind("seconds, whole", int, _ttl)]
+_LoopbackNetwork = Annotated[
+    ipaddress.IPv4Network, Kind("network", str, _loopback_network)
+]
+_PrivateNetwork = Annotated[
+    ipaddress.IPv6Network, Kind("network", str, _private_network)
+]
+
+
+@frozen
+class Redirect:
+    """
+    A service that apps reach by its own name and port.
+
+    @ivar endpoint: its name and port; L{None} if its metadata says them.
+    """
+
+    connection: ConnectionString
+    endpoint: HostPort | None = None
+
+
+@frozen
+class RedirectTable:
+    """C{[[redirect]]}."""
+
+    endpoint: _Redirected | None = field(
+        default=None,
+        metadata={
+            "help": "The name and port by which apps reach the service, such as "
+            "`db.corp:1433`, or `*.corp:443` for every name below `corp`. Without it, "
+            "the endpoint in the hybrid connection's metadata."
+        },
+    )
+    connection_string_file: FileName | None = field(
+        default=None, metadata={"help": FILE_HELP}
+    )
+    connection_string_env: VariableName | None = field(
+        default=None, metadata={"help": VARIABLE_HELP}
+    )
+    connection_string: str | None = field(
+        default=None, repr=False, metadata={"help": STRING_HELP}
+    )
+
+    @staticmethod
+    def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
+        """The connection string can be read, and opens the metadata if need be."""
+        try:
+            found = connection_string(table, source)
+        except Mistake as mistake:
+            yield mistake
+            return
+        if "endpoint" not in table and not (found.key_name or found.signature):
+            yield Mistake(
+                "is missing, and the metadata cannot be read without a key; add it, "
+                'like endpoint = "db.corp:1433".',
+                "endpoint",
+            )
+
+
+def build_redirect(table: RedirectTable, source: Source) -> Redirect:
+    """Read the connection string of a table."""
+    given = attrs.asdict(
+        table, recurse=False, filter=lambda _, value: value is not None
+    )
+    return Redirect(connection_string(given, source), table.endpoint)
+
+
+def check_redirects(table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """No two redirects are for the same name and port."""
+    first: dict[HostPort, int] = {}
+    for index, item in enumerate(tables(table, "redirect")):
+        try:
+            endpoint = parse_redirected(item["endpoint"])
+        except (ValueError, TypeError, KeyError):
+            continue
+        if first.setdefault(endpoint, index) != index:
+            yield Mistake(
+                f"{shown(item['endpoint'])} is redirected by number "
+                f"{first[endpoint] + 1} already; a name and port lead to one hybrid "
+                "connection, so remove one of them.",
+                *("redirect", index, "endpoint"),
+            )
+
+
+@frozen
+class NamesSettings:
+    """C{[names]}: how names of redirected services become local addresses."""
+
+    network: _LoopbackNetwork = field(
+        default=ipaddress.IPv4Network("127.77.0.0/16"),
+        metadata={
+            "help": "Each host gets an address of it, the same one each time.",
+            "shown": "127.77.0.0/16",
+        },
+    )
+    ipv6_network: _PrivateNetwork | None = field(
+        default=None,
+        metadata={
+            "help": "Each host gets an address of it too, such as one of "
+            "`fd77:6863::/64`. They must be on the loopback interface, where "
+            "`hybridconn redirect install` puts them. Without it, the names have no "
+            "IPv6 address."
+        },
+    )
+    dns: _DnsBind | None = field(
+        default=None,
+        metadata={
+            "help": "Where a name server for these names listens, by UDP and TCP, such "
+            "as `127.0.0.77:53`. What it is asked for otherwise it passes on. Without "
+            "it, there is none."
+        },
+    )
+    ttl: _Ttl = field(
+        default=5,
+        metadata={"help": "How long others may keep what the name server said."},
+    )
+    upstreams: tuple[_Upstream, ...] = field(
+        default=(),
+        metadata={
+            "help": "Name servers for all other names, asked in this order. Without "
+            "it, those that the system had before."
+        },
+    )
+    upstream_timeout: Seconds = field(
+        default=1.5,
+        metadata={"help": "After so long the next one is asked as well."},
+    )
+    answer_timeout: Seconds = field(
+        default=4.5,
+        metadata={
+            "help": "When no name server answered for so long, the answer is SERVFAIL. "
+            "Programs wait for five seconds as a rule."
+        },
+    )
+    cache_entries: Count = field(
+        default=1000,
+        metadata={"help": "Answers of theirs that are kept for their time; 0: none."},
+    )
+
+
+@frozen
+class FrontDoor:
+    """C{[front_door]}: proxies for apps that can use one, for redirected names only."""
+
+    socks_bind: LocalBind | None = field(
+        default=None,
+        metadata={
+            "help": "Where a SOCKS5 proxy listens, such as `127.0.0.1:1080`. Without "
+            "it, there is none."
+        },
+    )
+    http_bind: LocalBind | None = field(
+        default=None,
+        metadata={
+            "help": "Where a proxy for HTTP's CONNECT listens, such as "
+            "`127.0.0.1:3128`. Without it, there is none."
+        },
+    )

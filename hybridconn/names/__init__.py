@@ -1,0 +1,1 @@
+"""Names of services that are reached through hybrid connections, on this machine."""

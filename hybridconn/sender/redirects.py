@@ -1,0 +1,264 @@
+"""
+Services under their own names: each has a port of its own number on the local
+address of its host, and apps on this machine learn that address by name.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Mapping, Sequence
+from random import SystemRandom
+from typing import Any, NoReturn
+
+from attrs import define
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.mistakes import ConfigError
+from hybridconn.config.redirects import Redirect
+from hybridconn.config.sender import SenderConfig
+from hybridconn.interfaces import IDialer
+from hybridconn.names.cache import AnswerCache
+from hybridconn.names.plan import HostAddresses, NameTable, plan_addresses
+from hybridconn.names.resolvers import SystemResolvers
+from hybridconn.names.server import NameServer, NameService
+from hybridconn.names.upstream import Upstreams
+from hybridconn.sender.connector import TunnelConnector
+from hybridconn.sender.endpoint_watch import EndpointWatch
+from hybridconn.sender.forward import LocalForward
+from hybridconn.startup import listen_trouble, local_endpoint
+from hybridconn.web.description_reader import DescriptionReader
+
+Failed = Callable[[str], Callable[[Failure], NoReturn]]
+
+
+@define(eq=False)
+class _Redirected:
+    """One hybrid connection; C{watch} if its metadata say what it stands for."""
+
+    entity: str
+    forward: LocalForward
+    known: HostPort | None
+    watch: EndpointWatch | None = None
+
+    @property
+    def endpoint(self) -> HostPort | None:
+        return self.known if self.watch is None else self.watch.endpoint
+
+
+class RedirectService(MultiService):
+    """
+    Opens the ports, and moves them when metadata change.
+
+    @param connector_for: makes what opens the tunnels of one hybrid connection.
+    @param failed: called with a port, in words, if one that the configuration names
+        cannot be opened; what it returns is called with the failure and raises.
+    @ivar table: the names that are redirected now.
+    @ivar hosts: their addresses.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: SenderConfig,
+        connector_for: Callable[[Redirect], TunnelConnector],
+        dialer: IDialer,
+        reactor: Any,
+        failed: Failed,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self.table = NameTable()
+        self.hosts: Mapping[str, HostAddresses] = {}
+        self._settings = config.names
+        self._reactor = reactor
+        self._failed = failed
+        self._ports: dict[HostPort, tuple[_Redirected, IListeningPort]] = {}
+        self._told: set[str] = set()
+        self._redirected: list[_Redirected] = []
+        for one in config.redirects:
+            made = _Redirected(
+                one.connection.require_entity_path(),
+                LocalForward(connector_for(one), config.spare_tunnels),
+                one.endpoint,
+            )
+            self._redirected.append(made)
+            if one.endpoint is None:
+                reader = DescriptionReader(one.connection, dialer, reactor, wall)
+                made.watch = EndpointWatch(reader, made.entity, reactor, self._learned)
+        self._names = self._name_service(config)
+
+    # --- for others ---
+
+    @property
+    def forwards(self) -> list[LocalForward]:
+        """The factories of the ports, in the configuration's order."""
+        return [one.forward for one in self._redirected]
+
+    def find(self, host: str, port: int) -> LocalForward | None:
+        """
+        Whose connections go to a service.
+
+        @param host: its name, or the local address that stands for it.
+        """
+        name = self.table.match(host)
+        for candidate, addresses in self.hosts.items():
+            if host in addresses.all:
+                name = candidate
+        for one, _ in self._ports.values():
+            if one.endpoint == HostPort(name or "", port):
+                return one.forward
+        return None
+
+    # --- called by Twisted ---
+
+    def privilegedStartService(self) -> None:
+        """Open ports while they may be below 1024 (Twisted)."""
+        super().privilegedStartService()
+        self._arrange(at_start=True)
+
+    def startService(self) -> None:
+        """Open what is not yet open, and read the metadata (Twisted)."""
+        super().startService()
+        if not self._ports:
+            self._arrange(at_start=True)
+        for one in self._redirected:
+            if one.watch is not None:
+                one.watch.start()
+
+    def stopService(self) -> Deferred[Any]:
+        """Close the ports; connections go on (Twisted)."""
+        for one in self._redirected:
+            if one.watch is not None:
+                one.watch.stop()
+        closed = [maybeDeferred(super().stopService)]
+        ports, self._ports = self._ports, {}
+        closed += [maybeDeferred(port.stopListening) for _, port in ports.values()]
+        return gatherResults(closed)
+
+    # --- ours ---
+
+    def _name_service(self, config: SenderConfig) -> NameServer | None:
+        settings = config.names
+        if settings.dns is None or not self._redirected:
+            return None
+        servers: Callable[[], Sequence[HostPort]] = SystemResolvers(settings.dns)
+        if settings.upstreams:
+            servers = lambda: settings.upstreams  # noqa: E731
+        upstreams = Upstreams(
+            servers,
+            self._reactor,
+            SystemRandom(),
+            settings.upstream_timeout,
+            settings.answer_timeout,
+        )
+        cache = AnswerCache(self._reactor.seconds, settings.cache_entries)
+        server = NameServer(self.table, upstreams, cache, settings.ttl)
+        bind = settings.dns
+        fail = self._failed(f"{bind} for names")
+        NameService(server, bind, self._reactor, fail).setServiceParent(self)
+        return server
+
+    def _learned(self) -> None:
+        self._arrange(at_start=False)
+
+    def _arrange(self, at_start: bool) -> None:
+        """Have the ports that are wanted open, and no others."""
+        wanted = self._wanted()
+        try:
+            self.hosts = plan_addresses(
+                {endpoint.host for endpoint in wanted}, self._settings
+            )
+        except ConfigError as error:
+            self._tell_once(str(error))
+            return
+        places = {
+            HostPort(address, endpoint.port): (endpoint, one)
+            for endpoint, one in wanted.items()
+            for address in self.hosts[endpoint.host].all
+        }
+        for place in [*self._ports]:
+            if place not in places or self._ports[place][0] is not places[place][1]:
+                _, port = self._ports.pop(place)
+                maybeDeferred(port.stopListening)
+        for place, (endpoint, one) in places.items():
+            if place not in self._ports:
+                self._open(place, endpoint, one, at_start)
+        self._publish()
+        if self._names is not None:
+            self._names.unsettled = any(
+                one.watch is not None and one.endpoint is None
+                for one in self._redirected
+            )
+
+    def _wanted(self) -> dict[HostPort, _Redirected]:
+        wanted: dict[HostPort, _Redirected] = {}
+        for one in self._redirected:
+            endpoint = one.endpoint
+            if endpoint is None:
+                continue
+            if wanted.setdefault(endpoint, one) is not one:
+                self._tell_once(
+                    f"{one.entity}: stands for {endpoint}, as {wanted[endpoint].entity}"
+                    " does; a name and port lead to one hybrid connection, and it is"
+                    " left out"
+                )
+        return wanted
+
+    def _open(
+        self, place: HostPort, endpoint: HostPort, one: _Redirected, at_start: bool
+    ) -> None:
+        failures: list[Failure] = []
+        opening = local_endpoint(self._reactor, place).listen(one.forward)
+        opening.addCallbacks(
+            lambda port: self._ports.__setitem__(place, (one, port)), failures.append
+        )
+        if not failures:
+            self.log.info(
+                "{entity}: {endpoint} is {place} here",
+                entity=one.entity,
+                endpoint=str(endpoint),
+                place=str(place),
+            )
+            return
+        what = f"{place} for {endpoint}"
+        if ":" in place.host and _is_unknown_address(failures[0].value):
+            self._tell_once(
+                f"{one.entity}: {endpoint} has no IPv6 address: {place.host} is not on"
+                " this machine; hybridconn redirect install puts it there, or: ip -6"
+                f" address add {place.host}/128 dev lo"
+            )
+        elif at_start:
+            self._failed(what)(failures[0])
+        else:
+            why = listen_trouble(failures[0].value)
+            self._tell_once(f"{one.entity}: cannot listen on {what}: {why}")
+
+    def _publish(self) -> None:
+        """Say of each host those addresses at which somebody listens."""
+        open_at = {place.host for place in self._ports}
+        known: dict[str, HostAddresses] = {}
+        for host, addresses in self.hosts.items():
+            if addresses.ipv4 in open_at:
+                ipv6 = addresses.ipv6 if addresses.ipv6 in open_at else None
+                known[host] = HostAddresses(addresses.ipv4, ipv6)
+        self.table.replace(known)
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.log.warn("{text}", text=text)
+
+
+def _is_unknown_address(error: BaseException | None) -> bool:
+    return (
+        isinstance(error, CannotListenError)
+        and getattr(error.socketError, "errno", None) == errno.EADDRNOTAVAIL
+    )

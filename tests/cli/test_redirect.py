@@ -1,0 +1,122 @@
+"""Tests of C{hybridconn redirect}, C{exec} and C{connect}: what they say."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from hybridconn.cli import main
+from tests.config.case import STRING, ConfigTestCase
+
+SENDER = '[[redirect]]\nconnection_string_file = "db"\nendpoint = "db.corp:1433"\n'
+
+
+class RedirectTestCase(ConfigTestCase):
+    """A sender's configuration, and a folder in the place of C{/}."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("db", STRING)
+        self.config = str(self.write("sender.toml", SENDER))
+        self.root = self.folder / "root"
+        (self.root / "etc").mkdir(parents=True)
+        self.hosts = self.root / "etc/hosts"
+        self.hosts.write_text("127.0.0.1 localhost\n")
+
+    def run_command(self, *arguments: str, status: int = 0) -> str:
+        result = CliRunner().invoke(main, arguments)
+        self.assertEqual(result.exit_code, status, result.output)
+        self.assertNotIn("Traceback", result.output)
+        return result.output
+
+    def redirect(self, *arguments: str, status: int = 0) -> str:
+        return self.run_command(
+            "redirect", *arguments, "--root", str(self.root), status=status
+        )
+
+
+class RedirectTests(RedirectTestCase):
+    """C{hybridconn redirect}."""
+
+    def test_there_and_back(self) -> None:
+        """Install says what is where, status what is in force, undo what it did."""
+        install = ("install", "-c", self.config, "--way", "hosts")
+        said = self.redirect(*install)
+        self.assertIn("db.corp:1433 is 127.77.225.48:1433 on this machine", said)
+        self.assertIn("hosts written", said)
+        self.assertIn("127.77.225.48\tdb.corp\n", self.hosts.read_text())
+        self.assertIn("is as it should be", self.redirect(*install))
+        said = self.redirect("status")
+        self.assertIn("hosts: in force", said)
+        self.assertIn("resolv: not installed", said)
+        said = self.redirect("undo", "--config", self.config)
+        self.assertRegex(
+            said, "hosts: .*: as it was before\nresolv: .*: nothing to undo"
+        )
+        self.assertEqual(self.hosts.read_text(), "127.0.0.1 localhost\n")
+
+    def test_mistakes(self) -> None:
+        """What is missing is said, and how it is mended."""
+        said = self.redirect("install", "-c", self.config, "--way", "resolv", status=1)
+        self.assertIn('[names] dns = "127.0.0.77:53"', said)
+        forward = '[[forward]]\nconnection_string_file = "db"\nbind = "127.0.0.1:1"\n'
+        plain = str(self.write("plain.toml", forward))
+        said = self.redirect("install", "-c", plain, "--way", "hosts", status=1)
+        self.assertIn("has no [[redirect]]; add one", said)
+        said = self.redirect("install", "-c", "gone.toml", "--way", "hosts", status=1)
+        self.assertIn("there is no file", said)
+        self.redirect("install", "-c", self.config, status=2)
+
+    def test_broken_journal(self) -> None:
+        """A journal that is none is not trusted, and undo says so and fails."""
+        self.redirect("install", "-c", self.config, "--way", "hosts")
+        journal = self.root / "var/lib/hybridconn/redirect/hosts/journal.json"
+        for text in ("", "[]", '{"version": 2}', '{"version": 1, "path": 1}'):
+            journal.write_text(text)
+            said = self.redirect("undo", status=1)
+            self.assertIn("is no journal of this program", said)
+
+    def test_status_of_names(self) -> None:
+        """A name that is not found is said, and the exit status tells."""
+
+        def lookup(*_: object, **__: object) -> None:
+            raise OSError("not found")
+
+        self.patch(socket, "getaddrinfo", lookup)
+        said = self.run_command("redirect", "status", "-c", self.config, status=1)
+        self.assertIn("db.corp:1433: db.corp is not found, not 127.77.", said)
+        self.assertIn("nobody listens: start twistd hcsender", said)
+
+
+class OtherCommandTests(RedirectTestCase):
+    """C{hybridconn exec} and C{hybridconn connect}."""
+
+    def test_exec(self) -> None:
+        """The configuration's mistakes, and a log that cannot be written."""
+        said = self.run_command("exec", "-c", "gone.toml", "--", "true", status=1)
+        self.assertIn("there is no file", said)
+        self.run_command("exec", "-c", self.config, status=2)
+        log = str(Path(self.folder) / "no/log")
+        argv = ("exec", "-c", self.config, "--log", log, "--", "true")
+        self.assertIn("cannot be written", self.run_command(*argv, status=1))
+
+    def test_check(self) -> None:
+        """C{hybridconn check} says what is redirected, and where."""
+        text = (
+            '[names]\ndns = "127.0.0.77:53"\n'
+            + '[front_door]\nsocks_bind = "0.0.0.0:1080"\n'
+            + SENDER
+            + '[[redirect]]\nconnection_string_file = "db"\n'
+        )
+        path = str(self.write("more.toml", text))
+        said = self.run_command("check", path, "--role", "sender")
+        for words in (
+            "redirect db.corp:1433 at 127.77.225.48:1433 -> db at relay.example.net",
+            "redirect what its metadata says -> db",
+            "answer for these names on 127.0.0.77:53, and pass on all others",
+            "be a proxy for SOCKS5 on 0.0.0.0:1080, to redirected names only\n"
+            "    other machines can connect to it",
+        ):
+            self.assertIn(words, said)

@@ -1,0 +1,291 @@
+"""Tests of L{hybridconn.names}: the server, and whom it asks."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.names import dns
+from twisted.trial.unittest import SynchronousTestCase
+
+from hybridconn.config.addresses import HostPort
+from hybridconn.names.cache import AnswerCache
+from hybridconn.names.packet import SERVFAIL, lifetimes, status
+from hybridconn.names.plan import HostAddresses, NameTable
+from hybridconn.names.resolvers import SystemResolvers, find_servers, read_server
+from hybridconn.names.server import NameServer, StreamServerFactory
+from hybridconn.names.upstream import MOST_WAITING, Upstreams
+from tests.names.test_packet import answer_to, query
+
+ONE, TWO = HostPort("192.0.2.1", 53), HostPort("192.0.2.2", 53)
+
+
+class Datagrams:
+    """A UDP socket that goes nowhere; C{wrong} is raised when it is used."""
+
+    def __init__(self, wrong: bool) -> None:
+        self.peer: HostPort | None = None
+        self.written: list[bytes] = []
+        self.waiting: list[bytes | OSError] = []
+        self.closed = False
+        self.wrong = wrong
+
+    def setblocking(self, flag: bool) -> None:
+        if self.wrong:
+            raise OSError(24, "Too many open files")
+
+    def connect(self, address: tuple[str, int]) -> None:
+        self.peer = HostPort(*address)
+
+    def send(self, packet: bytes) -> None:
+        self.written.append(packet)
+
+    def recv(self, most: int) -> bytes:
+        if not self.waiting:
+            raise BlockingIOError()
+        first = self.waiting.pop(0)
+        if isinstance(first, OSError):
+            raise first
+        return first
+
+    def fileno(self) -> int:
+        return 99
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ServerTestCase(SynchronousTestCase):
+    """A name server with C{db.corp} and two others behind it."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.sockets: list[Datagrams] = []
+        self.broken = False
+        self.servers = [ONE, TWO]
+        self.table = NameTable({"db.corp": HostAddresses("127.77.0.9", "fd77::9")})
+        self.upstreams = Upstreams(
+            lambda: self.servers, self.reactor, Random(1), 1.5, 4.5, self.open_socket
+        )
+        cache = AnswerCache(self.reactor.seconds, 100)
+        self.server = NameServer(self.table, self.upstreams, cache, 5)
+
+    def open_socket(self, family: int, kind: int) -> Any:
+        made = Datagrams(self.broken)
+        self.sockets.append(made)
+        return made
+
+    def bring(self, number: int, *packets: bytes | OSError) -> None:
+        """Have something come from one of the servers."""
+        self.sockets[number].waiting += packets
+        for reader in [*self.reactor.readers]:
+            reader.doRead()
+
+    def ask(self, raw: bytes, stream: bool = False) -> Deferred[bytes]:
+        asked = self.server.respond(raw, stream)
+        assert asked is not None
+        return asked
+
+    def answered(self, raw: bytes) -> dns.Message:
+        message = dns.Message()
+        message.fromStr(self.successResultOf(self.ask(raw)))
+        return message
+
+    def reply(self, number: int, *ttls: int, status: int = 0) -> None:
+        """One of the servers answers what it was asked."""
+        asked = self.sockets[number].written[0]
+        self.bring(number, answer_to(asked, *ttls, status=status))
+
+
+class OwnTests(ServerTestCase):
+    """Names that are answered here."""
+
+    def test_addresses(self) -> None:
+        """Both kinds, with the query's case, id and a short life."""
+        for kind, address in ((dns.A, "127.77.0.9"), (dns.AAAA, "fd77::9")):
+            message = self.answered(query("DB.corp", kind, 42))
+            (record,) = message.answers
+            self.assertEqual((message.id, message.rCode, record.ttl), (42, 0, 5))
+            self.assertEqual(record.name.name, b"DB.corp")
+            found: Any = record.payload
+            family = socket.AF_INET if kind == dns.A else socket.AF_INET6
+            self.assertEqual(socket.inet_ntop(family, found.address), address)
+        self.assertEqual(len(self.answered(query(kind=dns.ALL_RECORDS)).answers), 2)
+
+    def test_nothing_else(self) -> None:
+        """Another kind is an empty answer that nobody keeps, not a missing name."""
+        message = self.answered(query(kind=dns.TXT))
+        self.assertEqual(
+            (message.rCode, message.answers, message.authority), (0, [], [])
+        )
+        self.table.replace({"db.corp": HostAddresses("127.77.0.9")})
+        self.assertEqual(self.answered(query(kind=dns.AAAA)).answers, [])
+
+    def test_edns(self) -> None:
+        """Who speaks EDNS is answered by EDNS."""
+        raw = query()
+        spoken = raw[:10] + b"\0\1" + raw[12:] + b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+        (option,) = self.answered(spoken).additional
+        self.assertEqual((option.type, option.cls), (41, 1232))
+        self.assertEqual(self.answered(raw).additional, [])
+
+    def test_no_query(self) -> None:
+        """What is no query is not answered."""
+        cut = query()[:-3]
+        for raw in (b"", b"\0" * 11, answer_to(query(), 1), cut):
+            self.assertIsNone(self.server.respond(raw, stream=False))
+
+
+class OtherTests(ServerTestCase):
+    """Names that others are asked for."""
+
+    def test_passed_on(self) -> None:
+        """The bytes are the same but for the id, both ways."""
+        raw = query("other.test", number=5)
+        asked = self.ask(raw)
+        (at,) = self.sockets
+        self.assertEqual((at.peer, at.written[0][2:]), (ONE, raw[2:]))
+        self.assertNotEqual(at.written[0][:2], raw[:2])
+        self.bring(0, answer_to(query("else.test", number=0), 9), b"\0", b"")
+        self.assertNoResult(asked)
+        self.reply(0, 60)
+        got = self.successResultOf(asked)
+        self.assertEqual(got, answer_to(raw, 60))
+        self.assertTrue(at.closed)
+        self.assertFalse(self.reactor.readers)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_cached(self) -> None:
+        """The same query again is answered at once; one that found nothing is not."""
+        self.ask(query("a.test"))
+        self.reply(0, 60)
+        self.successResultOf(self.ask(query("a.test", number=9)))
+        self.ask(query("b.test"))
+        self.reply(1, status=3)
+        self.assertNoResult(self.ask(query("b.test")))
+
+    def test_silent(self) -> None:
+        """After a while the next one is asked as well, and the first answer counts."""
+        asked = self.ask(query("a.test"))
+        self.reactor.advance(1.6)
+        self.assertEqual([one.peer for one in self.sockets], [ONE, TWO])
+        self.reply(0, 60)
+        self.successResultOf(asked)
+        self.ask(query("b.test"))
+        self.reactor.advance(1.6)
+        self.reply(3, 60)
+        self.ask(query("c.test"))
+        self.assertEqual(self.sockets[-1].peer, TWO)
+
+    def test_refused(self) -> None:
+        """One that is not there is passed over at once; without any, SERVFAIL."""
+        asked = self.ask(query("a.test"))
+        self.bring(0, ConnectionRefusedError())
+        self.assertEqual(self.sockets[1].peer, TWO)
+        self.assertNoResult(asked)
+        self.bring(1, ConnectionRefusedError())
+        self.assertEqual(status(self.successResultOf(asked)), SERVFAIL)
+        self.servers = []
+        self.assertEqual(status(self.successResultOf(self.ask(query("b.test")))), 2)
+        self.broken, self.servers = True, [ONE, TWO]
+        self.assertEqual(status(self.successResultOf(self.ask(query("b.test")))), 2)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_deadline(self) -> None:
+        """When nobody answers, SERVFAIL comes before programs give up."""
+        asked = self.ask(query("a.test"))
+        for _ in range(44):
+            self.reactor.advance(0.1)
+        self.assertNoResult(asked)
+        self.reactor.advance(0.2)
+        self.assertEqual(status(self.successResultOf(asked)), SERVFAIL)
+        self.assertTrue(all(one.closed for one in self.sockets))
+
+    def test_too_many(self) -> None:
+        """There is an end to how many wait."""
+        for number in range(MOST_WAITING):
+            self.ask(query(f"n{number}.test"))
+        got = self.successResultOf(self.ask(query("more.test")))
+        self.assertEqual(status(got), SERVFAIL)
+        self.server.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stream(self) -> None:
+        """What came by TCP is asked by TCP."""
+        asked = self.ask(query("a.test"), stream=True)
+        host, port, factory, *_ = self.reactor.tcpClients[0]
+        self.assertEqual((host, port), ("192.0.2.1", 53))
+        protocol: Any = factory.buildProtocol(IPv4Address("TCP", host, port))
+        protocol.makeConnection(transport := StringTransport())
+        sent = transport.value()[2:]
+        packet = answer_to(sent, 60)
+        protocol.dataReceived(len(packet).to_bytes(2, "big") + packet)
+        self.assertEqual(self.successResultOf(asked)[2:], packet[2:])
+        self.assertTrue(transport.disconnected or transport.disconnecting)
+
+    def test_unsettled(self) -> None:
+        """Until all names are known, nobody is to keep that there is none."""
+        self.server.unsettled = True
+        for ttls, code, shown in (((60,), 3, [0]), ((60,), 0, [60])):
+            asked = self.ask(query(f"a{code}.test"))
+            self.reply(-1, *ttls, status=code)
+            got = self.successResultOf(asked)
+            self.assertEqual([ttl for _, ttl in lifetimes(got)], shown)
+
+
+class StreamTests(ServerTestCase):
+    """The name server by TCP."""
+
+    def test_queries(self) -> None:
+        """Each is answered; what is none ends the connection, as silence does."""
+        factory = StreamServerFactory(self.server, self.reactor, 20.0)
+        for last in (b"\0\0", None):
+            protocol = factory.buildProtocol(None)
+            protocol.makeConnection(transport := StringTransport())
+            raw = query()
+            protocol.dataReceived(len(raw).to_bytes(2, "big") + raw)
+            message = dns.Message()
+            message.fromStr(transport.value()[2:])
+            self.assertEqual(len(message.answers), 1)
+            self.assertFalse(transport.disconnecting)
+            if last is None:
+                self.reactor.advance(21)
+            else:
+                protocol.dataReceived(last)
+            self.assertTrue(transport.disconnecting)
+
+
+class ResolverTests(SynchronousTestCase):
+    """Whom this machine asks."""
+
+    def test_order(self) -> None:
+        """What was there before us, what there is, what systemd-resolved uses."""
+        ours = HostPort("127.0.0.77", 53)
+        mark = "# hybridconn upstream [2001:db8::1]:5353\n"
+        stub, used = "nameserver 127.0.0.53\n", "nameserver 192.0.2.2\n"
+        marked = HostPort("2001:db8::1", 5353)
+        for texts, found in (
+            ((mark + "nameserver 127.0.0.77\n", "", ""), (marked,)),
+            (("nameserver 192.0.2.1\nnameserver x\n", mark, used), (ONE,)),
+            ((stub, mark, used + used), (TWO,)),
+            ((stub, mark, "nameserver 127.0.0.77\n"), (marked,)),
+            ((stub, "", ""), ()),
+        ):
+            self.assertEqual(find_servers(*texts, ours), found)
+        self.assertIsNone(read_server("relay.test"))
+
+    def test_changes(self) -> None:
+        """A file that changed is read again, one that is gone is empty."""
+        root = Path(self.mktemp())
+        (root / "etc").mkdir(parents=True)
+        found = SystemResolvers(None, root)
+        self.assertEqual(found(), ())
+        (root / "etc/resolv.conf").write_text("nameserver 192.0.2.1\n")
+        self.assertEqual(found(), (ONE,))
+        (root / "etc/resolv.conf").write_text("nameserver 192.0.2.2 \n")
+        self.assertEqual(found(), (TWO,))

@@ -1,0 +1,205 @@
+"""Tests of L{hybridconn.sender.redirects} and L{hybridconn.sender.endpoint_watch}."""
+
+from __future__ import annotations
+
+import errno
+from ipaddress import IPv6Network
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.error import CannotListenError
+
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.redirects import NamesSettings, Redirect
+from hybridconn.config.sender import SenderConfig
+from hybridconn.core.entities import HybridConnection, endpoint_metadata
+from hybridconn.sender.learning import learn_endpoints
+from hybridconn.sender.redirects import RedirectService
+from hybridconn.startup import exit_for_port
+from tests.sender.scene import SenderTestCase
+
+
+class Ports:
+    """
+    A reactor whose ports are remembered; time is another clock's.
+
+    @ivar wrong: the error number for a host.
+    """
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.open: dict[tuple[str, int], Any] = {}
+        self.wrong: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.clock, name)
+
+    def listenTCP(
+        self, port: int, factory: Any, backlog: int = 50, interface: str = ""
+    ) -> Any:
+        """Open a port."""
+        for start, number in self.wrong.items():
+            if interface.startswith(start):
+                raise CannotListenError(interface, port, OSError(number, "is wrong"))
+        if (interface, port) in self.open:
+            raise CannotListenError(interface, port, OSError(98, "in use"))
+        self.open[interface, port] = factory
+        return Port(self, (interface, port))
+
+
+class Port:
+    """One of them."""
+
+    def __init__(self, around: Ports, place: tuple[str, int]) -> None:
+        self._around, self._place = around, place
+
+    def stopListening(self) -> None:
+        """Close it."""
+        del self._around.open[self._place]
+
+
+class RedirectsTestCase(SenderTestCase):
+    """A relay in memory and a reactor for local ports."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ports = Ports(self.clock)
+
+    def redirect(self, endpoint: str | None = None) -> Redirect:
+        host, _, port = (endpoint or "").rpartition(":")
+        known = HostPort(host, int(port)) if endpoint else None
+        return Redirect(self.connection, known)
+
+    def describe(self, endpoint: str | None) -> None:
+        metadata = endpoint_metadata(endpoint) if endpoint else ""
+        self.relay.add(HybridConnection("hyco", user_metadata=metadata))
+
+    def service(self, *redirects: Redirect, **names: Any) -> RedirectService:
+        config = SenderConfig(redirects=redirects, names=NamesSettings(**names))
+
+        def failed(port: str) -> Any:
+            return exit_for_port("hcsender", port)
+
+        made = RedirectService(
+            config,
+            lambda one: self.connector,
+            self.dialer,
+            self.ports,
+            failed,
+            self.relay.wall,
+        )
+        made.privilegedStartService()
+        made.startService()
+        self.network.flush()
+        self.addCleanup(self.stop, made)
+        return made
+
+    def stop(self, service: RedirectService) -> None:
+        if service.running:
+            service.stopService()
+            self.network.flush()
+        self.assertEqual(self.ports.open, {})
+
+
+class PortTests(RedirectsTestCase):
+    """Ports of services under their own names."""
+
+    def test_configured(self) -> None:
+        """The number is kept, and a host has one address for all its ports."""
+        service = self.service(
+            self.redirect("db.corp:1433"),
+            self.redirect("db.corp:80"),
+            self.redirect("web.corp:80"),
+        )
+        places = set(self.ports.open)
+        db, web = service.hosts["db.corp"].ipv4, service.hosts["web.corp"].ipv4
+        self.assertEqual(places, {(db, 1433), (db, 80), (web, 80)})
+        for host in ("DB.corp", db):
+            self.assertIs(service.find(host, 1433), service.forwards[0])
+        self.assertIsNone(service.find("db.corp", 81))
+        self.assertIsNone(service.find("other", 80))
+        self.assertEqual(service.table.match("db.corp."), "db.corp")
+
+    def test_not_allowed(self) -> None:
+        """A low port without the right to it ends the program, with every mend."""
+        self.ports.wrong = {"127.": errno.EACCES}
+        error = self.assertRaises(SystemExit, self.service, self.redirect("db.corp:80"))
+        for word in ("for db.corp:80", "CAP_NET_BIND_SERVICE", "authbind", "Ambient"):
+            self.assertIn(word, str(error))
+        self.ports.wrong = {}
+
+    def test_metadata(self) -> None:
+        """The metadata are read with the sender's own key, and followed."""
+        self.describe("db.corp:1433")
+        service = self.service(self.redirect())
+        address = service.hosts["db.corp"].ipv4
+        self.assertEqual(set(self.ports.open), {(address, 1433)})
+        self.describe("other.corp:1434")
+        self.network.advance(300)
+        address = service.hosts["other.corp"].ipv4
+        self.assertEqual(set(self.ports.open), {(address, 1434)})
+        self.assertIsNone(service.table.find("db.corp"))
+        self.describe(None)
+        self.network.advance(300)
+        self.assertEqual(set(self.ports.open), {(address, 1434)})
+        self.assertLogged("other.corp:1434 stays")
+        self.assertNothingSecret()
+
+    def test_later(self) -> None:
+        """What cannot be read is tried again soon, and said."""
+        self.describe("10.0.0.1:1433")
+        self.service(self.redirect())
+        self.assertLogged("an address is never looked up", "nothing is redirected")
+        self.describe("db.corp:1433")
+        self.network.advance(3)
+        self.assertEqual(len(self.ports.open), 1)
+
+    def test_in_use(self) -> None:
+        """A port that the metadata name and that is taken is said; the rest works."""
+        self.describe("db.corp:1433")
+        self.ports.wrong = {"127.": errno.EADDRINUSE}
+        service = self.service(self.redirect())
+        self.assertLogged("cannot listen on", "for db.corp:1433", "stop what uses it")
+        self.assertIsNone(service.table.find("db.corp"))
+
+    def test_twice(self) -> None:
+        """What a second one's metadata name already is left out, and said."""
+        self.describe("db.corp:1433")
+        service = self.service(self.redirect("db.corp:1433"), self.redirect())
+        self.assertEqual(len(self.ports.open), 1)
+        self.assertIs(service.find("db.corp", 1433), service.forwards[0])
+        self.assertLogged("stands for db.corp:1433", "left out")
+
+    def test_ipv6(self) -> None:
+        """Without the address on this machine there is IPv4 only, and it is said."""
+        network = IPv6Network("fd77::/64")
+        self.ports.wrong = {"fd77": errno.EADDRNOTAVAIL}
+        service = self.service(self.redirect("db.corp:1"), ipv6_network=network)
+        self.assertLogged("has no IPv6 address", "ip -6 address add fd77:")
+        found = service.table.find("db.corp")
+        assert found is not None
+        self.assertIsNone(found.ipv6)
+        service.stopService()
+        self.ports.wrong = {}
+        service = self.service(self.redirect("db.corp:1"), ipv6_network=network)
+        self.assertEqual(service.table.find("db.corp"), service.hosts["db.corp"])
+
+
+class LearningTests(RedirectsTestCase):
+    """What commands ask once."""
+
+    def test_learn(self) -> None:
+        """Those that are known, those that are told, and why others are not."""
+        self.describe("db.corp:1433")
+        gone = Redirect(evolve(self.connection, entity_path="gone"))
+        config = SenderConfig(
+            redirects=(self.redirect("web.corp:80"), self.redirect(), gone)
+        )
+        learning = learn_endpoints(config, self.dialer, self.clock, self.relay.wall)
+        self.network.flush()
+        learned = self.successResultOf(learning)
+        self.assertEqual(
+            [str(one) for one in learned.endpoints], ["web.corp:80", "db.corp:1433"]
+        )
+        (trouble,) = learned.trouble
+        self.assertRegex(trouble, "^gone: ")
