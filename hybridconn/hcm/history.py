@@ -89,9 +89,13 @@ class History(Service):
     def states(self, connection: ManagedConnection) -> list[dict[str, Any]]:
         """What its status was, the newest first."""
         past = self._past.get(connection)
+        if past is None:
+            return []
+        # Who asks because it has just changed is told so, before the next look.
+        self._note_state(past, connection)
         return [
             {"status": word, "reason": reason, "at": utc_text(at)}
-            for word, reason, at in reversed(past.states if past else ())
+            for word, reason, at in reversed(past.states)
         ]
 
     def _look(self) -> None:
@@ -109,9 +113,12 @@ class History(Service):
                     (now[0] - before[0], now[1] - before[1], connection.book.open)
                 )
             self._past[connection] = past
-            verdict = connection.verdict()
-            if not past.states or not _same(past.states[-1], verdict):
-                past.states.append((verdict.word, verdict.reason, self._wall()))
+            self._note_state(past, connection)
+
+    def _note_state(self, past: _Past, connection: ManagedConnection) -> None:
+        verdict = connection.verdict()
+        if not past.states or not _same(past.states[-1], verdict):
+            past.states.append((verdict.word, verdict.reason, self._wall()))
 
 
 def _same(state: tuple[str, str, float], verdict: Verdict) -> bool:

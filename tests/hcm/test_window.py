@@ -68,6 +68,8 @@ class HistoryTests(WindowTestCase):
         self.assertEqual(states[0]["status"], "Degraded")
         self.assertIn("db.corp:6", states[0]["reason"])
         self.relay.stop()
+        self.network.flush()
+        self.assertEqual(self.past()["states"][0]["status"], self.status("one"))
         for _ in range(80):
             self.network.advance(1)
         states = self.past()["states"]

@@ -31,7 +31,8 @@ export class Store extends EventTarget {
   put(one) {
     const before = this.connections.get(one.name);
     this.connections.set(one.name, one);
-    this.measure(one, before);
+    this.measure(one, before ?? one);
+    if (!before) this.counted.set(one.name, one.tunnels);
     if (!before) this.tell("list", { added: one });
     else this.tell("one", { one, before });
   }
@@ -55,16 +56,17 @@ export class Store extends EventTarget {
   /** Bytes each second, over the last second or so. */
   measure(one, before) {
     const now = performance.now();
-    const last = this.rates.get(one.name);
-    if (!before || (last && now - last.at < 500)) return;
-    const span = last && now - last.at < 5000 ? (now - last.at) / 1000 : 1;
-    const more = total(one) - (last ? last.total : total(before));
-    this.rates.set(one.name, { at: now, total: total(one), rate: Math.max(0, more / span) });
+    const last = this.rates.get(one.name) ?? { at: now - 1000, total: total(before) };
+    const past = now - last.at;
+    const rate = Math.max(0, (total(one) - last.total) / (past < 5000 ? Math.max(past / 1000, 1) : 1));
+    // Several events may come in one second: all of them are measured from its begin.
+    const from = past < 500 ? last : { at: now, total: total(one) };
+    this.rates.set(one.name, { at: from.at, total: from.total, rate, seen: now });
   }
 
   rateOf(name) {
     const found = this.rates.get(name);
-    return found && performance.now() - found.at < 2500 ? found.rate : 0;
+    return found && performance.now() - found.seen < 2500 ? found.rate : 0;
   }
 
   /** What the service remembers of before this page was opened. */

@@ -79,21 +79,28 @@ function facts(tunnel) {
   );
 }
 
+function toneOf(tunnel) {
+  if (tunnel.outcome === "closed" && tunnel.why !== "closed") return "warn";
+  return OUTCOMES[tunnel.outcome]?.[1] ?? "idle";
+}
+
+function ending(tunnel) {
+  if (tunnel.outcome === "refused") return `${tunnel.code ?? ""} ${tunnel.why}`.trim();
+  if (tunnel.ended === null) return `open for ${format.ago(tunnel.startedAt)}`;
+  const word = toneOf(tunnel) === "warn" ? "broken off" : OUTCOMES[tunnel.outcome]?.[0] ?? tunnel.outcome;
+  return `${word} by ${WHO[tunnel.endedBy] ?? "–"} after ${format.seconds(tunnel.ended)}`;
+}
+
 function item(tunnel) {
-  const [word, usual] = OUTCOMES[tunnel.outcome] ?? [tunnel.outcome, "idle"];
-  const tone = tunnel.outcome === "closed" && tunnel.why !== "closed" ? "warn" : usual;
-  const end = tunnel.outcome === "refused" ? `${tunnel.code ?? ""} ${tunnel.why}`.trim()
-    : tunnel.ended === null ? `open for ${format.ago(tunnel.startedAt)}`
-      : `${tone === "warn" ? "broken off" : word} by ${WHO[tunnel.endedBy] ?? "–"} after ${format.seconds(tunnel.ended)}`;
   const box = h(
     "details", { class: "tunnel" },
     h(
       "summary", null,
-      h("span", { class: `dot ${tone}`, "aria-hidden": "true" }),
+      h("span", { class: `dot ${toneOf(tunnel)}`, "aria-hidden": "true" }),
       h("time", { datetime: tunnel.startedAt }, format.clock(tunnel.startedAt)),
       h("span", { class: "who mono" }, tunnel.peer || "a sender"),
       bar(tunnel),
-      h("span", { class: "end" }, end),
+      h("span", { class: "end" }, ending(tunnel)),
     ),
   );
   box.addEventListener("toggle", () => {
@@ -138,6 +145,7 @@ export class Tunnels {
       const made = same ? before.element : item(tunnel);
       if (!same && before?.element.open) made.open = true;
       if (!same && before?.element.contains(document.activeElement)) queueMicrotask(() => made.querySelector("summary").focus());
+      if (tunnel.ended === null) setText(made.querySelector(".end"), ending(tunnel));
       items.set(id, { state, element: made });
     }
     const elements = [...items.values()].map((one) => one.element);
