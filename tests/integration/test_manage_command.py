@@ -159,7 +159,7 @@ class ManageCommandTests(IntegrationTestCase):
         self.env["PATH"] = f"{folder}:{os.environ['PATH']}"
         subscription = ("--subscription", SUBSCRIPTION)
         for words, expected in (
-            (("con",), {"connection", "connection-string"}),
+            (("con",), {"connect", "connection", "connection-string"}),
             (("connection", "sh"), {"show"}),
             (("connection", "show", *subscription, "CON"), {"contoso"}),
             (
