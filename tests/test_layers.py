@@ -46,6 +46,7 @@ LAYERS = (
         "listener",
         "management",
         "names",
+        "page",
         "redirect",
         "relay",
         "sender",

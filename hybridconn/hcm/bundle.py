@@ -20,7 +20,6 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from hybridconn.core.text import utc_text
-from hybridconn.hcm.api import Answer, Call
 from hybridconn.hcm.doctor import Doctor
 from hybridconn.hcm.history import History
 from hybridconn.hcm.logbook import MOST_LINES, LogBook
@@ -28,6 +27,7 @@ from hybridconn.hcm.manager import Manager
 from hybridconn.hcm.metrics import MetricsRoutes
 from hybridconn.hcm.routes import ManagerRoutes
 from hybridconn.management.routing import Route, route
+from hybridconn.page.handler import Answer, Call
 
 HIDDEN: Final = "***"
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from hybridconn.page.errors import CannotDo
 
-class ManagerError(Exception):
-    """
-    Something cannot be done; the text says why and how to mend it.
 
-    @ivar code: for programs.
-    """
-
-    status = 400
-    code = "BadRequest"
+class ManagerError(CannotDo):
+    """A manager cannot do something."""
 
 
 class Unknown(ManagerError):

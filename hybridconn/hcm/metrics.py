@@ -22,7 +22,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hybridconn.exposition import exposition
-from hybridconn.hcm.api import Answer, Call
 from hybridconn.hcm.connection import ManagedConnection
 from hybridconn.hcm.manager import Manager
 from hybridconn.hcm.routes import own_version
@@ -36,6 +35,7 @@ from hybridconn.hcm.words import (
     NOT_FOUND,
 )
 from hybridconn.management.routing import Route, route
+from hybridconn.page.handler import Answer, Call
 
 #: Hybrid connections that get series of their own; all are in the sums.
 MOST_CONNECTIONS: Final = 1000

@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 
 import twisted
 from hybridconn.core.text import utc_text
-from hybridconn.hcm.api import Answer, Call
 from hybridconn.hcm.connection import ManagedConnection
 from hybridconn.hcm.doctor import Doctor
 from hybridconn.hcm.errors import ManagerError
@@ -23,6 +22,7 @@ from hybridconn.hcm.steward import SETTINGS, Steward
 from hybridconn.hcm.streams import EventStream
 from hybridconn.management.errors import bad_request
 from hybridconn.management.routing import Route, route
+from hybridconn.page.handler import Answer, Call
 
 _ONE = "/v1/connections/{name}"
 

@@ -13,10 +13,10 @@ from hybridconn.hcm.history import History
 from hybridconn.hcm.manager import Manager
 from hybridconn.hcm.metrics import MetricsRoutes
 from hybridconn.hcm.page.routes import PageRoutes
-from hybridconn.hcm.page.sessions import Sessions
 from hybridconn.hcm.port import AdminService
 from hybridconn.hcm.steward import Steward
 from hybridconn.management.routing import Route
+from hybridconn.page.sessions import Sessions
 
 #: Seconds between two looks for sessions that are over.
 _LOOK: Final = 30.0

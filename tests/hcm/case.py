@@ -11,14 +11,14 @@ from twisted.internet.protocol import Factory, Protocol
 
 from hybridconn.core.entities import Claim, HybridConnection, endpoint_metadata
 from hybridconn.core.http import RequestHead
-from hybridconn.hcm.api import AdminApi
 from hybridconn.hcm.doctor import Doctor
 from hybridconn.hcm.loading import load_managed
 from hybridconn.hcm.logbook import LogBook
 from hybridconn.hcm.manager import Manager
-from hybridconn.hcm.port import TokenGate
 from hybridconn.hcm.routes import ManagerRoutes
 from hybridconn.hcm.steward import Steward
+from hybridconn.page.handler import AdminApi
+from hybridconn.page.port import TokenGate
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 from hybridconn.testing.relay import MemoryRelay
 from tests.listener.scene import LogTestCase

@@ -14,11 +14,12 @@ from zope.interface.verify import verifyObject
 from hybridconn.config.hcm import AdminSettings
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.core.http import RequestHead
-from hybridconn.hcm.api import AdminApi, Answer, Call
-from hybridconn.hcm.port import TokenGate, load_token, token_path
+from hybridconn.hcm.port import token_path
 from hybridconn.hcm.streams import SIGN_OF_LIFE
 from hybridconn.interfaces import IRequestHandler
 from hybridconn.management.routing import route
+from hybridconn.page.handler import AdminApi, Answer, Call
+from hybridconn.page.port import TokenGate, load_token
 from hybridconn.testing.fakes import FakeAnswer, FakeHeldRequest
 from tests.hcm.case import TOKEN, HcmTestCase
 

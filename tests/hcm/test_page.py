@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.config.hcm import AdminSettings
 from hybridconn.core.http import RequestHead
-from hybridconn.hcm.page.assets import load
-from hybridconn.hcm.page.sessions import (
+from hybridconn.page.assets import load
+from hybridconn.page.sessions import (
     IDLE,
     KEY_HEADER,
     LINK_LIFE,
@@ -26,6 +26,8 @@ from hybridconn.hcm.page.sessions import (
 )
 from hybridconn.testing.fakes import FakeAnswer, FakeHeldRequest
 from tests.hcm.window_case import HOST, WindowTestCase
+
+PACKAGE = "hybridconn.hcm.page"
 
 
 class SessionTests(SynchronousTestCase):
@@ -210,7 +212,7 @@ class DoorTests(WindowTestCase):
 
     def test_headers(self) -> None:
         """No frame, no foreign or inline script, no guessing of types."""
-        for asset in load():
+        for asset in load(PACKAGE):
             path = "/" if asset.name == "index.html" else f"/page/{asset.name}"
             answer = self.bare("GET", path)
             self.assertEqual(answer.status, 200, path)
@@ -266,7 +268,7 @@ class SourceTests(SynchronousTestCase):
 
     def test_no_foreign_address(self) -> None:
         """Nothing is asked for elsewhere."""
-        for asset in load():
+        for asset in load(PACKAGE):
             text = asset.body.decode()
             found = set(re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]+", text))
             self.assertLessEqual(found, {"http://www.w3.org"}, asset.name)
@@ -274,7 +276,7 @@ class SourceTests(SynchronousTestCase):
 
     def test_text_only(self) -> None:
         """Scripts set text and never markup, and run none."""
-        for asset in load():
+        for asset in load(PACKAGE):
             if asset.name.endswith(".js"):
                 self.assertNotRegex(
                     asset.body.decode(),
@@ -285,15 +287,15 @@ class SourceTests(SynchronousTestCase):
 
     def test_sizes(self) -> None:
         """Each file can be read in one go."""
-        for asset in load():
+        for asset in load(PACKAGE):
             self.assertLess(asset.body.count(b"\n"), 400, asset.name)
 
     def test_shipped(self) -> None:
         """What the document names is there, and the package takes it along."""
-        names = {asset.name for asset in load()}
+        names = {asset.name for asset in load(PACKAGE)}
         for wanted in re.findall(r'"/page/([^"]+)"', self.text("index.html")):
             self.assertIn(wanted, names)
-        for asset in load():
+        for asset in load(PACKAGE):
             for wanted in re.findall(r'from "\./([^"]+)"', asset.body.decode()):
                 self.assertIn(wanted, names)
         setup = Path(__file__).parents[2].joinpath("setup.cfg").read_text()

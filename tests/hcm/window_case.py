@@ -8,11 +8,11 @@ from twisted.application.service import MultiService
 
 from hybridconn.config.hcm import AdminSettings
 from hybridconn.core.http import RequestHead
-from hybridconn.hcm.api import AdminApi
 from hybridconn.hcm.doctor import Doctor
-from hybridconn.hcm.page.sessions import KEY_HEADER
-from hybridconn.hcm.port import TokenGate
 from hybridconn.hcm.window import Window
+from hybridconn.page.handler import AdminApi
+from hybridconn.page.port import TokenGate
+from hybridconn.page.sessions import KEY_HEADER
 from hybridconn.testing.fakes import Answer, FakeHeldRequest
 from tests.hcm.case import TOKEN, HcmTestCase
 

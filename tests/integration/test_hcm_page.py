@@ -8,7 +8,7 @@ import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from hybridconn.hcm.page.sessions import KEY_HEADER
+from hybridconn.page.sessions import KEY_HEADER
 from tests.integration.browser import Browser
 from tests.integration.hcm_stage import HcmCase
 from tests.integration.nodejs import installed

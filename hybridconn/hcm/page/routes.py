@@ -7,19 +7,19 @@ from typing import Final
 
 from hybridconn.config.hcm import AdminSettings
 from hybridconn.core.http import join_authority
-from hybridconn.hcm.api import Answer, Call
 from hybridconn.hcm.errors import ManagerError
 from hybridconn.hcm.history import History
 from hybridconn.hcm.manager import Manager
-from hybridconn.hcm.page.assets import asset_routes, load
-from hybridconn.hcm.page.sessions import (
+from hybridconn.management.errors import ApiError
+from hybridconn.management.routing import Route, route
+from hybridconn.page.assets import asset_routes, load
+from hybridconn.page.handler import Answer, Call
+from hybridconn.page.sessions import (
     KEY_HEADER,
     LINK_LIFE,
     Sessions,
     from_own_page,
 )
-from hybridconn.management.errors import ApiError
-from hybridconn.management.routing import Route, route
 
 _SESSION: Final = "/v1/session"
 
@@ -52,7 +52,7 @@ class PageRoutes:
         """For everybody who reaches the port: nothing in them is secret."""
         if self._settings.port is None:
             return
-        yield from asset_routes(load())
+        yield from asset_routes(load(__package__))
         yield route("POST", _SESSION, self._sign_in)
 
     def routes(self) -> Iterator[Route]:

@@ -1,5 +1,5 @@
 """
-The admin port as a handler of HTTP requests (docs/hcm-api.md).
+An admin port as a handler of HTTP requests (docs/hcm-api.md).
 
 What it answers is a list of L{Route <hybridconn.management.routing.Route>}s whose
 operations take a L{Call} and give an L{Answer}, a Deferred of one, or L{None} if they
@@ -21,11 +21,11 @@ from zope.interface import implementer
 
 from hybridconn.core.http import split_authority
 from hybridconn.core.text import printable
-from hybridconn.hcm.errors import ManagerError
 from hybridconn.interfaces import IHeldRequest, IRequestHandler
 from hybridconn.management.bodies import Body
 from hybridconn.management.errors import ApiError, bad_request
 from hybridconn.management.routing import Route, Router
+from hybridconn.page.errors import CannotDo
 from hybridconn.web.gathering import gather_body
 
 #: Bytes of a request's body.
@@ -167,7 +167,7 @@ class AdminApi:
 
         def fail(failure: Failure) -> None:
             error = failure.value
-            if isinstance(error, ManagerError):
+            if isinstance(error, CannotDo):
                 error = ApiError(error.status, error.code, str(error))
             elif not isinstance(error, ApiError):
                 self.log.failure("{method} failed", failure, method=route.method)

@@ -119,8 +119,9 @@ class Sessions:
 
     def who(self, request: IHeldRequest) -> str | None:
         """
-        An L{Authenticator <hybridconn.hcm.api>}: cookie and key must both be right, and
-        the request must come from the page itself, as far as the browser says.
+        An L{Authenticator <hybridconn.page.handler>}: cookie and key must both be
+        right, and the request must come from the page itself, as far as the browser
+        says.
         """
         key = request.head.get(KEY_HEADER)
         if key is None or not from_own_page(request):

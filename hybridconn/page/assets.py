@@ -9,8 +9,8 @@ from typing import Final
 
 from attrs import frozen
 
-from hybridconn.hcm.api import Answer, Call, Headers
 from hybridconn.management.routing import Route, route
+from hybridconn.page.handler import Answer, Call, Headers
 
 #: What a page may do: run and show what this port serves, talk to it, nothing else.
 POLICY: Final = "; ".join(
@@ -63,16 +63,22 @@ class Asset:
         return Answer(None, 200, headers, self.body, self.kind)
 
 
-def load(package: str = __package__) -> list[Asset]:
-    """Those of a package."""
-    found = []
+def load(package: str) -> list[Asset]:
+    """
+    Those of a page, and those that all pages share.
+
+    @param package: of the page.
+    """
+    return [*_of(__package__), *_of(package)]
+
+
+def _of(package: str) -> Iterator[Asset]:
     for entry in sorted(resources.files(package).iterdir(), key=lambda one: one.name):
         kind = _KINDS.get("." + entry.name.rpartition(".")[2])
         if kind is not None:
             body = entry.read_bytes()
             tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-            found.append(Asset(entry.name, kind, body, tag))
-    return found
+            yield Asset(entry.name, kind, body, tag)
 
 
 def asset_routes(assets: list[Asset]) -> Iterator[Route]:
