@@ -70,7 +70,11 @@ def hcm_group(
     """
     Add, watch and remove hybrid connections of the service on this machine.
 
-    Exit status 3: the service is not there. 4: no such hybrid connection.
+    The service is twistd hclistener with [admin] in its listener.toml. Every command
+    acts at once, and leaves the tunnels of other hybrid connections alone.
+
+    Exit statuses: 0 done; 1 something is wrong; 2 written wrongly; 3 the service is not
+    there; 4 no such hybrid connection.
     """
     ctx.obj = functools.partial(HcmClient.from_options, socket, config, url, token_file)
 
@@ -91,13 +95,21 @@ hcm_group.add_command(resume)
     metavar="FILE",
     help="A private file that holds the connection string; - for standard input.",
 )
-@click.option("--name", metavar="NAME", help="What commands are to call it.")
-@click.option("--target", metavar="HOST:PORT", help="Otherwise what its metadata says.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="What commands are to call it; otherwise its entity path.",
+)
+@click.option(
+    "--target",
+    metavar="HOST:PORT",
+    help="What senders are joined to; otherwise what its metadata says.",
+)
 @click.option(
     "--check-interval",
     type=float,
     metavar="SECONDS",
-    help="Look at the target so often.",
+    help="Look at the target every so many seconds.",
 )
 @click.option(
     "--withdraw",
@@ -204,7 +216,11 @@ def restart(client: Callable[[], HcmClient], name: str, namespace: str | None) -
 @hcm_group.command()
 @click.pass_obj
 def reload(client: Callable[[], HcmClient]) -> None:
-    """Have the service read its files anew."""
+    """
+    Have the service read its files anew.
+
+    What is the same is left alone. If a file is wrong, all stays as it was.
+    """
     found = client().call("POST", "/v1/reload")
     click.echo(f"Read anew: {found['connections']} hybrid connections.")
 
@@ -235,7 +251,7 @@ def list_them(client: Callable[[], HcmClient], watch: bool, output: str) -> None
 def show(
     client: Callable[[], HcmClient], name: str, namespace: str | None, output: str
 ) -> None:
-    """Show one hybrid connection and its last tunnels."""
+    """Show how one hybrid connection is and why, and its last tunnels."""
     found = client().call("GET", connection_path(name, namespace))
     if output == "json":
         click.echo(json.dumps(found, indent=2))
@@ -248,9 +264,11 @@ def show(
         print_table(TUNNEL_COLUMNS, found["recentTunnels"])
 
 
-@hcm_group.command()
+@hcm_group.command(short_help="See what can be reached from the service now.")
 @click.argument("what")
-@click.option("--namespace", "-ns", metavar="NAME")
+@click.option(
+    "--namespace", "-ns", metavar="NAME", help="The relay's host, or its first word."
+)
 @output_option
 @click.pass_obj
 def test(
@@ -281,7 +299,9 @@ def doctor(client: Callable[[], HcmClient], output: str) -> None:
 
 @hcm_group.command()
 @click.argument("name", required=False)
-@click.option("--lines", "-l", default=100, show_default=True, help="How many.")
+@click.option(
+    "--lines", "-l", default=100, show_default=True, help="How many; 1000 at most."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on and show what comes.")
 @click.pass_obj
 def logs(

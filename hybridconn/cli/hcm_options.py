@@ -28,7 +28,7 @@ def output_option(command: Callable[..., None]) -> Callable[..., None]:
 def one_connection(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the ways to name one hybrid connection."""
 
-    @click.argument("name", required=False)
+    @click.argument("name", required=False, metavar="NAME")
     @click.option("--name", "-n", "by_option", metavar="NAME", hidden=True)
     @click.option(
         "--namespace",
