@@ -133,21 +133,24 @@ class Hybridconn(Tunnel):
         """Further arguments of a program."""
         return []
 
+    def connection_string(self, entity: str) -> str:
+        """One of an entity, by the namespace's own rule, which opens all of them."""
+        rule = tomllib.loads((self.conf / "relay.toml").read_text())
+        found = rule["namespace"][0]["rule"][0]
+        return (
+            f"Endpoint=sb://localhost:{self.relay_port}/;"
+            f"SharedAccessKeyName={found['name']};"
+            f"SharedAccessKey={found['primary_key']};EntityPath={entity}"
+        )
+
     def token(self, right: str, entity: str = ENTITY) -> str:
         """A token that gives C{right} at one of the entities."""
         string = {"Listen": "listen", "Send": "send"}[right]
         file = self.conf / f"{string}.connection-string"
         if entity != ENTITY:
-            # The namespace's own rule opens all of them.
-            rule = tomllib.loads((self.conf / "relay.toml").read_text())
-            found = rule["namespace"][0]["rule"][0]
             file = self.conf / f"{entity}.connection-string"
             file.touch(mode=0o600)
-            file.write_text(
-                f"Endpoint=sb://localhost:{self.relay_port}/;"
-                f"SharedAccessKeyName={found['name']};"
-                f"SharedAccessKey={found['primary_key']};EntityPath={entity}"
-            )
+            file.write_text(self.connection_string(entity))
         made = subprocess.run(
             [
                 *(sys.executable, "-m", "hybridconn", "token"),

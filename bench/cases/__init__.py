@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench import management
-from bench.cases import bulk, connections, echoes, memory, relays
+from bench.cases import bulk, connections, echoes, manager, memory, names, relays
 from bench.cases.run import Run
 from bench.http import measure as measure_http
 from bench.report import Row
@@ -46,6 +46,8 @@ CASES: dict[str, Callable[[Run], list[Row]]] = {
     "connect": connections.connect,
     "memory": memory.memory,
     "stall": memory.stall,
+    "manager": manager.manager,
+    "names": names.names,
     "http": http,
     "management": managing,
     "entities": entities,

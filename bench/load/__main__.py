@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.load import apps, events, http_target, management, raw, target
+from bench.load import apps, events, http_target, management, names, raw, target
 
 PARTS = {
     "target": target.serve,
@@ -23,6 +23,9 @@ PARTS = {
     "listener": raw.listener,
     "tls-source": raw.tls_source,
     "tls-sink": raw.tls_sink,
+    "name-server": names.serve,
+    "queries": names.queries,
+    "connect-by-name": names.connect,
     "http-target": http_target.serve,
     "management": management.calls,
     "pages": management.pages,

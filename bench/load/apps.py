@@ -9,15 +9,16 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 
 from bench.load.events import Settings, say, wait_for_go
 from bench.load.target import LOOPBACK, PIECE, read_exactly
 from bench.stats import percentile
 
 
-def dial(port: int, seconds: float = 60.0) -> socket.socket:
+def dial(port: int, host: str = LOOPBACK, seconds: float = 60.0) -> socket.socket:
     """Connect to a local port."""
-    sock = socket.create_connection((LOOPBACK, port), timeout=seconds)
+    sock = socket.create_connection((host, port), timeout=seconds)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -110,22 +111,27 @@ def echo(settings: Settings) -> None:
 
 def connect(settings: Settings) -> None:
     """A new connection and one byte echoed, C{count} times, one after the other."""
-    hang_up(greeted(settings["port"]))
+    port = settings["port"]
+    connections(settings, lambda: greeted(dial(port)))
+
+
+def connections(settings: Settings, opened: Callable[[], socket.socket]) -> None:
+    """The same in any way to open one; what C{opened} takes is measured."""
+    hang_up(opened())
     say("ready")
     wait_for_go()
     took: list[float] = []
     deadline = time.monotonic() + settings["seconds"]
     while len(took) < settings["count"] and time.monotonic() < deadline:
         began = time.perf_counter()
-        sock = greeted(settings["port"])
+        sock = opened()
         took.append(time.perf_counter() - began)
         hang_up(sock)
     say("done", **summary(took))
 
 
-def greeted(port: int) -> socket.socket:
-    """A new connection through which one byte went and came back."""
-    sock = dial(port)
+def greeted(sock: socket.socket) -> socket.socket:
+    """A new connection, through which one byte went and came back."""
     sock.sendall(b"e1")
     read_exactly(sock, 1)
     return sock

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import json
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +22,8 @@ from hybridconn.cli.hcm_client import (
     connection_path,
     read_secret,
 )
+from hybridconn.cli.hcm_drain import drain, resume
+from hybridconn.cli.hcm_options import await_status, one_connection, output_option
 from hybridconn.cli.hcm_select import offered_connections, remote_options
 from hybridconn.cli.hcm_window import diag, ui
 from hybridconn.cli.hcm_words import (
@@ -41,7 +42,6 @@ _PROMPT = "Gateway connection string (is not shown)"
 _CONNECTED = "Connected"
 #: Those that another look a moment later may find better.
 _PASSING = ("Connecting", "Not Connected")
-_POLL = 0.2
 
 
 @click.group("hcm")
@@ -70,43 +70,19 @@ def hcm_group(
     """
     Add, watch and remove hybrid connections of the service on this machine.
 
-    Exit status 3: the service is not there. 4: no such hybrid connection.
+    The service is twistd hclistener with [admin] in its listener.toml. Every command
+    acts at once, and leaves the tunnels of other hybrid connections alone.
+
+    Exit statuses: 0 done; 1 something is wrong; 2 written wrongly; 3 the service is not
+    there; 4 no such hybrid connection.
     """
     ctx.obj = functools.partial(HcmClient.from_options, socket, config, url, token_file)
 
 
 hcm_group.add_command(ui)
 hcm_group.add_command(diag)
-
-
-def _output(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--output",
-        type=click.Choice(["table", "json"]),
-        default="table",
-        show_default=True,
-    )(command)
-
-
-def _one(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the ways to name one hybrid connection."""
-
-    @click.argument("name", required=False)
-    @click.option("--name", "-n", "by_option", metavar="NAME", hidden=True)
-    @click.option(
-        "--namespace",
-        "-ns",
-        metavar="NAME",
-        help="The relay's host, or its first word.",
-    )
-    @functools.wraps(command)
-    def run(name: str | None, by_option: str | None, **more: Any) -> None:
-        found = name or by_option
-        if not found:
-            raise click.UsageError("name the hybrid connection.")
-        command(name=found, **more)
-
-    return run
+hcm_group.add_command(drain)
+hcm_group.add_command(resume)
 
 
 # --- adding and removing -----------------------------------------------------
@@ -119,13 +95,21 @@ def _one(command: Callable[..., None]) -> Callable[..., None]:
     metavar="FILE",
     help="A private file that holds the connection string; - for standard input.",
 )
-@click.option("--name", metavar="NAME", help="What commands are to call it.")
-@click.option("--target", metavar="HOST:PORT", help="Otherwise what its metadata says.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="What commands are to call it; otherwise its entity path.",
+)
+@click.option(
+    "--target",
+    metavar="HOST:PORT",
+    help="What senders are joined to; otherwise what its metadata says.",
+)
 @click.option(
     "--check-interval",
     type=float,
     metavar="SECONDS",
-    help="Look at the target so often.",
+    help="Look at the target every so many seconds.",
 )
 @click.option(
     "--withdraw",
@@ -150,7 +134,7 @@ def _one(command: Callable[..., None]) -> Callable[..., None]:
     "--relay-… of the management API.",
 )
 @remote_options
-@_output
+@output_option
 @click.pass_obj
 def add(
     client: Callable[[], HcmClient],
@@ -201,7 +185,7 @@ def add(
         body = {"connectionString": text, "settings": settings, "replace": replace}
         added = called.call("POST", "/v1/connections", body)
         if wait:
-            added = _await(called, added["name"], wait)
+            added = await_status(called, added["name"], None, wait, _PASSING)
         if output == "json":
             click.echo(json.dumps(added, indent=2))
         else:
@@ -211,18 +195,8 @@ def add(
         raise SystemExit(1)
 
 
-def _await(client: HcmClient, name: str, seconds: float) -> Any:
-    """Look until it is connected, or cannot be, or the time is over."""
-    end = time.monotonic() + seconds
-    while True:
-        found = client.call("GET", connection_path(name, None))
-        if found["status"] not in _PASSING or time.monotonic() >= end:
-            return found
-        time.sleep(_POLL)
-
-
 @hcm_group.command()
-@_one
+@one_connection
 @click.pass_obj
 def remove(client: Callable[[], HcmClient], name: str, namespace: str | None) -> None:
     """Remove a hybrid connection from this machine; the relay keeps it."""
@@ -231,7 +205,7 @@ def remove(client: Callable[[], HcmClient], name: str, namespace: str | None) ->
 
 
 @hcm_group.command()
-@_one
+@one_connection
 @click.pass_obj
 def restart(client: Callable[[], HcmClient], name: str, namespace: str | None) -> None:
     """Leave the relay and come back; tunnels that run go on."""
@@ -242,7 +216,11 @@ def restart(client: Callable[[], HcmClient], name: str, namespace: str | None) -
 @hcm_group.command()
 @click.pass_obj
 def reload(client: Callable[[], HcmClient]) -> None:
-    """Have the service read its files anew."""
+    """
+    Have the service read its files anew.
+
+    What is the same is left alone. If a file is wrong, all stays as it was.
+    """
     found = client().call("POST", "/v1/reload")
     click.echo(f"Read anew: {found['connections']} hybrid connections.")
 
@@ -252,7 +230,7 @@ def reload(client: Callable[[], HcmClient]) -> None:
 
 @hcm_group.command("list")
 @click.option("--watch", is_flag=True, help="Go on and show what changes.")
-@_output
+@output_option
 @click.pass_obj
 def list_them(client: Callable[[], HcmClient], watch: bool, output: str) -> None:
     """Show all hybrid connections."""
@@ -267,13 +245,13 @@ def list_them(client: Callable[[], HcmClient], watch: bool, output: str) -> None
 
 
 @hcm_group.command()
-@_one
-@_output
+@one_connection
+@output_option
 @click.pass_obj
 def show(
     client: Callable[[], HcmClient], name: str, namespace: str | None, output: str
 ) -> None:
-    """Show one hybrid connection and its last tunnels."""
+    """Show how one hybrid connection is and why, and its last tunnels."""
     found = client().call("GET", connection_path(name, namespace))
     if output == "json":
         click.echo(json.dumps(found, indent=2))
@@ -286,10 +264,12 @@ def show(
         print_table(TUNNEL_COLUMNS, found["recentTunnels"])
 
 
-@hcm_group.command()
+@hcm_group.command(short_help="See what can be reached from the service now.")
 @click.argument("what")
-@click.option("--namespace", "-ns", metavar="NAME")
-@_output
+@click.option(
+    "--namespace", "-ns", metavar="NAME", help="The relay's host, or its first word."
+)
+@output_option
 @click.pass_obj
 def test(
     client: Callable[[], HcmClient], what: str, namespace: str | None, output: str
@@ -310,7 +290,7 @@ def test(
 
 
 @hcm_group.command()
-@_output
+@output_option
 @click.pass_obj
 def doctor(client: Callable[[], HcmClient], output: str) -> None:
     """Look at the service and at each of its hybrid connections now."""
@@ -319,7 +299,9 @@ def doctor(client: Callable[[], HcmClient], output: str) -> None:
 
 @hcm_group.command()
 @click.argument("name", required=False)
-@click.option("--lines", "-l", default=100, show_default=True, help="How many.")
+@click.option(
+    "--lines", "-l", default=100, show_default=True, help="How many; 1000 at most."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on and show what comes.")
 @click.pass_obj
 def logs(
@@ -337,7 +319,7 @@ def logs(
 
 
 @hcm_group.command()
-@_output
+@output_option
 @click.pass_obj
 def version(client: Callable[[], HcmClient], output: str) -> None:
     """Show the service's version, its files and since when it runs."""

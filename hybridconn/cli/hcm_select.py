@@ -40,8 +40,21 @@ def remote_options(command: Callable[..., None]) -> Callable[..., None]:
         metavar="FILE",
         help="PEM file with a further authority to trust.",
     )
-    @click.option("--subscription", "-s", default=DEFAULT_SUBSCRIPTION, metavar="GUID")
-    @click.option("--group", "-rg", default="default", metavar="NAME")
+    @click.option(
+        "--subscription",
+        "-s",
+        default=DEFAULT_SUBSCRIPTION,
+        metavar="GUID",
+        help="At the management API; otherwise the one of zeros.",
+    )
+    @click.option(
+        "--group",
+        "-rg",
+        default="default",
+        show_default=True,
+        metavar="NAME",
+        help="Resource group there.",
+    )
     @click.option(
         "--namespace",
         "-ns",

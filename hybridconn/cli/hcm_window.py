@@ -16,12 +16,12 @@ from hybridconn.cli.hcm_client import HcmClient
 from hybridconn.files import replace_file
 
 
-@click.command("ui")
+@click.command("ui", short_help="Print a link to the page in a browser, or open it.")
 @click.option("--open", "opened", is_flag=True, help="Open it in a browser as well.")
 @click.pass_obj
 def ui(client: Callable[[], HcmClient], opened: bool) -> None:
     """
-    Print a link to the service's page in a browser.
+    Print a link to the service's page in a browser: that is how one signs in.
 
     The link works once, within five minutes; whoever has it may do everything that
     the page can.
@@ -40,7 +40,7 @@ def ui(client: Callable[[], HcmClient], opened: bool) -> None:
         raise click.ClickException("there is no browser to open it in.")
 
 
-@click.command("diag")
+@click.command("diag", short_help="Write a support bundle, without secrets.")
 @click.option(
     "--file",
     metavar="FILE",

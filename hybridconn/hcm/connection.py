@@ -23,6 +23,7 @@ class ManagedConnection:
     @ivar place: the file that it stands in; empty: it came from a command line.
     @ivar removable: whether a command may remove it: the file has nothing else.
     @ivar listener: the one that serves it now; L{None}: there is none.
+    @ivar drained: it was told to take no more senders.
     @ivar book: its tunnels.
     @ivar described: what the relay said last of it, when somebody asked.
     @ivar described_at: when that was, seconds of the clock.
@@ -44,6 +45,7 @@ class ManagedConnection:
         self.place = place
         self.removable = removable
         self.listener: ManagedListener | None = None
+        self.drained = False
         self.described: Description | None = None
         self.described_at = 0.0
         self.book = TunnelBook(clock, wall)
@@ -93,6 +95,8 @@ class ManagedConnection:
             error=channel.last_error.partition(" TrackingId:")[0].rstrip("."),
             status=0 if refusal is None else refusal.status,
             withdrawn=listener.withdrawn,
+            drained=self.drained,
+            tunnels=self.book.open,
             target_error=listener.health.error,
             no_target=listener.no_target,
         )
@@ -105,8 +109,8 @@ class ManagedConnection:
         connection = self.one.connection
         listener = self.listener
         described = self.described
-        if listener is not None and listener.description is not None:
-            described = listener.description
+        if listener is not None and not (self.drained and described):
+            described = listener.description or described
         from_target, from_sender = self.book.bytes()
         return {
             "name": self.name,

@@ -24,6 +24,8 @@ from hybridconn.hcm.words import (
     CONNECTED,
     DEGRADED,
     DISCONTINUED,
+    DRAINED,
+    DRAINING,
     relay_step,
     target_step,
 )
@@ -55,6 +57,10 @@ _AT_ONCE: Final = 8
 _CLOCK_TOLERANCE: Final = 60.0
 #: Open files for each hybrid connection, and a tunnel or two of it.
 _FILES_EACH: Final = 8
+
+
+#: Status of those whose relay knows them and answers.
+_KNOWN_THERE: Final = (CONNECTED, DEGRADED, DRAINING, DRAINED)
 
 
 @frozen
@@ -164,7 +170,7 @@ class Doctor:
         """
         age = self._clock.seconds() - connection.described_at
         fresh = connection.described is not None and age < _FRESH
-        if fresh or connection.verdict().word not in (CONNECTED, DEGRADED):
+        if fresh or connection.verdict().word not in _KNOWN_THERE:
             return succeed(None)
         return self._describe(connection, _SHORT).addBoth(lambda _: None)
 

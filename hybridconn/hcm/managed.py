@@ -41,6 +41,7 @@ class ManagedListener(TargetListener):
 
     @ivar health: of its target.
     @ivar withdrawn: it has left the relay, as its target is down.
+    @ivar drained: it has left the relay until another takes its place.
     @ivar retired: it has left for good, and only tunnels may go on.
     @param book: where tunnels are noted; it outlives the listener.
     @param allowed: the targets that may be reached.
@@ -50,6 +51,7 @@ class ManagedListener(TargetListener):
 
     log = Logger()
     withdrawn = False
+    drained = False
     retired = False
 
     def __init__(
@@ -161,7 +163,7 @@ class ManagedListener(TargetListener):
         return probed.addCallbacks(taken, failed).addBoth(noted)
 
     def _probe_now(self) -> Deferred[Reached]:
-        if self.withdrawn and self._metadata is not None:
+        if (self.withdrawn or self.drained) and self._metadata is not None:
             # Nobody else asks, while it is not online, where the target is now.
             read: Deferred[Any] = self._metadata.read()
             return read.addCallback(
@@ -172,7 +174,7 @@ class ManagedListener(TargetListener):
     def _looked(self) -> None:
         if not self.running:
             return
-        if not self._one.withdraw:
+        if self.drained or not self._one.withdraw:
             self._heed_health()
             self._changed()
             return
@@ -203,7 +205,9 @@ class ManagedListener(TargetListener):
 
     def begin(self) -> None:
         """Go to the relay; first to the target, if without it that is of no use."""
-        if not self._one.withdraw:
+        if self.drained:
+            pass
+        elif not self._one.withdraw:
             super().begin()
         else:
             self.withdrawn = True
@@ -216,6 +220,16 @@ class ManagedListener(TargetListener):
         if self._metadata is not None and not self.withdrawn:
             self._metadata.stop()
         return super().leave()
+
+    def drain(self) -> Deferred[None]:
+        """
+        Take no more senders; tunnels that run go on, and the target is looked at.
+
+        @return: fires when the control channel is closed.
+        """
+        self.drained = True
+        self.withdrawn = False
+        return self.leave()
 
     def retire(self) -> Deferred[None]:
         """

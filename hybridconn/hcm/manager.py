@@ -166,6 +166,25 @@ class Manager(Service):
         self.log.info("{name}: restarted by a command", name=connection.name)
         self._serve(connection)
 
+    def drain(self, connection: ManagedConnection) -> None:
+        """Leave the relay, until it is told to come back; tunnels that run go on."""
+        if connection.drained:
+            return
+        self.log.info("{name}: drained by a command", name=connection.name)
+        connection.drained = True
+        if connection.listener is not None:
+            connection.listener.drain()
+        self._mark(connection)
+
+    def resume(self, connection: ManagedConnection) -> None:
+        """Come back to the relay, if it was told to stay away."""
+        if not connection.drained:
+            return
+        self.log.info("{name}: resumed by a command", name=connection.name)
+        connection.drained = False
+        self._serve(connection)
+        self._mark(connection)
+
     def _new(
         self,
         placed: Placed,
@@ -205,6 +224,7 @@ class Manager(Service):
                 book=connection.book,
                 changed=lambda: self._mark(connection),
             )
+            new.drained = connection.drained
             new.startService()
         if old is not None:
             self._leaving.add(old)
@@ -212,7 +232,7 @@ class Manager(Service):
 
     def _hand_over(self, old: ManagedListener, new: ManagedListener | None) -> None:
         """Have C{old} leave when C{new} is there, so that no sender finds nobody."""
-        if new is None:
+        if new is None or new.drained:
             old.retire()
             return
 

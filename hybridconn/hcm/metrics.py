@@ -31,6 +31,8 @@ from hybridconn.hcm.words import (
     CONNECTING,
     DEGRADED,
     DISCONTINUED,
+    DRAINED,
+    DRAINING,
     NOT_CONNECTED,
     NOT_FOUND,
 )
@@ -46,6 +48,8 @@ STATUSES: Final = (
     CONNECTING,
     NOT_CONNECTED,
     NOT_FOUND,
+    DRAINING,
+    DRAINED,
     DISCONTINUED,
 )
 #: In which it stands on the relay's list of listeners.

@@ -58,6 +58,8 @@ class ManagerRoutes:
         yield route("DELETE", _ONE, self._remove)
         yield route("GET", _ONE + "/tunnels", self._tunnels)
         yield route("POST", _ONE + "/restart", self._restart)
+        yield route("POST", _ONE + "/drain", self._drain)
+        yield route("POST", _ONE + "/resume", self._resume)
         yield route("POST", _ONE + "/test", self._test, changes=False)
         yield route("POST", "/v1/test", self._test_address, changes=False)
         yield route("POST", "/v1/reload", self._reload)
@@ -119,6 +121,16 @@ class ManagerRoutes:
     def _restart(self, call: Call) -> Answer:
         found = self._find(call)
         self._manager.restart(found)
+        return Answer(found.view(), 202)
+
+    def _drain(self, call: Call) -> Answer:
+        found = self._find(call)
+        self._manager.drain(found)
+        return Answer(found.view(), 202)
+
+    def _resume(self, call: Call) -> Answer:
+        found = self._find(call)
+        self._manager.resume(found)
         return Answer(found.view(), 202)
 
     # --- looking closer ---

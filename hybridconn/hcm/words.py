@@ -18,6 +18,8 @@ CONNECTING: Final = "Connecting"
 NOT_CONNECTED: Final = "Not Connected"
 NOT_FOUND: Final = "NotFound"
 DEGRADED: Final = "Degraded"
+DRAINING: Final = "Draining"
+DRAINED: Final = "Drained"
 DISCONTINUED: Final = "Discontinued"
 
 
@@ -50,6 +52,8 @@ class Facts:
     @ivar status: the relay's answer to that, 0 if there was none.
     @ivar withdrawn: it has left the relay because of its target.
     @ivar target_error: why the target was not reached; empty: it was, or nobody tried.
+    @ivar drained: it was told to take no more senders.
+    @ivar tunnels: how many run.
     @ivar no_target: why it is not known what the target is.
     @ivar discontinued: it is of a kind that is no more.
     """
@@ -60,6 +64,8 @@ class Facts:
     error: str = ""
     status: int = 0
     withdrawn: bool = False
+    drained: bool = False
+    tunnels: int = 0
     target_error: str = ""
     no_target: str = ""
     discontinued: bool = False
@@ -111,6 +117,8 @@ def judge(facts: Facts) -> Verdict:
         return Verdict(
             DISCONTINUED, Discontinued.note, "remove it: hybridconn hcm remove"
         )
+    if facts.drained:
+        return _drained(facts.tunnels)
     if facts.withdrawn:
         return Verdict(
             NOT_CONNECTED,
@@ -139,6 +147,18 @@ def judge(facts: Facts) -> Verdict:
             target_step(facts.target_error),
         )
     return Verdict(CONNECTED)
+
+
+def _drained(tunnels: int) -> Verdict:
+    told, resume = "told to take no more senders", "hybridconn hcm resume"
+    if not tunnels:
+        return Verdict(DRAINED, told, f"have it take senders again: {resume}")
+    still = "1 tunnel still runs" if tunnels == 1 else f"{tunnels} tunnels still run"
+    return Verdict(
+        DRAINING,
+        f"{told}; {still}",
+        f"wait until they have ended; or have it take senders again: {resume}",
+    )
 
 
 def _unregistered(facts: Facts) -> Verdict:

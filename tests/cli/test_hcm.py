@@ -10,6 +10,7 @@ import click
 from click.testing import CliRunner, Result
 
 from hybridconn.cli import main
+from hybridconn.cli.hcm import hcm_group
 from hybridconn.cli.hcm_client import HcmClient, connection_path, read_secret
 from hybridconn.cli.hcm_select import offered_connections
 from hybridconn.cli.remote import Remote
@@ -47,6 +48,29 @@ class CommandTests(ConfigTestCase):
         with patch.object(HcmClient, "call", return_value=view) as call:
             result = self.run_hcm(*arguments, given=given)
         return result, call
+
+    def test_help(self) -> None:
+        """Each command says in one line what it is for, each option what it does."""
+        said = self.run_hcm("--help").output
+        listed = said.partition("Commands:")[2]
+        self.assertNotIn("...", listed)
+        for name, command in hcm_group.commands.items():
+            self.assertIn(f"  {name} ", listed)
+            for option in command.params:
+                if isinstance(option, click.Option) and not option.hidden:
+                    self.assertTrue(option.help, f"{name} {option.name}")
+
+    def test_drain(self) -> None:
+        """Waits for tunnels only if it is told to; what still runs then is status 1."""
+        result, call = self.called("drain", "db", "-ns", "relay")
+        self.assertEqual(result.exit_code, 0, result.output)
+        call.assert_called_once_with("POST", "/v1/connections/db/drain?namespace=relay")
+        view = {"name": "db", "status": "Draining", "reason": "1 runs", "nextStep": ""}
+        with patch.object(HcmClient, "call", return_value=view) as call:
+            result = self.run_hcm("drain", "db", "--wait", "0.01")
+        self.assertEqual(result.exit_code, 1, result.output)
+        self.assertIn("1 runs", result.output)
+        self.assertEqual(call.call_args.args, ("GET", "/v1/connections/db"))
 
     def test_add(self) -> None:
         """What is given is what is sent; nothing secret is printed."""

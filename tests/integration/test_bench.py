@@ -18,7 +18,10 @@ class BenchTests(IntegrationTestCase):
     def test_cases(self) -> None:
         """Each gives its figures, and they are kept."""
         folder = Path(self.mktemp()).resolve()
-        cases = ["relay-bulk", "relay-1k", "tiny", "tunnel-bulk", "ping", "connect"]
+        cases = [
+            *("relay-bulk", "relay-1k", "tiny", "tunnel-bulk", "ping", "connect"),
+            *("manager", "names"),
+        ]
         status, said = output_of(
             [
                 *(sys.executable, "-m", "bench", *cases),

@@ -102,6 +102,27 @@ class CommandTests(HcmCase):
         self.hcm("test", "nothing", status=4)
         self.assertIn("ok   service", self.hcm("doctor"))
 
+    def test_drain(self) -> None:
+        """Senders go elsewhere, a tunnel goes on, and the command waits for its end."""
+        self.add("echo", "--target", self.at)
+        port = self.stage.start_sender("echo", spares={"most": 0})["echo"]
+        with self.stage.dial(port) as connection:
+            connection.sendall(b"x")
+            self.assertEqual(read_exactly(connection, 1), b"x")
+            said = self.hcm("drain", "echo", "--wait", "0.5", status=1)
+            self.assertIn("Draining", said)
+            self.assertIn("1 tunnel still runs", said)
+            with self.stage.dial(port) as refused:
+                self.assertReset(refused)
+            connection.sendall(b"y")
+            self.assertEqual(read_exactly(connection, 1), b"y")
+        said = self.hcm("drain", "echo", "--wait", "20")
+        self.assertIn("echo: Drained.", said)
+        self.assertIn("To do: have it take senders again: hybridconn hcm resume", said)
+        self.hcm("resume", "echo")
+        self.wait_status("echo", "Connected", 5)
+        self.hcm("drain", "nothing", status=4)
+
     def test_no_service(self) -> None:
         """Without the service every command says so, by its name; status 3."""
         self.service.stop()

@@ -169,6 +169,29 @@ class LifeTests(PageCase):
         browser.wait_text("two is restarted.", "#toasts")
         self.assertIn("two: restarted by a command", self.service.log())
 
+    def test_drain(self) -> None:
+        """Drained after a question, and back by a button; each where it fits alone."""
+        self.add("two", "--target", self.at)
+        browser = self.enter()
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+        enabled = "document.querySelectorAll('#toolbar :enabled')"
+        able = f"[...{enabled}].map((button) => button.innerText)"
+        browser.click(f"{self.row('two')} input")
+        self.assertIn("Drain", browser.run(able))
+        self.assertNotIn("Resume", browser.run(able))
+        browser.click("[data-action=drain]")
+        browser.wait_text("takes no more senders there", "dialog")
+        browser.click("dialog .solid")
+        browser.wait_text("Drained", f"{self.row('two')} .c-status")
+        browser.wait_text("told to take no more senders", f"{self.row('two')} .reason")
+        self.assertNotIn("Drain", browser.run(able))
+        browser.click(f"{self.row('two')} .name")
+        browser.wait_text("hybridconn hcm resume", "#details .notice")
+        browser.wait_text("Resume", "#details .buttons")
+        browser.click("[data-action=resume]")
+        browser.wait_text("Connected", f"{self.row('two')} .c-status")
+        browser.wait_text("two takes senders again.", "#toasts")
+
     def test_looking(self) -> None:
         """Tests of a hybrid connection and of an address, and the log."""
         self.add("two", "--target", self.at)

@@ -61,6 +61,8 @@ export class Details extends EventTarget {
     this.reason = h("p", { class: "why" });
     this.step = h("p", { class: "next" });
     this.notice = h("div", { class: "notice" }, this.reason, this.step);
+    this.draining = action("Drain", "drain");
+    this.resuming = action("Resume", "resume");
     this.removal = action("Remove", "remove", "danger");
     this.chart = new TrafficChart();
     this.values = new Map(FACTS.map(([label]) => [label, h("dd")]));
@@ -77,7 +79,7 @@ export class Details extends EventTarget {
         h("button", { type: "button", class: "close", "aria-label": "Close details", onclick: () => this.close() }, "×"),
       ),
       this.notice,
-      h("div", { class: "buttons" }, action("Test", "test"), action("Restart", "restart"), action("Logs", "logs"), this.removal),
+      h("div", { class: "buttons" }, action("Test", "test"), action("Restart", "restart"), this.draining, this.resuming, action("Logs", "logs"), this.removal),
       part("Traffic", this.chart.element),
       part("Recent tunnels", this.error, this.tunnels.element),
       part("About", h("dl", { class: "facts" }, FACTS.map(([label]) => [this.labels.get(label), this.values.get(label)]), this.trackingRow)),
@@ -157,6 +159,8 @@ export class Details extends EventTarget {
     setText(this.reason, one.reason);
     setText(this.step, one.nextStep ? `To do: ${one.nextStep}.` : "");
     setAttribute(this.step, "hidden", one.nextStep ? null : "");
+    this.draining.hidden = storeModule.isDrained(one);
+    this.resuming.hidden = !storeModule.isDrained(one);
     setAttribute(this.removal, "title", one.removable ? null : `It stands in ${one.file || "the command line"}`);
     for (const [label, of] of FACTS) {
       const value = of(one);

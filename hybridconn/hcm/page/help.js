@@ -9,6 +9,8 @@ const MEANINGS = {
   Connecting: "The relay is being dialled for the first time.",
   "Not Connected": "It does not listen at the relay now; the reason says why.",
   NotFound: "The relay has no such hybrid connection. It is looked for again and again.",
+  Draining: "It was told to take no more senders; the tunnels that are open go on.",
+  Drained: "It was told to take no more senders, and all of its tunnels are over. Resume has it come back.",
   Discontinued: "A kind of hybrid connection that is no more.",
 };
 const KEYS = [

@@ -10,7 +10,7 @@ import { confirm } from "./dialogs.js";
 import { showHelp } from "./help.js";
 import { Live } from "./live.js";
 import { showLogs } from "./logs.js";
-import { Store, TONES } from "./store.js";
+import { Store, TONES, isDrained } from "./store.js";
 import { Table } from "./table.js";
 import { testAddress, testConnections } from "./testing.js";
 import { Tiles } from "./tiles.js";
@@ -160,6 +160,27 @@ function restart(connections) {
   return each(connections, (it) => call("POST", pathOf(it, "/restart")), (it) => `${it.name} is restarted.`);
 }
 
+async function drain(connections) {
+  if (!connections.length) return;
+  const single = connections.length === 1;
+  const open = connections.reduce((sum, it) => sum + it.tunnels.open, 0);
+  const yes = await confirm(
+    single ? `Drain ${connections[0].name}?` : `Drain ${connections.length} hybrid connections?`,
+    [
+      !single && h("ul", { class: "names" }, connections.map((it) => h("li", null, it.name))),
+      h("p", null, "This machine takes no more senders there, until Resume or a restart of the service. Other listeners of the same hybrid connection get them; without one, senders are refused."),
+      open > 0 && h("p", null, `${open === 1 ? "One tunnel is" : `${open} tunnels are`} open, and will go on.`),
+    ],
+    "Drain",
+  );
+  if (!yes) return;
+  await each(connections, (it) => call("POST", pathOf(it, "/drain")), (it) => `${it.name} takes no more senders.`);
+}
+
+function resume(connections) {
+  return each(connections, (it) => call("POST", pathOf(it, "/resume")), (it) => `${it.name} takes senders again.`);
+}
+
 async function remove(connections) {
   if (!connections.length) return;
   const single = connections.length === 1;
@@ -214,6 +235,8 @@ const ACTIONS = {
   add: () => askForNew(added),
   refresh,
   restart: () => restart(ticked()),
+  drain: () => drain(ticked().filter((it) => !isDrained(it))),
+  resume: () => resume(ticked().filter(isDrained)),
   remove: () => remove(ticked()),
   test: () => (table.ticked.size ? testConnections(ticked()) : testAddress()),
   logs: () => showLogs(names(), table.ticked.size === 1 ? [...table.ticked][0] : ""),
@@ -228,11 +251,16 @@ byId("toolbar").addEventListener("keydown", (event) => {
   if (!step) return;
   able[(able.indexOf(document.activeElement) + step + able.length) % able.length].focus();
 });
-table.addEventListener("ticks", () => {
+const FITS = { restart: () => true, remove: () => true, drain: (it) => !isDrained(it), resume: isDrained };
+function enable() {
+  const chosen = ticked();
   for (const button of buttons) {
-    if (["restart", "remove"].includes(button.dataset.action)) button.disabled = !table.ticked.size;
+    const fits = FITS[button.dataset.action];
+    if (fits) button.disabled = !chosen.some(fits);
   }
-});
+}
+table.addEventListener("ticks", enable);
+store.addEventListener("one", enable);
 table.addEventListener("choose", ({ detail }) => details.open(detail));
 table.addEventListener("delete", ({ detail }) => remove(one(detail)));
 table.addEventListener("empty", ({ detail }) => {
@@ -247,6 +275,8 @@ details.addEventListener("closed", ({ detail }) => {
 });
 details.addEventListener("test", ({ detail }) => testConnections(one(detail)));
 details.addEventListener("restart", ({ detail }) => restart(one(detail)));
+details.addEventListener("drain", ({ detail }) => drain(one(detail)));
+details.addEventListener("resume", ({ detail }) => resume(one(detail)));
 details.addEventListener("remove", ({ detail }) => remove(one(detail)));
 details.addEventListener("logs", ({ detail }) => showLogs(names(), detail));
 

@@ -135,7 +135,10 @@ export const TONES = {
   Connecting: "busy",
   "Not Connected": "bad",
   NotFound: "bad",
+  Draining: "busy",
+  Drained: "idle",
   Discontinued: "idle",
 };
 export const STATUSES = Object.keys(TONES);
 export const needsSomebody = (one) => ["warn", "bad"].includes(TONES[one.status] ?? "idle");
+export const isDrained = (one) => ["Draining", "Drained"].includes(one.status);
