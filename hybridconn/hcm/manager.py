@@ -222,6 +222,7 @@ class Manager(Service):
             new = connection.listener = self._build(
                 connection.one,
                 book=connection.book,
+                requests=connection.requests,
                 changed=lambda: self._mark(connection),
             )
             new.drained = connection.drained
