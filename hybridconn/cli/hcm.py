@@ -224,6 +224,10 @@ def reload(client: Callable[[], HcmClient]) -> None:
     """
     found = client().call("POST", "/v1/reload")
     click.echo(f"Read anew: {found['connections']} hybrid connections.")
+    if found["needsRestart"]:
+        tables = " and ".join(found["needsRestart"])
+        click.echo(f"  {tables} changed: that counts from the service's next start.")
+        click.echo("  To do: restart the service.")
 
 
 # --- looking -----------------------------------------------------------------
@@ -333,4 +337,5 @@ def version(client: Callable[[], HcmClient], output: str) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     for name, value in found.items():
-        click.echo(f"{name:12} {value}")
+        shown = ", ".join(value) if isinstance(value, list) else value
+        click.echo(f"{name:12} {shown}")

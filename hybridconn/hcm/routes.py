@@ -165,7 +165,8 @@ class ManagerRoutes:
             raise ManagerError(
                 f"The old configuration stays in force: {self._steward.trouble}"
             )
-        return Answer({"connections": self._manager.count})
+        waiting = list(self._manager.needs_restart)
+        return Answer({"connections": self._manager.count, "needsRestart": waiting})
 
     def version(self) -> dict[str, Any]:
         """Versions, files, and since when it runs."""
@@ -182,6 +183,7 @@ class ManagerRoutes:
             "folder": manager.loaded.config.connections.folder,
             "encrypted": bool(manager.loaded.config.connections.keys),
             "trouble": self._steward.trouble,
+            "needsRestart": list(manager.needs_restart),
             "connections": manager.count,
         }
 
