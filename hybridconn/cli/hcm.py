@@ -28,6 +28,7 @@ from hybridconn.cli.hcm_select import offered_connections, remote_options
 from hybridconn.cli.hcm_window import diag, ui
 from hybridconn.cli.hcm_words import (
     COLUMNS,
+    REQUEST_COLUMNS,
     TUNNEL_COLUMNS,
     details,
     print_changes,
@@ -223,6 +224,10 @@ def reload(client: Callable[[], HcmClient]) -> None:
     """
     found = client().call("POST", "/v1/reload")
     click.echo(f"Read anew: {found['connections']} hybrid connections.")
+    if found["needsRestart"]:
+        tables = " and ".join(found["needsRestart"])
+        click.echo(f"  {tables} changed: that counts from the service's next start.")
+        click.echo("  To do: restart the service.")
 
 
 # --- looking -----------------------------------------------------------------
@@ -251,7 +256,7 @@ def list_them(client: Callable[[], HcmClient], watch: bool, output: str) -> None
 def show(
     client: Callable[[], HcmClient], name: str, namespace: str | None, output: str
 ) -> None:
-    """Show how one hybrid connection is and why, and its last tunnels."""
+    """Show how one is and why, and its last tunnels and HTTP requests."""
     found = client().call("GET", connection_path(name, namespace))
     if output == "json":
         click.echo(json.dumps(found, indent=2))
@@ -259,9 +264,13 @@ def show(
     for label, value in details(found):
         if value not in ("", None):
             click.echo(f"{label:20} {value}")
-    if found["recentTunnels"]:
-        click.echo()
-        print_table(TUNNEL_COLUMNS, found["recentTunnels"])
+    for columns, rows in (
+        (TUNNEL_COLUMNS, found["recentTunnels"]),
+        (REQUEST_COLUMNS, found["recentRequests"]),
+    ):
+        if rows:
+            click.echo()
+            print_table(columns, rows)
 
 
 @hcm_group.command(short_help="See what can be reached from the service now.")
@@ -328,4 +337,5 @@ def version(client: Callable[[], HcmClient], output: str) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     for name, value in found.items():
-        click.echo(f"{name:12} {value}")
+        shown = ", ".join(value) if isinstance(value, list) else value
+        click.echo(f"{name:12} {shown}")

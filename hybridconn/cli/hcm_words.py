@@ -55,6 +55,8 @@ def _target_words(target: Row) -> str:
         return "not tried"
     if not target["reachable"]:
         return "down"
+    if target["seconds"] is None:
+        return "reachable"
     return f"{1000 * target['seconds']:.1f} ms"
 
 
@@ -129,6 +131,20 @@ TUNNEL_COLUMNS: Mapping[str, Callable[[Row], object]] = {
         str(one)
         for one in (row["outcome"], row["endedBy"], row["code"], row["why"])
         if one not in ("", None)
+    ),
+    "Tracking id": lambda row: row["trackingId"],
+}
+
+
+#: Of HTTP requests; times are seconds since the first.
+REQUEST_COLUMNS: Mapping[str, Callable[[Row], object]] = {
+    "Started": lambda row: row["startedAt"],
+    "From": lambda row: row["peer"],
+    "Request": lambda row: f"{row['method']} {row['path']}",
+    "Responded": lambda row: _seconds(row, "responded"),
+    "Ended": lambda row: _seconds(row, "ended"),
+    "Outcome": lambda row: " ".join(
+        str(one) for one in (row["outcome"], row["status"], row["why"]) if one
     ),
     "Tracking id": lambda row: row["trackingId"],
 }

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from hybridconn.config.listener import HybridConnectionTarget
 from hybridconn.core.text import utc_text
 from hybridconn.hcm.managed import ManagedListener
+from hybridconn.hcm.requests import RequestBook
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.hcm.words import Facts, Verdict, judge
 from hybridconn.listener.states import ChannelStatus
@@ -25,6 +26,7 @@ class ManagedConnection:
     @ivar listener: the one that serves it now; L{None}: there is none.
     @ivar drained: it was told to take no more senders.
     @ivar book: its tunnels.
+    @ivar requests: its HTTP requests.
     @ivar described: what the relay said last of it, when somebody asked.
     @ivar described_at: when that was, seconds of the clock.
     @param created: when it was put there, seconds since 1970-01-01 UTC.
@@ -49,6 +51,7 @@ class ManagedConnection:
         self.described: Description | None = None
         self.described_at = 0.0
         self.book = TunnelBook(clock, wall)
+        self.requests = RequestBook(clock, wall)
         self._wall = wall
         self._created = created
         self._updated = wall()
@@ -131,7 +134,7 @@ class ManagedConnection:
                 "open": self.book.open,
                 "total": self.book.total,
                 "refused": self.book.refused,
-                "requests": self.book.requests,
+                "requests": self.requests.total,
                 "bytesFromTarget": from_target,
                 "bytesFromSender": from_sender,
             },

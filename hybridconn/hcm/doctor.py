@@ -307,6 +307,11 @@ class Doctor:
             trouble or f"{self._manager.count} hybrid connections",
             "mend it; it is taken over at once" if trouble else "",
         )
+        waiting = self._manager.needs_restart
+        if waiting:
+            words = f"{' and '.join(waiting)} changed since the start"
+            step = "restart the service, then it counts"
+            yield Check("service", "restart", False, words, step)
         settings = self._manager.loaded.config.connections
         if settings.folder:
             sealed = bool(settings.keys)

@@ -41,6 +41,11 @@ class TargetHealth:
         self._note(True)
         self.seconds, self.address, self.error = seconds, address, ""
 
+    def answered(self) -> None:
+        """It answered a request, maybe over a connection that was there already."""
+        self._note(True)
+        self.error = ""
+
     def missed(self, why: str) -> None:
         """It did not."""
         self._note(False)

@@ -107,6 +107,15 @@ def from_config(config: ListenerConfig) -> Loaded:
     return Loaded(config, tuple(named(found)))
 
 
+def need_restart(then: ListenerConfig, now: ListenerConfig) -> tuple[str, ...]:
+    """The tables that are read at the start only, and are not as they were."""
+    pairs = (
+        ("[admin]", then.admin, now.admin),
+        ("[update_notice]", then.update_notice, now.update_notice),
+    )
+    return tuple(name for name, old, new in pairs if old != new)
+
+
 def secured(
     one: HybridConnectionTarget, config: ListenerConfig
 ) -> HybridConnectionTarget:

@@ -21,6 +21,7 @@ from hybridconn.hcm.connector import (
 )
 from hybridconn.hcm.guard import GuardedReactor
 from hybridconn.hcm.health import TargetCheck, TargetHealth
+from hybridconn.hcm.requests import RequestBook, RequestLine
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import IDialer, ITunnelEnd
 from hybridconn.listener.forward import ForwardConnector
@@ -44,6 +45,7 @@ class ManagedListener(TargetListener):
     @ivar drained: it has left the relay until another takes its place.
     @ivar retired: it has left for good, and only tunnels may go on.
     @param book: where tunnels are noted; it outlives the listener.
+    @param requests: where HTTP requests are.
     @param allowed: the targets that may be reached.
     @param changed: called when there may be something new to show.
     @param target_endpoint: makes the endpoints of targets.
@@ -61,6 +63,7 @@ class ManagedListener(TargetListener):
         dialer: IDialer,
         reactor: Any,
         book: TunnelBook,
+        requests: RequestBook,
         allowed: AllowList,
         changed: Callable[[], None] = lambda: None,
         target_endpoint: EndpointMaker | None = None,
@@ -68,6 +71,7 @@ class ManagedListener(TargetListener):
     ) -> None:
         self._one = one
         self._book = book
+        self._request_book = requests
         self._allowed = allowed
         self._changed = changed
         self._target_endpoint = target_endpoint
@@ -273,9 +277,19 @@ class ManagedListener(TargetListener):
         return super().accept_requested(accept)
 
     def respond(self, request: ListenerRequest) -> None:
-        """Count it and answer."""
-        self._book.requests += 1
+        """Note what becomes of it, and answer."""
+        self._request_book.watch(request, self._request_over)
         super().respond(request)
+
+    def _request_over(self, line: RequestLine) -> None:
+        if line.target_failed:
+            self.health.missed(line.why)
+        elif line.outcome == "answered" and not self.health.reachable:
+            self.health.answered()
+        else:
+            return
+        self._heed_health()
+        self._changed()
 
     def sender_refused(self, accept: Accept, no: Reject) -> None:
         """Note why."""

@@ -25,7 +25,7 @@ from hybridconn.hcm.connection import ManagedConnection
 from hybridconn.hcm.connector import EndpointMaker
 from hybridconn.hcm.errors import Unknown
 from hybridconn.hcm.events import EventHub
-from hybridconn.hcm.loading import Loaded, Placed
+from hybridconn.hcm.loading import Loaded, Placed, need_restart
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.timeline import Timeline
 from hybridconn.interfaces import IDialer
@@ -66,6 +66,7 @@ class Manager(Service):
     ) -> None:
         self.events = EventHub()
         self.loaded = loaded
+        self._began_with = loaded.config
         self.started_at = wall()
         self._make_dialer = dialer
         self._clock = reactor
@@ -93,6 +94,11 @@ class Manager(Service):
     def count(self) -> int:
         """How many there are."""
         return len(self._by_key)
+
+    @property
+    def needs_restart(self) -> tuple[str, ...]:
+        """Tables of the configuration that count from the next start, and changed."""
+        return need_restart(self._began_with, self.loaded.config)
 
     def find(self, name: str, namespace: str = "") -> ManagedConnection:
         """
@@ -141,9 +147,12 @@ class Manager(Service):
             # This may fail; until then nothing has changed.
             self.dialer = self._make_dialer(loaded.config)
             self._build = self._builder(loaded)
-        before, self.loaded = self.loaded, loaded
-        if before.config.admin != loaded.config.admin:
-            self.log.warn("[admin] has changed: that counts from the next start")
+        waited, self.loaded = self.needs_restart, loaded
+        if self.needs_restart and self.needs_restart != waited:
+            self.log.warn(
+                "{tables} changed: that counts from the next start of the service",
+                tables=" and ".join(self.needs_restart),
+            )
         known = self._by_key
         self._by_key = {
             placed.one.key: self._new(placed, known) for placed in loaded.connections
@@ -222,6 +231,7 @@ class Manager(Service):
             new = connection.listener = self._build(
                 connection.one,
                 book=connection.book,
+                requests=connection.requests,
                 changed=lambda: self._mark(connection),
             )
             new.drained = connection.drained

@@ -201,7 +201,7 @@ class _Families:
             self._dial.add_metric(mark, health.seconds)
         self._open.add_metric(mark, book.open)
         self._tunnels.add_metric(mark, book.total)
-        self._requests.add_metric(mark, book.requests)
+        self._requests.add_metric(mark, one.requests.total)
         from_target, from_sender = book.bytes()
         self._bytes.add_metric([*mark, "from_target"], from_target)
         self._bytes.add_metric([*mark, "from_sender"], from_sender)

@@ -57,6 +57,7 @@ class ManagerRoutes:
         yield route("GET", _ONE, self._show)
         yield route("DELETE", _ONE, self._remove)
         yield route("GET", _ONE + "/tunnels", self._tunnels)
+        yield route("GET", _ONE + "/requests", self._requests)
         yield route("POST", _ONE + "/restart", self._restart)
         yield route("POST", _ONE + "/drain", self._drain)
         yield route("POST", _ONE + "/resume", self._resume)
@@ -91,12 +92,19 @@ class ManagerRoutes:
         found = self._find(call)
 
         def show(_: None) -> Answer:
-            return Answer({**found.view(), "recentTunnels": found.book.views()})
+            recent = {
+                "recentTunnels": found.book.views(),
+                "recentRequests": found.requests.views(),
+            }
+            return Answer({**found.view(), **recent})
 
         return self._doctor.describe(found).addCallback(show)
 
     def _tunnels(self, call: Call) -> Answer:
         return Answer({"tunnels": self._find(call).book.views()})
+
+    def _requests(self, call: Call) -> Answer:
+        return Answer({"requests": self._find(call).requests.views()})
 
     def _add(self, call: Call) -> Answer:
         body = call.json()
@@ -157,7 +165,8 @@ class ManagerRoutes:
             raise ManagerError(
                 f"The old configuration stays in force: {self._steward.trouble}"
             )
-        return Answer({"connections": self._manager.count})
+        waiting = list(self._manager.needs_restart)
+        return Answer({"connections": self._manager.count, "needsRestart": waiting})
 
     def version(self) -> dict[str, Any]:
         """Versions, files, and since when it runs."""
@@ -174,6 +183,7 @@ class ManagerRoutes:
             "folder": manager.loaded.config.connections.folder,
             "encrypted": bool(manager.loaded.config.connections.keys),
             "trouble": self._steward.trouble,
+            "needsRestart": list(manager.needs_restart),
             "connections": manager.count,
         }
 

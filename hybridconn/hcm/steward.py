@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -38,6 +39,7 @@ from hybridconn.hcm.loading import (
 )
 from hybridconn.hcm.manager import Manager
 from hybridconn.hcm.words import DISCONTINUED, NOT_FOUND
+from hybridconn.operation.notify import reloading
 from hybridconn.tls import TLSConfigError
 
 #: How often files are looked at, seconds.
@@ -181,10 +183,14 @@ class Steward(Service):
             self._looks.stop()
 
     def hear_signals(self) -> None:
-        """Read the files anew at a C{SIGHUP}, where there is one."""
+        """
+        Read the files anew at a C{SIGHUP}, where there is one; the service manager is
+        told of it.
+        """
         hangup = getattr(signal, "SIGHUP", None)
         if hangup is not None and self.file:
-            signal.signal(hangup, lambda *_: self._clock.callFromThread(self.reload))
+            again = partial(reloading, self.reload)
+            signal.signal(hangup, lambda *_: self._clock.callFromThread(again))
 
     def _look(self) -> None:
         if self._state() != self._seen:

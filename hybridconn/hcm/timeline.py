@@ -107,7 +107,6 @@ class TunnelBook:
     @ivar refused: how many senders were told no, ever.
     @ivar refusals: the same by the status that they got.
     @ivar registrations: how often it came online, ever.
-    @ivar requests: HTTP requests, ever.
     @ivar changed: called with each tunnel that is over.
     """
 
@@ -118,7 +117,6 @@ class TunnelBook:
     refused: int = 0
     refusals: Counter[int] = field(factory=Counter)
     registrations: int = 0
-    requests: int = 0
     last_error: str = ""
     last_error_at: float = 0.0
     last_error_id: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
@@ -33,12 +33,26 @@ _BODILESS: Final = (204, 304)
 Dial = Callable[[str], Deferred[RequestRendezvous]]
 
 
+class RequestWatcher(Protocol):
+    """Wants to know what becomes of a request."""
+
+    def answer_begun(self, status: int) -> None:
+        """An answer has begun."""
+
+    def refused(self, why: str) -> None:
+        """The answer is a refusal of this side."""
+
+    def answer_ended(self, whole: bool) -> None:
+        """It is over, maybe not for the first time; C{whole}: all of it is sent."""
+
+
 @implementer(IServerRequest)
 class ListenerRequest:
     """
     One request from the relay.
 
     @ivar entity: the hybrid connection's path; the target begins with it.
+    @ivar watcher: is told of the answer.
     @param request: the command.
     @param body: that is here already; L{None} if it is to be read from C{rendezvous}.
     @param reply: writes to that control channel.
@@ -46,6 +60,7 @@ class ListenerRequest:
     """
 
     secure = True
+    watcher: RequestWatcher | None = None
 
     def __init__(
         self,
@@ -135,6 +150,9 @@ class ListenerRequest:
         if bodiless and length is not None:
             fields = (*fields, ("Content-Length", str(length)))
         head = Response(self._id, status, reason, fields, not bodiless)
+        watcher = None if void else self.watcher
+        if watcher is not None:
+            watcher.answer_begun(status)
         return ListenerAnswer(
             head,
             self._clock,
@@ -142,6 +160,7 @@ class ListenerRequest:
             self._open_rendezvous,
             self._rendezvous,
             void,
+            watcher,
         )
 
     def _open_rendezvous(self) -> Deferred[RequestRendezvous]:
@@ -157,6 +176,8 @@ class ListenerRequest:
 
     def _leave(self) -> None:
         self._gone = True
+        if self.watcher is not None:
+            self.watcher.answer_ended(False)
         watchers, self._watchers = self._watchers, []
         for callback in watchers:
             callback()
@@ -165,6 +186,8 @@ class ListenerRequest:
         """Answer with the refusal's status, its words as JSON."""
         body = json.dumps({"code": refusal.status, "message": refusal.sentence})
         fields = (("Content-Type", "application/json"), *refusal.headers)
+        if self.watcher is not None and not self._answered:
+            self.watcher.refused(refusal.sentence)
         self.answer(refusal.status, "", fields, body.encode("ascii"))
 
 
@@ -182,6 +205,7 @@ class ListenerAnswer:
     otherwise by the rendezvous, bit by bit.
 
     @param void: the request was answered before; this answer goes nowhere.
+    @param watcher: is told how it ends.
     """
 
     def __init__(
@@ -192,6 +216,7 @@ class ListenerAnswer:
         dial: Callable[[], Deferred[RequestRendezvous]],
         rendezvous: RequestRendezvous | None,
         void: bool,
+        watcher: RequestWatcher | None = None,
     ) -> None:
         self._head = head
         self._reply = reply
@@ -202,6 +227,7 @@ class ListenerAnswer:
         self._finished = False
         self._producer: IPushProducer | None = None
         self._timer: IDelayedCall | None = None
+        self._watcher = watcher
         self._state = _State.GATHERING
         if void:
             self._state = _State.OVER
@@ -236,6 +262,8 @@ class ListenerAnswer:
         if state is _State.GATHERING:
             # Nothing is out yet, so the truth can be told.
             self._head = Response(self._head.request_id, 502, "", (), False)
+            if self._watcher is not None:
+                self._watcher.answer_begun(502)
             self.finish()
             return
         self._end()
@@ -261,7 +289,7 @@ class ListenerAnswer:
         fitting = len(text.encode("utf-8", "replace")) + len(body) <= MOST_INLINE
         sent = body if self._head.body else None
         if fitting and self._reply is not None and self._reply(text, sent):
-            self._end()
+            self._end(whole=True)
         else:
             self._dial()
 
@@ -307,11 +335,14 @@ class ListenerAnswer:
         if self._state is _State.STREAMING and rendezvous is not None:
             if self._head.body:
                 rendezvous.complete()
-            self._end()
+            self._end(whole=True)
 
-    def _end(self) -> None:
+    def _end(self, whole: bool = False) -> None:
         self._stop_timer()
         self._state = _State.OVER
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.answer_ended(whole)
         self._body = []
         self._producer = None
 

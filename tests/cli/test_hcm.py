@@ -72,6 +72,15 @@ class CommandTests(ConfigTestCase):
         self.assertIn("1 runs", result.output)
         self.assertEqual(call.call_args.args, ("GET", "/v1/connections/db"))
 
+    def test_reload(self) -> None:
+        """What a reload cannot take over is said, with what is to be done."""
+        found = {"connections": 3, "needsRestart": ["[admin]"]}
+        with patch.object(HcmClient, "call", return_value=found):
+            said = self.run_hcm("reload").output
+        self.assertIn("3 hybrid connections", said)
+        self.assertIn("[admin] changed", said)
+        self.assertIn("To do: restart the service.", said)
+
     def test_add(self) -> None:
         """What is given is what is sent; nothing secret is printed."""
         result, call = self.called(

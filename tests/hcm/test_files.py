@@ -292,7 +292,7 @@ class ChangedTests(HcmTestCase):
         self.write("conf.d/one.toml", self.table("one", target="db.corp:5"))
         os.kill(os.getpid(), signal.SIGHUP)
         self.network.flush()
-        self.assertEqual(calls, [True])
+        self.assertEqual(len(calls), 1)
         self.assertEqual(self.status("one"), "Connected")
 
     def test_common_settings(self) -> None:
@@ -308,6 +308,27 @@ class ChangedTests(HcmTestCase):
         self.assertNotEqual(self.view("one")["trackingId"], before)
         self.network.advance(60)
         self.assertFalse(client.lost)
+
+    def test_admin(self) -> None:
+        """A changed [admin] is told to count later, until it is as at the start."""
+        self.add("one", target="db.corp:5")
+        text = self.file.read_text()
+        self.assertEqual(self.good("POST", "/v1/reload")["needsRestart"], [])
+        self.file.write_text(f"[admin]\nport = 7420\n{text}")
+        told = self.good("POST", "/v1/reload")
+        self.assertEqual(told, {"connections": 1, "needsRestart": ["[admin]"]})
+        self.assertLogged("[admin] changed: that counts from the next start")
+        self.assertEqual(self.good("GET", "/v1/version")["needsRestart"], ["[admin]"])
+        report = self.good("GET", "/v1/doctor")
+        (check,) = [one for one in report["checks"] if one["name"] == "restart"]
+        self.assertEqual((report["ok"], check["ok"]), (False, False))
+        self.assertIn("restart the service", check["nextStep"])
+        self.good("POST", "/v1/reload")
+        self.file.write_text(text)
+        self.assertEqual(self.good("POST", "/v1/reload")["needsRestart"], [])
+        told = [line for line in self.lines if "next start" in line]
+        self.assertEqual(len(told), 1)
+        self.assertEqual(self.status("one"), "Connected")
 
     def test_bad_authorities(self) -> None:
         """Authorities that cannot be used leave everything as it was."""

@@ -10,14 +10,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.commands import Accept
-from hybridconn.core.http import RequestHead
 from hybridconn.core.limits import Limits
+from hybridconn.core.refusals import ListenerFailed
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.timeline import MOST_REMEMBERED, TunnelBook
-from hybridconn.testing.fakes import FakeHeldRequest
 from hybridconn.websocket.bridge import WebSocketEnd
 from hybridconn.websocket.splice import Ending
 from tests.hcm.case import HcmTestCase
+from tests.hcm.test_requests import came
 
 
 class Server(Protocol):
@@ -127,14 +127,37 @@ class WebTests(HcmTestCase):
         self.assertEqual((line["peer"], line["trackingId"]), ("192.0.2.9:7", "an-id"))
 
     def test_requests(self) -> None:
-        """HTTP requests are counted."""
+        """HTTP requests are counted and shown."""
         listener = self.listener()
-        head = RequestHead("GET", "/one/", "1.1", (("Host", "relay.test"),))
-        request: Any = FakeHeldRequest(head)
+        request = came(self.clock, "/one/")
         with patch("hybridconn.listener.http_target.HttpTarget.respond") as respond:
             listener.respond(request)
         respond.assert_called_once_with(request)
-        self.assertEqual(self.view("one")["tunnels"]["requests"], 1)
+        view = self.view("one")
+        self.assertEqual(view["tunnels"]["requests"], 1)
+        found = self.good("GET", "/v1/connections/one/requests")["requests"]
+        self.assertEqual(found, view["recentRequests"])
+        self.assertEqual((found[0]["method"], found[0]["path"]), ("GET", "/one/"))
+
+    def test_health(self) -> None:
+        """Requests tell of the target, as tunnels do: down, and there again."""
+        listener = self.listener()
+        patched = patch("hybridconn.listener.http_target.HttpTarget.respond")
+        with patched as respond:
+            respond.side_effect = ListenerFailed("The target x refused the connection")
+            request = came(self.clock, "/one/")
+            self.assertRaises(ListenerFailed, listener.respond, request)
+            request.refuse(respond.side_effect)
+            view = self.view("one")
+            self.assertEqual(view["status"], "Degraded")
+            self.assertIn("start the target", view["nextStep"])
+            respond.side_effect = None
+            request = came(self.clock, "/one/")
+            listener.respond(request)
+            request.answer(404, "Not Found")
+        view = self.view("one")
+        self.assertEqual(view["status"], "Connected")
+        self.assertTrue(view["target"]["reachable"])
 
     def test_dialled_ahead(self) -> None:
         """What was dialled before there was a sender begins with the sender."""

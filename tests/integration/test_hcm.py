@@ -300,7 +300,12 @@ class AllowTests(HcmCase):
         """HTTP targets too, by the address to which their name leads."""
         self.add("web", "--target", f"http://localhost:{self.app.port}")
         self.assertEqual(self.ask()[0], 200)
-        self.assertEqual(self.view("web")["tunnels"]["requests"], 1)
+        view = self.view("web")
+        self.assertEqual(view["tunnels"]["requests"], 1)
+        (one,) = view["recentRequests"]
+        self.assertEqual((one["path"], one["outcome"]), ("/web/", "answered"))
+        self.assertTrue(0 < one["responded"] <= one["ended"])
+        self.assertIn("GET /web/", self.hcm("show", "web"))
         self.hcm("remove", "web")
         # A wildcard leads to no loopback address.
         shut = f"http://a.localhost:{self.shut_door.port}"

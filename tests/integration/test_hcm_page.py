@@ -12,9 +12,10 @@ from hybridconn.page.sessions import KEY_HEADER
 from tests.integration.browser import Browser
 from tests.integration.hcm_stage import HcmCase
 from tests.integration.nodejs import installed
-from tests.integration.stage import LISTEN, Stage
+from tests.integration.stage import HOST, LISTEN, Stage
 from tests.integration.targets import echo, read_exactly
 from tests.integration.waiting import free_port
+from tests.integration.webapp import WebApp
 
 
 class PageCase(HcmCase):
@@ -27,7 +28,8 @@ class PageCase(HcmCase):
 
     def setUp(self) -> None:
         super().setUp()
-        stage = self.use(Stage(["echo", "two", "three"]))
+        web = {"path": "web", "requires_client_authorization": False}
+        stage = self.use(Stage(["echo", "two", "three", web]))
         stage.start_relay()
         self.port = free_port()
         self.start_manager(stage, admin={"port": self.port})
@@ -191,6 +193,27 @@ class LifeTests(PageCase):
         browser.click("[data-action=resume]")
         browser.wait_text("Connected", f"{self.row('two')} .c-status")
         browser.wait_text("two takes senders again.", "#toasts")
+
+    def test_requests(self) -> None:
+        """HTTP requests are listed with their times and without their query."""
+        app = WebApp()
+        self.addCleanup(app.close)
+        self.add("web", "--target", f"http://127.0.0.1:{app.port}")
+        browser = self.enter()
+        browser.click(f"{self.row('web')} .name")
+        browser.wait_text("no sender has come".capitalize(), "#details")
+        connection = http.client.HTTPSConnection(
+            HOST, self.stage.port, timeout=30, context=self.stage.trust()
+        )
+        connection.request("GET", "/web/<b>?key=hidden")
+        status = connection.getresponse().status
+        connection.close()
+        browser.wait_text("GET /web/<b>", "#details .requests")
+        browser.wait_text(f"{status} after", "#details .requests")
+        browser.click("#details .requests summary")
+        tracking = self.view("web")["recentRequests"][0]["trackingId"]
+        browser.wait_text(tracking, "#details .requests code")
+        self.assertNotIn("hidden", browser.run("document.body.innerText"))
 
     def test_looking(self) -> None:
         """Tests of a hybrid connection and of an address, and the log."""

@@ -135,6 +135,20 @@ class NotifyTests(ManagedTestCase):
         self.end(listener)
         self.assertEqual(manager.next(1), "STOPPING=1")
 
+    def test_listener_reload(self) -> None:
+        """C{SIGHUP} has it read its files; it is ready again even if they are wrong."""
+        manager = self.manager()
+        path = self.stage.listener_config({"echo": 1})
+        listener = self.role("hclistener", path, env=manager.env).start()
+        self.assertEqual(manager.next(), "READY=1")
+        good = path.read_text()
+        for text, said in ((good, "read anew"), (f"x = 1\n{good}", "stays in force")):
+            path.write_text(text)
+            listener.child.send_signal(signal.SIGHUP)
+            self.assertRegex(manager.next(), "^RELOADING=1\nMONOTONIC_USEC=[0-9]+$")
+            self.assertEqual(manager.next(), "READY=1")
+            listener.wait_log(said)
+
     def test_never_ready(self) -> None:
         """What cannot start never says that it is ready."""
         manager = self.manager()

@@ -4,6 +4,7 @@ import { byId, copyButton, h, setAttribute, setText } from "./dom.js";
 import { Refused, call, pathOf } from "./api.js";
 import { TrafficChart } from "./chart.js";
 import * as format from "./format.js";
+import { Requests } from "./requests.js";
 import * as storeModule from "./store.js";
 import { Tunnels } from "./tunnels.js";
 import { targetWords } from "./table.js";
@@ -38,7 +39,11 @@ export class Details extends EventTarget {
     this.element = byId("details");
     this.name = null;
     this.build();
-    store.addEventListener("one", ({ detail }) => { if (detail.one.name === this.name) this.show(); });
+    store.addEventListener("one", ({ detail }) => {
+      if (detail.one.name !== this.name) return;
+      this.show();
+      if (detail.one.tunnels.requests !== detail.before.tunnels.requests) this.soon();
+    });
     store.addEventListener("list", () => {
       if (this.name !== null && !store.connections.has(this.name)) this.close();
       else if (this.name !== null) this.show();
@@ -71,6 +76,7 @@ export class Details extends EventTarget {
     this.trackingRow = [h("dt", null, "Tracking id"), h("dd", { class: "with-copy" }, this.tracking, copyButton(() => this.tracking.textContent, "the tracking id"))];
     this.error = h("p", { class: "last-error" });
     this.tunnels = new Tunnels();
+    this.requests = new Requests();
     this.states = h("ol", { class: "states" });
     this.element.append(
       h(
@@ -82,6 +88,7 @@ export class Details extends EventTarget {
       h("div", { class: "buttons" }, action("Test", "test"), action("Restart", "restart"), this.draining, this.resuming, action("Logs", "logs"), this.removal),
       part("Traffic", this.chart.element),
       part("Recent tunnels", this.error, this.tunnels.element),
+      this.requests.element,
       part("About", h("dl", { class: "facts" }, FACTS.map(([label]) => [this.labels.get(label), this.values.get(label)]), this.trackingRow)),
       part("Status history", this.states),
     );
@@ -92,6 +99,7 @@ export class Details extends EventTarget {
     this.name = name;
     if (other) {
       this.tunnels.clear();
+      this.requests.clear();
       this.states.replaceChildren();
       this.element.scrollTop = 0;
     }
@@ -116,7 +124,8 @@ export class Details extends EventTarget {
   }
 
   running() {
-    return this.store.connections.get(this.name)?.tunnels.open > 0 && !document.hidden;
+    const busy = this.store.connections.get(this.name)?.tunnels.open > 0 || this.requests.open;
+    return busy && !document.hidden;
   }
 
   soon() {
@@ -128,12 +137,14 @@ export class Details extends EventTarget {
     const one = this.store.connections.get(this.name);
     if (!one) return;
     try {
-      const [found, history] = await Promise.all([
+      const [found, web, history] = await Promise.all([
         call("GET", pathOf(one, "/tunnels")),
+        one.tunnels.requests ? call("GET", pathOf(one, "/requests")) : null,
         tunnelsOnly ? null : call("GET", pathOf(one, "/history")),
       ]);
       if (this.name !== one.name) return;
       this.tunnels.show(found.tunnels);
+      if (web) this.requests.show(web.requests);
       if (history) {
         this.store.pastOf(one.name, history);
         this.showStates(history.states);
