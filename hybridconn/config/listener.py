@@ -33,6 +33,7 @@ from hybridconn.config.kinds import (
 )
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.ports import MODE_HELP, Mode, NamedPort, Port, check_ports
 from hybridconn.config.roles import (
     CA_FILE_HELP,
     DATA_PATH_HELP,
@@ -167,6 +168,8 @@ class HybridConnectionTarget:
     @ivar withdraw: leave the relay while the target is down.
     @ivar file: that its connection string was read from, if from one of its own.
     @ivar discontinued: it is of a kind that is no more: never listened on.
+    @ivar mode: what is said at the beginning of a tunnel: C{raw} or C{bridge}.
+    @ivar ports: what senders may ask for then, in place of C{target}.
     """
 
     connection: ConnectionString
@@ -181,6 +184,8 @@ class HybridConnectionTarget:
     withdraw: bool = False
     file: str = ""
     discontinued: bool = False
+    mode: str = "raw"
+    ports: tuple[NamedPort, ...] = ()
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -226,6 +231,16 @@ class HybridConnectionTable:
             "HTTP requests and WebSockets go: `http://host:port` or `https://host`, "
             "with or without a path. Without it, the endpoint in the hybrid "
             "connection's metadata."
+        },
+    )
+    mode: Mode = field(default="raw", metadata={"help": MODE_HELP})
+    ports: tuple[Port, ...] = field(
+        default=(),
+        metadata={
+            "help": "With `bridge`: what senders may ask for by name, in place of "
+            "`target`, such as `sql=db.corp:1433`, `udp:ns.corp:53` or "
+            "`app=unix:/run/app.sock`. Without a name, the port number is it; a "
+            "single one answers to every number."
         },
     )
     target_timeout: Seconds = field(
@@ -294,6 +309,7 @@ class HybridConnectionTable:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read and lets a listener in."""
         yield from _check_http(table)
+        yield from check_ports(table)
         for key in ("target_check_timeout", "target_down"):
             if key in table and "target_check_interval" not in table:
                 yield Mistake("goes only with target_check_interval; add it.", key)
@@ -489,6 +505,8 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
         if table.connection_string_file
         else "",
         discontinued,
+        table.mode,
+        table.ports,
     )
 
 

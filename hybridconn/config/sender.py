@@ -25,6 +25,13 @@ from hybridconn.config.kinds import (
 )
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.ports import (
+    MODE_HELP,
+    Mode,
+    PortName,
+    Protocol,
+    check_forward,
+)
 from hybridconn.config.redirects import (
     FrontDoor,
     LocalBind,
@@ -171,12 +178,19 @@ class Forward:
     @ivar bind: an IP address and a port; 0 for any free one.
     @ivar http: what comes there is HTTP.
     @ivar host_names: by which it may be asked then; C{*} is any.
+    @ivar port_name: the listener's port that is asked for with azbridge's preamble;
+        L{None}: nothing is asked.
+    @ivar udp: what comes there is datagrams.
+    @ivar udp_idle_time: seconds without one until its tunnel is closed.
     """
 
     connection: ConnectionString
     bind: HostPort
     http: bool = False
     host_names: tuple[str, ...] = ()
+    port_name: str | None = None
+    udp: bool = False
+    udp_idle_time: float = 240.0
 
     @property
     def own_names(self) -> tuple[str, ...] | None:
@@ -227,10 +241,30 @@ class ForwardTable:
             "`bind` is no loopback address."
         },
     )
+    mode: Mode = field(default="raw", metadata={"help": MODE_HELP})
+    port_name: PortName | None = field(
+        default=None,
+        metadata={
+            "help": "With `bridge`: the port of the listener's that is asked for. "
+            "Without it, the number of the local port."
+        },
+    )
+    protocol: Protocol = field(
+        default="tcp",
+        metadata={"help": "With `bridge`: `udp` for datagrams in place of `tcp`."},
+    )
+    udp_idle_time: Seconds = field(
+        default=240.0,
+        metadata={
+            "help": "With `udp`: a local address that sends nothing and gets nothing "
+            "for so long loses its tunnel, until it sends again."
+        },
+    )
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read."""
+        yield from check_forward(table)
         try:
             connection_string(table, source)
         except Mistake as mistake:
@@ -280,15 +314,16 @@ class SenderConfig:
         if not value and not table.get("redirect"):
             yield Mistake("is missing; add a [[forward]] or a [[redirect]].", "forward")
         yield from check_redirects(table)
-        first: dict[HostPort, int] = {}
+        first: dict[tuple[HostPort, bool], int] = {}
         for index, item in enumerate(value if isinstance(value, list) else []):
             try:
                 bind = parse_bind(item["bind"])
+                port = (bind, item.get("protocol") == "udp")
             except (ValueError, TypeError, KeyError):
                 continue
-            if bind.port and first.setdefault(bind, index) != index:
+            if bind.port and first.setdefault(port, index) != index:
                 yield Mistake(
-                    f"{shown(item['bind'])} is taken by number {first[bind] + 1}; use "
+                    f"{shown(item['bind'])} is taken by number {first[port] + 1}; use "
                     "another port.",
                     *("forward", index, "bind"),
                 )
@@ -348,8 +383,17 @@ def _build(table: ForwardTable, source: Source) -> Forward:
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
+    port_name = None
+    if table.mode == "bridge":
+        port_name = table.port_name or str(table.bind.port)
     return Forward(
-        connection_string(given, source), table.bind, table.http, table.host_names
+        connection_string(given, source),
+        table.bind,
+        table.http,
+        table.host_names,
+        port_name,
+        table.protocol == "udp",
+        table.udp_idle_time,
     )
 
 

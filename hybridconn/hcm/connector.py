@@ -20,7 +20,7 @@ from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.hcm.guard import GuardedReactor, Lookup
 from hybridconn.hcm.timeline import Timeline, TunnelBook
-from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.forward import ForwardConnector, TargetJoint
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
 from hybridconn.websocket.client import with_timeout
@@ -56,7 +56,7 @@ class Reached:
     address: str
 
 
-class WatchedJoint(Joint):
+class WatchedJoint(TargetJoint):
     """
     @param line: where its first byte and its end are noted.
     """
@@ -98,7 +98,6 @@ class WatchedConnector(ForwardConnector):
         endpoint: EndpointMaker | None = None,
     ) -> None:
         super().__init__(target, entity, reactor, timeout)
-        self._reactor = reactor
         self._allowed = allowed
         self._book = book
         self._make_endpoint = endpoint or _own_endpoint
@@ -108,6 +107,24 @@ class WatchedConnector(ForwardConnector):
         """See L{ITargetConnector.connect <hybridconn.interfaces>}."""
         self._lines[accept.id] = line_of(self._book, accept)
         return super().connect(accept)
+
+    def reach(
+        self, accept: Accept, target: Target, datagrams: bool = False
+    ) -> Deferred[Any]:
+        """Reach one target for one sender, whom L{connect} may not know."""
+        self._lines.setdefault(accept.id, line_of(self._book, accept))
+        return super().reach(accept, target, datagrams)
+
+    def dial_datagrams(self, target: Target, names: JointNames) -> Deferred[Any]:
+        """Have a UDP port to C{target} if it is allowed, for one sender."""
+        try:
+            check_allowed(self._allowed, target)
+        except Reject as no:
+            return fail(no)
+        lookup = Lookup()
+        reactor = GuardedReactor(self._reactor, self._allowed, lookup)
+        opening = self.open_datagrams(reactor, target, names)
+        return opening.addErrback(self._name_refused, lookup)
 
     def take_line(self, accept: Accept) -> Timeline:
         """The notes of a sender for whom there will be no tunnel."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 
 from hybridconn.config.addresses import Target
 from hybridconn.config.listener import (
@@ -23,6 +23,8 @@ from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.metadata import MetadataTarget
+from hybridconn.listener.named_ports import NamedPortConnector, NamedPorts
+from hybridconn.listener.reject import Reject
 from hybridconn.listener.websocket_target import WebSocketConnector
 from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.websocket.keeper import Keeper
@@ -51,16 +53,21 @@ class TargetListener(HybridConnectionListener):
     ) -> None:
         timings = timings or ListenerTimings()
         entity = one.connection.require_entity_path()
-        self._fixed = one.target
+        # With named ports, the one that can stand for all: it is looked at.
+        streams = [port.target for port in one.ports if not port.datagrams]
+        self._fixed = one.target or (streams[0] if streams else None)
         self._metadata: MetadataTarget | None = None
-        if one.target is None:
+        if one.target is None and not one.ports:
             self._metadata = MetadataTarget(
                 DescriptionReader(one.connection, dialer, reactor, wall),
                 entity,
                 reactor,
                 timings.metadata_refresh,
             )
-        connector: Any = self.make_connector(entity, reactor, one.target_timeout)
+        forward = self.make_connector(entity, reactor, one.target_timeout)
+        connector: Any = forward
+        if one.mode == "bridge":
+            connector = NamedPortConnector(NamedPorts(one.ports, self.target), forward)
         responder = None
         if one.target is not None and one.target.http is not None:
             way: IDialer = target_dialer or ReactorDialer(
@@ -86,7 +93,7 @@ class TargetListener(HybridConnectionListener):
             timings=timings,
             wall=wall,
             # A WebSocket of the sender's is one of the service's, and no other's.
-            reuse=one.reuse and responder is None,
+            reuse=one.reuse and responder is None and one.mode == "raw",
             responder=responder,
             dial_ahead=one.dial_ahead,
             **more,
@@ -107,7 +114,8 @@ class TargetListener(HybridConnectionListener):
         """
         if self._metadata is not None:
             return self._metadata.target()
-        assert self._fixed is not None
+        if self._fixed is None:
+            return fail(Reject(404, "There is no TCP port here"))
         return succeed(self._fixed)
 
     def online(self) -> None:

@@ -16,6 +16,7 @@ from hybridconn.core.tracking import TrackingId
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.errors import HybridConnectionError
 from hybridconn.sender.pool import CarrierLost, TunnelPool
+from hybridconn.sender.preamble import PreambleTunnels
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.joint import Joint, JointNames
 from hybridconn.websocket.reuse import Stream
@@ -155,6 +156,7 @@ class LocalForward(Factory):
     @ivar connector: opens the tunnels.
     @ivar pool: keeps them for the next connection.
     @ivar joints: the app's connections that are here now.
+    @param port_name: of the listener's, if it wants azbridge's preamble.
     """
 
     noisy = False
@@ -162,12 +164,18 @@ class LocalForward(Factory):
     protocol: type[AppJoint] = AppJoint  # type: ignore[assignment]  # has arguments
 
     def __init__(
-        self, connector: TunnelConnector, spare_tunnels: SpareTunnels | None = None
+        self,
+        connector: TunnelConnector,
+        spare_tunnels: SpareTunnels | None = None,
+        port_name: str | None = None,
     ) -> None:
         self.connector = connector
-        self.pool = TunnelPool(
-            connector, spare_tunnels or SpareTunnels(), connector.clock
-        )
+        self.pool: TunnelPool | PreambleTunnels
+        if port_name is None:
+            settings = spare_tunnels or SpareTunnels()
+            self.pool = TunnelPool(connector, settings, connector.clock)
+        else:
+            self.pool = PreambleTunnels(connector, port_name)
         self.joints: set[AppJoint] = set()
         self._waiting: list[Deferred[None]] = []
 
