@@ -43,6 +43,8 @@ _REFUSALS: Final = {
 #: The longest name, and the longest datagram, bytes.
 MAX_NAME: Final = 255
 MAX_DATAGRAM: Final = 65535
+#: The longest datagram that IPv4 can carry, bytes.
+MAX_UDP: Final = 65507
 
 
 class BadPreamble(ValueError):

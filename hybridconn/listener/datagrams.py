@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import DNSLookupError, MessageLengthError
@@ -14,12 +14,10 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from hybridconn.config.addresses import HostPort
+from hybridconn.core.preamble import MAX_DATAGRAM, MAX_UDP
 from hybridconn.interfaces import ITunnelEnd
 from hybridconn.websocket.datagrams import DatagramTunnel
 from hybridconn.websocket.joint import JointNames
-
-#: The largest payload that IPv4 can carry, bytes.
-_MOST: Final = 65507
 
 
 @implementer(IResolutionReceiver)
@@ -71,7 +69,9 @@ def open_datagrams(
 
     def found(address: str) -> DatagramEnd:
         end = DatagramEnd(names, idle_time)
-        reactor.listenUDP(0, end, interface="::" if ":" in address else "")
+        # Twisted would cut off what is longer than its default.
+        interface = "::" if ":" in address else ""
+        reactor.listenUDP(0, end, interface=interface, maxPacketSize=MAX_DATAGRAM)
         end.transport.connect(address, target.port)
         return end
 
@@ -92,6 +92,7 @@ class DatagramEnd(ConnectedDatagramProtocol):
     """
 
     log = Logger()
+    noisy = False
     transport: Any
     ended_by = why = ""
 
@@ -144,7 +145,7 @@ class DatagramEnd(ConnectedDatagramProtocol):
 
     def _deliver(self, datagram: bytes) -> None:
         # UDP promises nothing, and a datagram that the system does not take is lost.
-        if len(datagram) <= _MOST:
+        if len(datagram) <= MAX_UDP:
             with suppress(OSError, MessageLengthError):
                 self.transport.write(datagram)
 

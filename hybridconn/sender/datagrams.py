@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.config.addresses import HostPort
+from hybridconn.core.preamble import MAX_DATAGRAM
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.preamble import PreambleTunnels
 from hybridconn.websocket.closing import GOING_AWAY
@@ -129,6 +130,7 @@ class UdpForward(DatagramProtocol):
     """
 
     log = Logger()
+    noisy = False
     transport: Any
 
     def __init__(
@@ -219,7 +221,11 @@ class UdpPort(Service):
         super().privilegedStartService()
         try:
             self._port = self._reactor.listenUDP(
-                self._bind.port, self._protocol, interface=self._bind.host
+                self._bind.port,
+                self._protocol,
+                interface=self._bind.host,
+                # Twisted would cut off what is longer than its default.
+                maxPacketSize=MAX_DATAGRAM,
             )
         except CannotListenError:
             self._failed(Failure())

@@ -170,12 +170,12 @@ class LocalForward(Factory):
         port_name: str | None = None,
     ) -> None:
         self.connector = connector
-        self.pool: TunnelPool | PreambleTunnels
-        if port_name is None:
-            settings = spare_tunnels or SpareTunnels()
-            self.pool = TunnelPool(connector, settings, connector.clock)
-        else:
-            self.pool = PreambleTunnels(connector, port_name)
+        settings = spare_tunnels or SpareTunnels()
+        self.pool = (
+            TunnelPool(connector, settings, connector.clock)
+            if port_name is None
+            else PreambleTunnels(connector, port_name)
+        )
         self.joints: set[AppJoint] = set()
         self._waiting: list[Deferred[None]] = []
 

@@ -7,11 +7,13 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost, TimeoutError
 
+from hybridconn.config.sender import SpareTunnels
 from hybridconn.core.preamble import STREAM, BadAnswer, Preamble, parse_answer
 from hybridconn.core.tracking import TrackingId
+from hybridconn.interfaces import ITunnel
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.errors import HybridConnectionRefused, HybridConnectionTimeout
-from hybridconn.websocket.client import TunnelClientProtocol
+from hybridconn.sender.pool import TunnelPool
 from hybridconn.websocket.closing import NORMAL, TunnelClosed
 from hybridconn.websocket.prologue import Farewell, Prologue
 
@@ -21,31 +23,22 @@ ANSWER_TIMEOUT: Final = 30.0
 _OTHER_MODE: Final = 'if it is none of azbridge\'s, use mode = "raw"'
 
 
-class PreambleTunnels:
+class PreambleTunnels(TunnelPool):
     """
-    Opens a tunnel for each connection and says which port is wanted; in place of a
-    L{TunnelPool <hybridconn.sender.pool.TunnelPool>}, as nothing can be kept ready.
+    Opens a tunnel for each connection and says which port is wanted; none is ready
+    before that, and none is used twice.
 
-    @ivar open_timeout: of no use here.
     @param port_name: the port of the listener's.
     @param mode: for a stream or for datagrams.
     """
 
-    open_timeout = 0.0
-
     def __init__(
         self, connector: TunnelConnector, port_name: str, mode: int = STREAM
     ) -> None:
-        self._connector = connector
+        super().__init__(connector, SpareTunnels(least=0, most=0), connector.clock)
         self._preamble = Preamble(port_name, mode)
 
-    def take(self) -> None:
-        """There is never one that is ready."""
-
-    def stop(self) -> None:
-        """Nothing is kept."""
-
-    def connect(self, tracking: TrackingId) -> Deferred[Any]:
+    def connect(self, tracking: TrackingId) -> Deferred[ITunnel]:
         """
         Open a tunnel for a connection.
 
@@ -54,8 +47,8 @@ class PreambleTunnels:
         """
         return Deferred.fromCoroutine(self._connect(tracking))
 
-    async def _connect(self, tracking: TrackingId) -> TunnelClientProtocol:
-        tunnel = await self._connector.connect(tracking)
+    async def _connect(self, tracking: TrackingId) -> ITunnel:
+        tunnel: Any = await super().connect(tracking)
         mode = self._preamble.mode
 
         def read(data: bytes) -> tuple[None, int] | None:
@@ -72,7 +65,8 @@ class PreambleTunnels:
             tunnel.finish(NORMAL, b"")
             self._connector.forget(tunnel)
             raise self._explain(error, str(tracking)) from None
-        return tunnel
+        opened: ITunnel = tunnel
+        return opened
 
     def _explain(self, error: BaseException, tracking_id: str) -> BaseException:
         wanted = f"port {self._preamble.name!r} of the listener"

@@ -224,7 +224,7 @@ class UdpTests(SenderTestCase):
 class UdpPortTests(SenderTestCase):
     """The service that has it open."""
 
-    def listenUDP(self, port: int, protocol: Any, interface: str) -> Any:
+    def listenUDP(self, port: int, protocol: Any, interface: str, **how: Any) -> Any:
         if port == 1:
             raise CannotListenError(interface, port, OSError("taken"))
         self.opened.append((interface, port))
