@@ -170,6 +170,7 @@ class HybridConnectionTarget:
     @ivar discontinued: it is of a kind that is no more: never listened on.
     @ivar mode: what is said at the beginning of a tunnel: C{raw} or C{bridge}.
     @ivar ports: what senders may ask for then, in place of C{target}.
+    @ivar proxy_protocol: begin each connection to a target with such a header.
     """
 
     connection: ConnectionString
@@ -186,6 +187,7 @@ class HybridConnectionTarget:
     discontinued: bool = False
     mode: str = "raw"
     ports: tuple[NamedPort, ...] = ()
+    proxy_protocol: bool = False
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -272,6 +274,14 @@ class HybridConnectionTable:
             "connection after the other."
         },
     )
+    proxy_protocol: bool = field(
+        default=False,
+        metadata={
+            "help": "Begin each connection to the target with a header of the PROXY "
+            "protocol, version 2: the sender's address, and the entity, the rule and "
+            "the tracking id. The target must expect it. Not for HTTP targets and UDP."
+        },
+    )
     dial_ahead: bool = field(
         default=False,
         metadata={
@@ -331,6 +341,12 @@ class HybridConnectionTable:
 def _check_http(table: Mapping[str, Any]) -> Iterator[Mistake]:
     target = table.get("target")
     scheme = target.partition(":")[0].lower() if isinstance(target, str) else ""
+    if table.get("proxy_protocol") is True and scheme in ("http", "https"):
+        yield Mistake(
+            "goes only with a target such as db.corp:5432; an HTTP target is told in "
+            "X-Forwarded-For.",
+            "proxy_protocol",
+        )
     for keys, schemes, example in (
         (("host", "keep_path"), ("http", "https"), "http://127.0.0.1:8080"),
         (("target_ca_file", "target_insecure"), ("https",), "https://app.corp"),
@@ -507,6 +523,7 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
         discontinued,
         table.mode,
         table.ports,
+        table.proxy_protocol,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -310,10 +309,8 @@ class ManagedListener(TargetListener):
 
     def sender_joined(self, accept: Accept, end: ITunnelEnd) -> None:
         """Begin to count."""
+        super().sender_joined(accept, end)
         if isinstance(end, NamedPortEnd):
-            # What it is joined to turns out when it has said what it wants.
-            end.reached = partial(self.sender_joined, accept)
-            end.refused = partial(self.sender_refused, accept)
             return
         if isinstance(end, WatchedJoint):
             line = end.line

@@ -16,17 +16,24 @@ from hybridconn.config.listener import (
     ListenerConfig,
     ListenerTimings,
 )
+from hybridconn.core.commands import Accept
 from hybridconn.core.limits import Limits
 from hybridconn.dialer import ReactorDialer
-from hybridconn.interfaces import IDialer
+from hybridconn.interfaces import IDialer, ITunnelEnd
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.metadata import MetadataTarget
-from hybridconn.listener.named_ports import NamedPortConnector, NamedPorts
+from hybridconn.listener.named_ports import (
+    NamedPortConnector,
+    NamedPortEnd,
+    NamedPorts,
+)
+from hybridconn.listener.proxy_protocol import proxy_header
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.websocket_target import WebSocketConnector
 from hybridconn.web.description_reader import DescriptionReader
+from hybridconn.websocket.joint import Joint
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 
@@ -53,6 +60,8 @@ class TargetListener(HybridConnectionListener):
     ) -> None:
         timings = timings or ListenerTimings()
         entity = one.connection.require_entity_path()
+        self._proxy_protocol = one.proxy_protocol
+        self._namespace_host = one.connection.host
         # With named ports, the one that can stand for all: it is looked at.
         streams = [port.target for port in one.ports if not port.datagrams]
         self._fixed = one.target or (streams[0] if streams else None)
@@ -117,6 +126,17 @@ class TargetListener(HybridConnectionListener):
         if self._fixed is None:
             return fail(Reject(404, "There is no TCP port here"))
         return succeed(self._fixed)
+
+    def sender_joined(self, accept: Accept, end: ITunnelEnd) -> None:
+        """Tell the target of the sender, if it wants to know."""
+        if isinstance(end, NamedPortEnd):
+            # What it is joined to turns out when it has said what it wants.
+            end.reached = partial(self.sender_joined, accept)
+            end.refused = partial(self.sender_refused, accept)
+        elif self._proxy_protocol and isinstance(end, Joint):
+            transport: Any = end.transport
+            host = self._namespace_host
+            transport.write(proxy_header(accept, host, self.entity, transport))
 
     def online(self) -> None:
         """Read the metadata anew: it may have changed while we were away."""

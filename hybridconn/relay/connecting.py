@@ -155,6 +155,7 @@ class Connecting:
             request.head,
             around.limits,
             strip_authorization=admitted.strip_authorization,
+            rule_name=admitted.rule_name,
         )
         self._sender_request = sender_request(admitted, request, address, headers)
 

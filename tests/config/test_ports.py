@@ -64,6 +64,10 @@ class PortTests(ConfigTestCase):
             (raw + 'ports = ["a.b:1"]\n', 'ports: goes only with mode = "bridge"'),
             (LISTENER + 'ports = ["a.b:1"]\ntarget = "a.b:1"\n', "without target"),
             (LISTENER + 'target = "http://a.b"\n', 'only with mode = "raw"'),
+            (
+                raw + 'target = "http://a.b"\nproxy_protocol = true\n',
+                "proxy_protocol: goes only with a target such as",
+            ),
             (LISTENER + 'ports = ["a.b:1", "c.d:1"]\n', '"1" is the name of number 1'),
             (LISTENER + 'ports = ["a.b"]\n', "is no named port"),
             (raw + 'mode = "socks"\n', "raw"),
