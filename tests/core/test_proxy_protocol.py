@@ -28,6 +28,7 @@ class HeaderTests(SynchronousTestCase):
     """One header."""
 
     def read(self, made: bytes) -> tuple[str, int, str, int]:
+        info: Any
         info, rest = V2Parser().feed(made + b"behind it")
         self.assertEqual(rest, b"behind it")
         one: Any = info.source
