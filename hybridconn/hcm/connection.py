@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from hybridconn.config.listener import HybridConnectionTarget
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.text import utc_text
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.requests import RequestBook

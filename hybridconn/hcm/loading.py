@@ -12,10 +12,10 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.config.listener import (
     BUILDERS,
     ConnectionsFile,
-    HybridConnectionTarget,
     ListenerConfig,
     load_listener,
 )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from hybridconn.config.listener import HybridConnectionTarget
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.dialer import ReactorDialer

@@ -19,7 +19,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from hybridconn.config.hcm import AdminSettings
-from hybridconn.config.listener import HybridConnectionTarget, ListenerConfig
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
+from hybridconn.config.listener import ListenerConfig
 from hybridconn.core.names import fold
 from hybridconn.hcm.connection import ManagedConnection
 from hybridconn.hcm.connector import EndpointMaker

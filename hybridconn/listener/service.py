@@ -11,11 +11,8 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, succeed
 
 from hybridconn.config.addresses import Target
-from hybridconn.config.listener import (
-    HybridConnectionTarget,
-    ListenerConfig,
-    ListenerTimings,
-)
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
+from hybridconn.config.listener import ListenerConfig, ListenerTimings
 from hybridconn.core.limits import Limits
 from hybridconn.dialer import ReactorDialer
 from hybridconn.interfaces import IDialer
