@@ -12,7 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import Target, parse_target
-from hybridconn.config.hcm import WhenDown
+from hybridconn.config.hcm import Allowed, WhenDown
 from hybridconn.config.kinds import (
     Authorities,
     FileName,
@@ -24,6 +24,7 @@ from hybridconn.config.kinds import (
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
 from hybridconn.config.secrets import DiscontinuedMistake, Source, connection_string
+from hybridconn.core.allow_list import AllowedTarget
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http import split_authority
 from hybridconn.core.names import fold
@@ -63,7 +64,8 @@ class HybridConnectionTarget:
 
     @ivar connection: with an entity path, and a key or a token; C{secure} is as
         the whole configuration says.
-    @ivar target: L{None}: what the hybrid connection's metadata says.
+    @ivar target: L{None}: what the hybrid connection's metadata says, unless there are
+        C{targets}.
     @ivar target_timeout: seconds for reaching the target.
     @ivar reuse: whether senders may carry one connection after the other.
     @ivar dial_ahead: whether the target is reached before there is a connection.
@@ -74,6 +76,7 @@ class HybridConnectionTarget:
     @ivar withdraw: leave the relay while the target is down.
     @ivar file: that its connection string was read from, if from one of its own.
     @ivar discontinued: it is of a kind that is no more: never listened on.
+    @ivar targets: those that senders may want, each saying which.
     """
 
     connection: ConnectionString
@@ -88,6 +91,12 @@ class HybridConnectionTarget:
     withdraw: bool = False
     file: str = ""
     discontinued: bool = False
+    targets: tuple[AllowedTarget, ...] = ()
+
+    @property
+    def is_told_target(self) -> bool:
+        """Whether the configuration, not metadata, says what is reached."""
+        return self.target is not None or bool(self.targets)
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -133,6 +142,14 @@ class HybridConnectionTable:
             "HTTP requests and WebSockets go: `http://host:port` or `https://host`, "
             "with or without a path. Without it, the endpoint in the hybrid "
             "connection's metadata."
+        },
+    )
+    targets: tuple[Allowed, ...] = field(
+        default=(),
+        metadata={
+            "help": "Instead of `target`: senders say which host and port they want, "
+            "and are joined to it if it is among these, such as `*.apps.corp:443` or "
+            "`10.1.0.0/16:1-1024`; written as in `allow_targets`, which holds too."
         },
     )
     target_timeout: Seconds = field(
@@ -201,6 +218,7 @@ class HybridConnectionTable:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read and lets a listener in."""
         yield from _check_http(table)
+        yield from _check_targets(table)
         for key in ("target_check_timeout", "target_down"):
             if key in table and "target_check_interval" not in table:
                 yield Mistake("goes only with target_check_interval; add it.", key)
@@ -217,6 +235,29 @@ class HybridConnectionTable:
                     "needs a rule with the right Listen.",
                     *(key for key in table if key.startswith("connection_string")),
                 )
+
+
+def _check_targets(table: Mapping[str, Any]) -> Iterator[Mistake]:
+    targets = table.get("targets")
+    if not isinstance(targets, list | tuple):
+        return
+    if not targets:
+        yield Mistake(
+            "is empty, which allows nothing; add targets, or leave it out.", "targets"
+        )
+    for key, why in (
+        ("target", "is what every sender is joined to, and with targets each says"),
+        ("target_check_interval", "looks at one target, and here are many"),
+        ("dial_ahead", "reaches a target before it is known which"),
+    ):
+        if table.get(key):
+            yield Mistake(f"{why}; leave out one of the two.", key)
+    for index, text in enumerate(targets):
+        if isinstance(text, str) and text.startswith("unix:"):
+            yield Mistake(
+                f"{shown(text)} is no host and port, which is what senders say.",
+                *("targets", index),
+            )
 
 
 def _check_http(table: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -275,4 +316,5 @@ def build_hybrid_connection(
         if table.connection_string_file
         else "",
         discontinued,
+        table.targets,
     )

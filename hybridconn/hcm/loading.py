@@ -21,7 +21,7 @@ from hybridconn.config.listener import (
 )
 from hybridconn.config.loader import load_file
 from hybridconn.config.mistakes import ConfigError, shown
-from hybridconn.hcm.connector import check_allowed
+from hybridconn.listener.guarded import check_allowed
 from hybridconn.listener.reject import Reject
 from hybridconn.stores.vault import Vault, VaultError
 

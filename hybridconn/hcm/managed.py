@@ -11,20 +11,18 @@ from twisted.logger import Logger
 from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
-from hybridconn.dialer import ReactorDialer
 from hybridconn.hcm.connector import (
-    EndpointMaker,
     Reached,
     WatchedConnector,
     WatchedJoint,
     line_of,
 )
-from hybridconn.hcm.guard import GuardedReactor
 from hybridconn.hcm.health import TargetCheck, TargetHealth
 from hybridconn.hcm.requests import RequestBook, RequestLine
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import IDialer, ITunnelEnd
 from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.guarded import EndpointMaker
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.service import TargetListener
@@ -72,22 +70,11 @@ class ManagedListener(TargetListener):
         self._one = one
         self._book = book
         self._request_book = requests
-        self._allowed = allowed
         self._changed = changed
         self._target_endpoint = target_endpoint
         self._foreign: dict[ITunnelEnd, Timeline] = {}
         self.health = TargetHealth(book.wall)
-        if one.target is not None and one.target.http is not None and allowed:
-            more["target_dialer"] = ReactorDialer(
-                GuardedReactor(reactor, allowed),
-                one.http.ca_files,
-                one.target_timeout,
-                verify=not one.http.insecure,
-            )
-        self._watched = self._make_watched(
-            one.connection.require_entity_path(), reactor, one.target_timeout
-        )
-        super().__init__(one, dialer, reactor, **more)
+        super().__init__(one, dialer, reactor, allowed=allowed, **more)
         self._check = TargetCheck(
             self._probe_now,
             self.health,
@@ -103,8 +90,14 @@ class ManagedListener(TargetListener):
         """Where senders are joined to, as far as that is known; may be empty."""
         if self._fixed is not None:
             return str(self._fixed)
-        assert self._metadata is not None
+        if self._metadata is None:
+            return ", ".join(map(str, self._one.targets))
         return str(self._metadata.known or "")
+
+    @property
+    def many_targets(self) -> bool:
+        """Whether senders say which target they want."""
+        return self._rules is not None
 
     @property
     def no_target(self) -> str:
@@ -127,12 +120,7 @@ class ManagedListener(TargetListener):
         self, entity: str, reactor: Any, timeout: float
     ) -> ForwardConnector:
         """The one that takes notes."""
-        return self._watched
-
-    def _make_watched(
-        self, entity: str, reactor: Any, timeout: float
-    ) -> WatchedConnector:
-        return WatchedConnector(
+        self._watched = WatchedConnector(
             lambda: self.target(),
             entity,
             reactor,
@@ -140,7 +128,9 @@ class ManagedListener(TargetListener):
             self._allowed,
             self._book,
             self._target_endpoint,
+            self._rules,
         )
+        return self._watched
 
     def probe(self, timeout: float | None = None) -> Deferred[Reached]:
         """
@@ -294,7 +284,8 @@ class ManagedListener(TargetListener):
     def sender_refused(self, accept: Accept, no: Reject) -> None:
         """Note why."""
         line = self._watched.take_line(accept)
-        if line.target:
+        # What one of many targets does says nothing of the others.
+        if line.target and not self.many_targets:
             self.health.missed(no.description)
             self._heed_health()
         self._book.refused_one(line, no.status, no.description)
@@ -311,8 +302,9 @@ class ManagedListener(TargetListener):
             if line.tracking_id != accept.id:  # it was dialled ahead
                 self._book.begin_anew(line, accept.id)
             line.joint = end
-            self.health.reached(line.dialled or 0.0, line.address)
-            self._heed_health()
+            if not self.many_targets:
+                self.health.reached(line.dialled or 0.0, line.address)
+                self._heed_health()
         else:
             line = self._foreign[end] = line_of(self._book, accept)
             line.target = self.known_target

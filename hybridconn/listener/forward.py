@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -16,9 +16,16 @@ from zope.interface import implementer
 
 from hybridconn.config.addresses import Target
 from hybridconn.core.commands import Accept
+from hybridconn.core.targets import (
+    TARGET_HEADER,
+    TargetError,
+    TargetRules,
+    wanted_target,
+)
 from hybridconn.interfaces import ITargetConnector
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
+from hybridconn.listener.wanted import check_same, choose
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.joint import Joint, JointNames
 from hybridconn.websocket.words import is_surprise
@@ -34,6 +41,8 @@ class ForwardConnector:
     @param entity: the hybrid connection's path, for the log.
     @param timeout: seconds for reaching the target, its name and all.
     @param endpoint: makes the endpoint of a target.
+    @param rules: the targets that senders may want; without them they are all joined
+        to C{target}, which a sender that says what it wants must have named.
     """
 
     def __init__(
@@ -43,11 +52,13 @@ class ForwardConnector:
         reactor: Any,
         timeout: float = 10.0,
         endpoint: Callable[[Target], IStreamClientEndpoint] | None = None,
+        rules: TargetRules | None = None,
     ) -> None:
         self._target = target
         self._entity = entity
         self._clock: IReactorTime = reactor
         self._timeout = timeout
+        self._rules = rules
         self._endpoint = endpoint or (lambda at: at.endpoint(reactor, timeout))
 
     def connect(self, accept: Accept) -> Deferred[Joint]:
@@ -64,8 +75,23 @@ class ForwardConnector:
             )
             return self.dial(target, names)
 
+        return self.find(accept).addCallback(dial)
+
+    def find(self, accept: Accept) -> Deferred[Any]:
+        """
+        Where a sender is to be joined to.
+
+        @return: fires with a L{Target}; fails with L{Reject} if there is none for it.
+        """
+        try:
+            wanted = wanted_target(accept)
+        except TargetError as error:
+            no = f"What is wanted, in {TARGET_HEADER}, is no target: {error}"
+            return fail(Reject(400, no))
+        if self._rules is not None:
+            return maybeDeferred(choose, wanted, self._rules)
         found: Deferred[Any] = maybeDeferred(self._target)
-        return found.addCallback(dial)
+        return found if wanted is None else found.addCallback(check_same, wanted)
 
     # --- to be extended ---
 

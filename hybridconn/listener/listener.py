@@ -21,7 +21,7 @@ from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import NotImplementedHere
-from hybridconn.core.reuse import REUSE, SPARE
+from hybridconn.core.reuse import Kind, choose_kind
 from hybridconn.interfaces import (
     IDialer,
     IRequestResponder,
@@ -73,6 +73,8 @@ class HybridConnectionListener(Service):
     @param reuse: let senders of ours carry one connection after the other over a
         tunnel, and have tunnels ready.
     @param dial_ahead: reach the target already when such a tunnel is ready.
+    @param heeds_targets: C{connector} joins a sender to the target that it wants, or
+        refuses it (L{hybridconn.core.targets}).
     @param responder: answers HTTP requests; without one they get 501.
     """
 
@@ -94,6 +96,7 @@ class HybridConnectionListener(Service):
         data_path: DataPath = "slim",
         reuse: bool = False,
         dial_ahead: bool = False,
+        heeds_targets: bool = False,
         responder: IRequestResponder | None = None,
         rng: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
@@ -127,6 +130,7 @@ class HybridConnectionListener(Service):
         )
         self._reuse = reuse
         self._dial_ahead = dial_ahead
+        self._heeds_targets = heeds_targets
         self._carriers: set[ListenerCarrier] = set()
         self._responder = responder
         self._requests = RequestServer(
@@ -289,20 +293,25 @@ class HybridConnectionListener(Service):
                 wrong=wrong,
             )
             return
-        kind = self._reusable(accept)
+        kind = choose_kind(
+            accept.header("Sec-WebSocket-Protocol") or "",
+            self._reuse,
+            self._heeds_targets,
+        )
         end = None
-        if kind != SPARE:
+        if kind is None or not kind.waits:
             try:
                 end = await self._reach(accept)
             except Reject as no:
                 await self._rejections.reject(accept, no)
                 return
         try:
-            subprotocol = kind or (
-                end.subprotocol
-                if isinstance(end, WebSocketEnd)
-                else self.choose_subprotocol(accept)
-            )
+            if kind is not None:
+                subprotocol: str | None = kind.name
+            elif isinstance(end, WebSocketEnd):
+                subprotocol = end.subprotocol
+            else:
+                subprotocol = self.choose_subprotocol(accept)
             tunnel = await self._rendezvous.dial(
                 accept.address, () if subprotocol is None else (subprotocol,)
             )
@@ -324,23 +333,19 @@ class HybridConnectionListener(Service):
             return
         tune(tunnel.transport, control=False)
         self._keeper.watch(tunnel, f"{self.entity}: tunnel {accept.id}")
-        if kind is not None:
-            self._carry(tunnel, accept, end)
+        if kind is not None and kind.carries:
+            self._carry(kind, tunnel, accept, end)
         elif end is not None:
             self._join(end, tunnel, accept).addCallback(
                 lambda _: self._keeper.forget(tunnel)
             )
 
-    def _reusable(self, accept: Accept) -> str | None:
-        """Which kind of tunnel for many connections the sender offers."""
-        if not self._reuse:
-            return None
-        offered = accept.header("Sec-WebSocket-Protocol") or ""
-        names = [name.strip() for name in offered.split(",")]
-        return next((kind for kind in (REUSE, SPARE) if kind in names), None)
-
     def _carry(
-        self, tunnel: TunnelClientProtocol, accept: Accept, end: ITunnelEnd | None
+        self,
+        kind: Kind,
+        tunnel: TunnelClientProtocol,
+        accept: Accept,
+        end: ITunnelEnd | None,
     ) -> None:
         carrier = ListenerCarrier(
             tunnel,
@@ -349,6 +354,7 @@ class HybridConnectionListener(Service):
             self._join,
             self._carrier_gone,
             self._dial_ahead,
+            kind.targeted,
         )
         self._carriers.add(carrier)
         if end is not None:

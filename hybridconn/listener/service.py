@@ -8,18 +8,24 @@ from functools import partial
 from typing import Any, TypeVar
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 
 from hybridconn.config.addresses import Target
 from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.config.listener import ListenerConfig, ListenerTimings
+from hybridconn.core.allow_list import AllowList
+from hybridconn.core.commands import Accept
 from hybridconn.core.limits import Limits
+from hybridconn.core.targets import TARGET_HEADER, TargetRules
 from hybridconn.dialer import ReactorDialer
 from hybridconn.interfaces import IDialer
 from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.guard import GuardedReactor
+from hybridconn.listener.guarded import GuardedConnector
 from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.metadata import MetadataTarget
+from hybridconn.listener.reject import Reject
 from hybridconn.listener.websocket_target import WebSocketConnector
 from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.websocket.keeper import Keeper
@@ -28,9 +34,10 @@ from hybridconn.websocket.reading import ReadSizes
 
 class TargetListener(HybridConnectionListener):
     """
-    Serves one target.
+    Serves one target, or those that senders may want.
 
     @param one: the hybrid connection, and the target unless its metadata say it.
+    @param allowed: the targets that may be reached at all.
     @param target_dialer: the way to an HTTP target; by default over the network.
     @param more: as for L{HybridConnectionListener}.
     """
@@ -43,14 +50,17 @@ class TargetListener(HybridConnectionListener):
         *,
         timings: ListenerTimings | None = None,
         wall: Callable[[], float] = time.time,
+        allowed: AllowList | None = None,
         target_dialer: IDialer | None = None,
         **more: Any,
     ) -> None:
         timings = timings or ListenerTimings()
+        self._allowed = allowed = allowed or AllowList()
         entity = one.connection.require_entity_path()
         self._fixed = one.target
         self._metadata: MetadataTarget | None = None
-        if one.target is None:
+        self._rules = TargetRules(one.targets, allowed) if one.targets else None
+        if not one.is_told_target:
             self._metadata = MetadataTarget(
                 DescriptionReader(one.connection, dialer, reactor, wall),
                 entity,
@@ -61,7 +71,7 @@ class TargetListener(HybridConnectionListener):
         responder = None
         if one.target is not None and one.target.http is not None:
             way: IDialer = target_dialer or ReactorDialer(
-                reactor,
+                GuardedReactor(reactor, allowed) if allowed else reactor,
                 one.http.ca_files,
                 one.target_timeout,
                 verify=not one.http.insecure,
@@ -86,6 +96,7 @@ class TargetListener(HybridConnectionListener):
             reuse=one.reuse and responder is None,
             responder=responder,
             dial_ahead=one.dial_ahead,
+            heeds_targets=responder is None,
             **more,
         )
 
@@ -93,18 +104,36 @@ class TargetListener(HybridConnectionListener):
         self, entity: str, reactor: Any, timeout: float
     ) -> ForwardConnector:
         """What reaches a target that is no HTTP service.  May be overridden."""
-        return ForwardConnector(self.target, entity, reactor, timeout)
+        return GuardedConnector(
+            self.target, entity, reactor, timeout, self._allowed, rules=self._rules
+        )
+
+    def accept_requested(self, accept: Accept) -> Deferred[None] | None:
+        """
+        Who wants a target of its own does not speak HTTP with the service.
+
+        @raise Reject: it does want one, and there is such a service.
+        """
+        http = self._fixed is not None and self._fixed.http is not None
+        if http and accept.header(TARGET_HEADER) is not None:
+            raise Reject(
+                403,
+                "This listener serves an HTTP service, and no other target: the sender"
+                " is to have no target for it, but http = true",
+            )
+        return super().accept_requested(accept)
 
     def target(self) -> Deferred[Target]:
         """
-        Where the next sender is joined to.
+        Where the next sender is joined to, unless there are many targets.
 
         @return: fails with L{Reject <hybridconn.listener.Reject>} if that
             cannot be found out.
         """
         if self._metadata is not None:
             return self._metadata.target()
-        assert self._fixed is not None
+        if self._fixed is None:
+            return fail(Reject(400, "It serves many targets: say which"))
         return succeed(self._fixed)
 
     def online(self) -> None:
@@ -175,5 +204,6 @@ def shared_listeners(
         wall=wall,
         read_sizes=ReadSizes(reactor, Limits().read_bytes),
         drain_timeout=timings.drain_timeout,
+        allowed=config.allowed,
         data_path=config.data_path,
     )
