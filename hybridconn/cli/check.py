@@ -156,7 +156,9 @@ def describe_listener(loaded: Loaded) -> Iterator[str]:
         if one.discontinued:
             yield f"not serve {placed.name}: {Discontinued.note}"
             continue
-        target = one.target or "what its metadata says"
+        target = (
+            one.target or ", ".join(map(str, one.targets)) or "what its metadata says"
+        )
         yield f"serve {_connection(one.connection)} -> {target}"
         if one.http.insecure:
             yield "  believe any certificate of it"

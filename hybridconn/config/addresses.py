@@ -22,27 +22,13 @@ from twisted.internet.interfaces import (
 from twisted.internet.task import Clock
 from twisted.plugin import getPlugins
 
+from hybridconn.core.host_port import HostPort as HostPort
+from hybridconn.core.host_port import parse_host_port as parse_host_port
 from hybridconn.core.http import bare_host
 from hybridconn.core.http_url import HttpUrl
 
-_HOST_PORT = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[^:\[\]/\\\s]+)):(?P<port>[0-9]+)",
-    re.ASCII,
-)
 # Those that Twisted knows without a plugin.
 _BUILT_IN = frozenset({"tcp", "unix", "ssl"})
-
-
-@frozen
-class HostPort:
-    """A host, by name or IP address, and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 @frozen
@@ -95,27 +81,6 @@ def parse_host_name(text: str) -> str:
         raise ValueError(
             "write it without scheme and port, like relay.example.net"
         ) from None
-
-
-def parse_host_port(text: str, lowest_port: int = 1) -> HostPort:
-    """
-    Read C{host:port} or C{[v6]:port}.
-
-    @raise ValueError: with a sentence on what is wrong.
-    """
-    match = _HOST_PORT.fullmatch(text)
-    if match is None:
-        raise ValueError("write it as host:port, or [v6]:port for an IPv6 address")
-    host = match["v6"] or match["host"]
-    if match["v6"]:
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            raise ValueError("what is in brackets is no IPv6 address") from None
-    digits = match["port"]
-    if len(digits) > 5 or not lowest_port <= int(digits) <= 65535:
-        raise ValueError(f"its port is {digits[:20]}; use {lowest_port} to 65535")
-    return HostPort(host, int(digits))
 
 
 def parse_bind(text: str) -> HostPort:

@@ -6,7 +6,6 @@ C{[[redirect]]}, C{[names]} and C{[front_door]}.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -20,10 +19,10 @@ from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.host_port import check_name
 
 DNS_PORT = 53
 
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 #: Smaller networks have too few addresses for hosts to keep theirs.
 _FEWEST_ADDRESSES = 256
 
@@ -47,21 +46,11 @@ def parse_redirected(text: str) -> HostPort:
             "an address is never looked up, so it cannot be redirected; use the "
             "service's name, or a [[forward]]"
         )
-    if not host.isascii():
-        raise ValueError("write the name in its xn-- form")
     if host == "localhost" or host.endswith(".localhost"):
         raise ValueError(
             "localhost is this machine for every app; use another name for the service"
         )
-    labels = host.removeprefix("*.").split(".")
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(
-            "its host is no name; write letters, digits, hyphens and dots, and *. in "
-            "front for every name below it"
-        )
-    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
-        # Programs read such a name as an address, of which this is none.
-        raise ValueError("its host ends in a number, as only addresses do")
+    check_name(host.removeprefix("*."))
     return HostPort(host, found.port)
 
 

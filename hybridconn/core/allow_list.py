@@ -24,6 +24,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import Final
 
 from attrs import frozen
 
@@ -37,6 +38,13 @@ _ENTRY = re.compile(
 )
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?", re.ASCII)
 _UNIX = "unix:"
+#: RFC 1122 section 3.2.1.3: nobody's, and this machine to some systems.
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+_BROADCAST = IPv4Address("255.255.255.255")
+#: RFC 6052 section 2.1.
+_NAT64 = IPv6Network("64:ff9b::/96")
+#: RFC 4291 section 2.5.5.1; among them are C{::} and C{::1}.
+_COMPATIBLE = IPv6Network("::/96")
 
 
 @frozen
@@ -122,10 +130,18 @@ class AllowList:
     link-local or the like, where whoever rules a zone has no business.
 
     @param entries: none: everything is allowed.
+    @param wary: somebody else chooses the names.  Then no name and no C{*} allows
+        such an address; but C{localhost}, by name, allows loopback.
+    @ivar setting: where entries are written down.
     """
 
-    def __init__(self, entries: Iterable[AllowedTarget] = ()) -> None:
+    setting: Final = "allow_targets"
+
+    def __init__(
+        self, entries: Iterable[AllowedTarget] = (), wary: bool = False
+    ) -> None:
         self.entries = tuple(entries)
+        self._wary = wary
 
     def __bool__(self) -> bool:
         return bool(self.entries)
@@ -134,9 +150,8 @@ class AllowList:
         """Whether there can be an address for which L{admits} says yes."""
         if not self.entries:
             return True
-        address = _address(host)
-        if address is not None:
-            return self._has_address(address, port)
+        if _address(host) is not None:
+            return self.admits(host, port, host)
         return any(
             one.network is not None or one.name in _names(host)
             for one in self._for_port(port)
@@ -154,12 +169,13 @@ class AllowList:
             return False
         if self._has_address(found, port):
             return True
-        if _address(host) is not None:
-            return False
-        known = {one.name for one in self._for_port(port)} & _names(host)
-        if not known:
-            return False
-        return bool(known & {_plain(host), "*"}) or not _is_special(found)
+        names = {"*"} if _address(host) is not None else _names(host)
+        known = {one.name for one in self._for_port(port)} & names
+        if self._wary:
+            good = "localhost" in known and found.is_loopback
+        else:
+            good = bool(known & {_plain(host), "*"})
+        return good or (bool(known) and not _is_special(found))
 
     def admits_text(self, text: str) -> bool:
         """Whether a target that is no host and port is allowed, by its very words."""
@@ -172,7 +188,8 @@ class AllowList:
 
     def _has_address(self, address: _Address, port: int) -> bool:
         return any(
-            one.name == "*" or (one.network is not None and address in one.network)
+            (one.name == "*" and not self._wary)
+            or (one.network is not None and address in one.network)
             for one in self._for_port(port)
         )
 
@@ -199,9 +216,22 @@ def _address(text: str) -> _Address | None:
 
 
 def _is_special(address: _Address) -> bool:
+    if isinstance(address, IPv6Address):
+        inner = _translated(address)
+        if inner is not None and _is_special(inner):
+            return True
+    elif address in _THIS_NETWORK or address == _BROADCAST:
+        return True
     return (
         address.is_loopback
         or address.is_link_local
         or address.is_multicast
         or address.is_unspecified
     )
+
+
+def _translated(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a network may make of it: NAT64, 6to4, RFC 4291's."""
+    if address in _NAT64 or address in _COMPATIBLE:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour

@@ -17,6 +17,10 @@ tunnel itself, as in any other.
 Whether a tunnel is of this kind is agreed on by WebSocket sub-protocols.  The
 first one that is offered means nothing: listeners of other makes choose the first
 without knowing it, and get a plain tunnel (relay-protocol section 6.2).
+
+A sender that wants a target of its own (L{hybridconn.core.targets}) offers the kinds
+whose C{open} says which, C{{"open": {"id": "...", "target": "db.corp:1433"}}}, and no
+others: a listener that does not know them never joins it to another target.
 """
 
 from __future__ import annotations
@@ -33,10 +37,68 @@ REUSE: Final = "hybridconn.reuse.v1"
 #: A tunnel that waits for its first connection.
 SPARE: Final = "hybridconn.spare.v1"
 
+#: The same three for a sender that says which target it wants, each time.
+TARGET: Final = "hybridconn.target.v1"
+TARGET_REUSE: Final = "hybridconn.target.reuse.v1"
+TARGET_SPARE: Final = "hybridconn.target.spare.v1"
+
 #: No text message is longer, bytes.
 MAX_MESSAGE: Final = 4096
 
 _MAX_ID: Final = 128
+#: A name has 253 characters, a port five.
+_MAX_TARGET: Final = 259
+
+
+@frozen
+class Kind:
+    """
+    A kind of tunnel between our own two ends.
+
+    @ivar name: the sub-protocol.
+    @ivar carries: one connection after the other.
+    @ivar waits: even for the first.
+    @ivar targeted: each of them says which target it wants.
+    """
+
+    name: str
+    carries: bool = True
+    waits: bool = False
+    targeted: bool = False
+
+
+_KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind(TARGET_REUSE, targeted=True),
+        Kind(TARGET_SPARE, waits=True, targeted=True),
+        Kind(TARGET, carries=False, targeted=True),
+        Kind(REUSE),
+        Kind(SPARE, waits=True),
+    )
+}
+
+
+def choose_kind(offered: str, reuse: bool, targeted: bool) -> Kind | None:
+    """
+    Which kind a listener of ours takes.
+
+    @param offered: C{Sec-WebSocket-Protocol} of the sender.
+    @param reuse: it may carry one connection after the other.
+    @param targeted: the listener heeds which target a sender wants.
+    @return: L{None}: none, it is a tunnel as any other.
+    """
+    names = [name.strip() for name in offered.split(",")]
+    return next(
+        (
+            kind
+            for kind in _KINDS.values()
+            if kind.name in names
+            and (reuse or not kind.carries)
+            and (targeted or not kind.targeted)
+        ),
+        None,
+    )
 
 
 class ReuseError(Exception):
@@ -49,9 +111,11 @@ class Open:
     Sender to listener: a connection begins.
 
     @ivar id: its tracking id.
+    @ivar target: what it wants; empty: what the tunnel itself is for.
     """
 
     id: str
+    target: str = ""
 
 
 @frozen
@@ -102,6 +166,8 @@ def encode(message: Message) -> bytes:
         return known
     if isinstance(message, Open):
         body: dict[str, Any] = {"open": {"id": message.id}}
+        if message.target:
+            body["open"]["target"] = message.target
     else:
         assert isinstance(message, Refused)
         body = {"refused": {"status": message.status, "reason": message.reason}}
@@ -127,6 +193,10 @@ def parse(text: bytes) -> Message:
         return _EMPTY[name]()
     if name == "open" and set(value) == {"id"}:
         return Open(_line(value["id"], _MAX_ID))
+    if name == "open" and set(value) == {"id", "target"}:
+        target = _line(value["target"], _MAX_TARGET)
+        if target:
+            return Open(_line(value["id"], _MAX_ID), target)
     if name == "refused" and set(value) == {"status", "reason"}:
         status = value["status"]
         if type(status) is int and 400 <= status <= 999:

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from hybridconn.config.listener import HybridConnectionTarget
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.text import utc_text
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.requests import RequestBook
@@ -127,7 +127,7 @@ class ManagedConnection:
             "serviceBusEndpoint": f"sb://{connection.authority}/",
             "keyName": connection.key_name or "",
             "endpoint": "" if listener is None else listener.known_target,
-            "endpointFrom": "metadata" if self.one.target is None else "configuration",
+            "endpointFrom": "configuration" if self.one.is_told_target else "metadata",
             "numberOfListeners": None if described is None else described.listeners,
             "target": self._target_view(),
             "tunnels": {

@@ -6,11 +6,10 @@ step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, fail, maybeDeferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
@@ -18,29 +17,16 @@ from twisted.python.failure import Failure
 from hybridconn.config.addresses import HostPort, Target
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
-from hybridconn.hcm.guard import GuardedReactor, Lookup
+from hybridconn.core.targets import TargetRules
 from hybridconn.hcm.timeline import Timeline, TunnelBook
-from hybridconn.listener.forward import ForwardConnector, TargetJoint
+from hybridconn.listener.forward import TargetJoint
+from hybridconn.listener.guard import Lookup
+from hybridconn.listener.guarded import EndpointMaker, GuardedConnector
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.joint import Joint, JointNames
 from hybridconn.websocket.words import is_surprise
-
-
-class EndpointMaker(Protocol):
-    """Makes the endpoint of a target."""
-
-    def __call__(
-        self, target: Target, reactor: Any, timeout: float
-    ) -> IStreamClientEndpoint:
-        """C{reactor} is the one by whose names it is found."""
-
-
-def _own_endpoint(
-    target: Target, reactor: Any, timeout: float
-) -> IStreamClientEndpoint:
-    return target.endpoint(reactor, timeout)
 
 
 @frozen
@@ -79,12 +65,13 @@ class WatchedJoint(TargetJoint):
         self._book.left(self.line, self.ended_by, self.why, self.close_code)
 
 
-class WatchedConnector(ForwardConnector):
+class WatchedConnector(GuardedConnector):
     """
     @param target: as for L{ForwardConnector}.
     @param allowed: what may be reached.
     @param book: where it is written down.
     @param endpoint: makes endpoints.
+    @param rules: what senders may want, within C{allowed}.
     """
 
     def __init__(
@@ -96,11 +83,10 @@ class WatchedConnector(ForwardConnector):
         allowed: AllowList,
         book: TunnelBook,
         endpoint: EndpointMaker | None = None,
+        rules: TargetRules | None = None,
     ) -> None:
-        super().__init__(target, entity, reactor, timeout)
-        self._allowed = allowed
+        super().__init__(target, entity, reactor, timeout, allowed, endpoint, rules)
         self._book = book
-        self._make_endpoint = endpoint or _own_endpoint
         self._lines: dict[str, Timeline] = {}
 
     def connect(self, accept: Accept) -> Deferred[Joint]:
@@ -114,17 +100,6 @@ class WatchedConnector(ForwardConnector):
         """Reach one target for one sender, whom L{connect} may not know."""
         self._lines.setdefault(accept.id, line_of(self._book, accept))
         return super().reach(accept, target, datagrams)
-
-    def dial_datagrams(self, target: Target, names: JointNames) -> Deferred[Any]:
-        """Have a UDP port to C{target} if it is allowed, for one sender."""
-        try:
-            check_allowed(self._allowed, target)
-        except Reject as no:
-            return fail(no)
-        lookup = Lookup()
-        reactor = GuardedReactor(self._reactor, self._allowed, lookup)
-        opening = self.open_datagrams(reactor, target, names)
-        return opening.addErrback(self._name_refused, lookup)
 
     def take_line(self, accept: Accept) -> Timeline:
         """The notes of a sender for whom there will be no tunnel."""
@@ -155,17 +130,7 @@ class WatchedConnector(ForwardConnector):
         opening = self.open(
             endpoint, target, lambda: WatchedJoint(names, notes, self._book)
         )
-        return opening.addCallbacks(reached, self._name_refused, errbackArgs=(lookup,))
-
-    def endpoint(self, target: Target, lookup: Lookup) -> IStreamClientEndpoint:
-        """
-        The way to C{target}.
-
-        @raise Reject: it is not allowed.
-        """
-        check_allowed(self._allowed, target)
-        reactor = GuardedReactor(self._reactor, self._allowed, lookup)
-        return self._make_endpoint(target, reactor, self._timeout)
+        return opening.addCallbacks(reached, self.name_refused, errbackArgs=(lookup,))
 
     def probe(self, timeout: float | None = None) -> Deferred[Reached]:
         """
@@ -208,32 +173,9 @@ class WatchedConnector(ForwardConnector):
         dialled: Deferred[Any] = endpoint.connect(factory)
         dialled = with_timeout(dialled, self._clock, patience)
         dialled.addCallbacks(taken, explain_miss)
-        return dialled.addErrback(self._name_refused, lookup)
-
-    def _name_refused(self, failure: Failure, lookup: Lookup) -> Failure:
-        no = failure.value
-        if lookup.refused and not lookup.addresses and isinstance(no, Reject):
-            what = ", ".join(lookup.refused[:4])
-            return Failure(
-                Reject(403, f"The target's address {what} is not in allow_targets")
-            )
-        return failure
+        return dialled.addErrback(self.name_refused, lookup)
 
 
 def line_of(book: TunnelBook, accept: Accept) -> Timeline:
     """Begin the notes of one sender."""
     return book.begin(accept.id, f"{accept.remote_address}:{accept.remote_port}")
-
-
-def check_allowed(allowed: AllowList, target: Target) -> None:
-    """
-    @raise Reject: C{target} cannot be allowed, whatever its name leads to.
-    """
-    if target.http is not None:
-        good = allowed.may_admit(target.http.host, target.http.port)
-    elif target.host_port is not None:
-        good = allowed.may_admit(target.host_port.host, target.host_port.port)
-    else:
-        good = allowed.admits_text(target.text)
-    if not good:
-        raise Reject(403, f"The target {target} is not in allow_targets")

@@ -207,6 +207,9 @@ class Doctor:
         listener = connection.listener
         assert listener is not None
         shown = listener.known_target
+        if listener.many_targets:
+            words = f"senders say which they want, among {shown}"
+            return succeed([Check(connection.name, "target", True, words)])
         return self._told(connection.name, shown, listener.probe(PATIENCE))
 
     def _told(

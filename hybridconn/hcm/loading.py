@@ -12,16 +12,16 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.config.listener import (
     BUILDERS,
     ConnectionsFile,
-    HybridConnectionTarget,
     ListenerConfig,
     load_listener,
 )
 from hybridconn.config.loader import load_file
 from hybridconn.config.mistakes import ConfigError, shown
-from hybridconn.hcm.connector import check_allowed
+from hybridconn.listener.guarded import check_allowed
 from hybridconn.listener.reject import Reject
 from hybridconn.stores.vault import Vault, VaultError
 

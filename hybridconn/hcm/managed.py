@@ -8,23 +8,21 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from hybridconn.config.listener import HybridConnectionTarget
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
-from hybridconn.dialer import ReactorDialer
 from hybridconn.hcm.connector import (
-    EndpointMaker,
     Reached,
     WatchedConnector,
     WatchedJoint,
 )
-from hybridconn.hcm.guard import GuardedReactor
 from hybridconn.hcm.health import TargetCheck, TargetHealth
 from hybridconn.hcm.requests import RequestBook, RequestLine
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import IDialer, ITunnelEnd
 from hybridconn.listener.datagrams import DatagramEnd
 from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.guarded import EndpointMaker
 from hybridconn.listener.named_ports import NamedPortEnd
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.request import ListenerRequest
@@ -73,22 +71,11 @@ class ManagedListener(TargetListener):
         self._one = one
         self._book = book
         self._request_book = requests
-        self._allowed = allowed
         self._changed = changed
         self._target_endpoint = target_endpoint
         self._foreign: dict[ITunnelEnd, Timeline] = {}
         self.health = TargetHealth(book.wall)
-        if one.target is not None and one.target.http is not None and allowed:
-            more["target_dialer"] = ReactorDialer(
-                GuardedReactor(reactor, allowed),
-                one.http.ca_files,
-                one.target_timeout,
-                verify=not one.http.insecure,
-            )
-        self._watched = self._make_watched(
-            one.connection.require_entity_path(), reactor, one.target_timeout
-        )
-        super().__init__(one, dialer, reactor, **more)
+        super().__init__(one, dialer, reactor, allowed=allowed, **more)
         self._check = TargetCheck(
             self._probe_now,
             self.health,
@@ -106,8 +93,14 @@ class ManagedListener(TargetListener):
             return ", ".join(map(str, self._one.ports))
         if self._fixed is not None:
             return str(self._fixed)
-        assert self._metadata is not None
+        if self._metadata is None:
+            return ", ".join(map(str, self._one.targets))
         return str(self._metadata.known or "")
+
+    @property
+    def many_targets(self) -> bool:
+        """Whether senders say which target they want."""
+        return self._rules is not None
 
     @property
     def no_target(self) -> str:
@@ -130,12 +123,7 @@ class ManagedListener(TargetListener):
         self, entity: str, reactor: Any, timeout: float
     ) -> ForwardConnector:
         """The one that takes notes."""
-        return self._watched
-
-    def _make_watched(
-        self, entity: str, reactor: Any, timeout: float
-    ) -> WatchedConnector:
-        return WatchedConnector(
+        self._watched = WatchedConnector(
             lambda: self.target(),
             entity,
             reactor,
@@ -143,7 +131,9 @@ class ManagedListener(TargetListener):
             self._allowed,
             self._book,
             self._target_endpoint,
+            self._rules,
         )
+        return self._watched
 
     def probe(self, timeout: float | None = None) -> Deferred[Reached]:
         """
@@ -297,7 +287,8 @@ class ManagedListener(TargetListener):
     def sender_refused(self, accept: Accept, no: Reject) -> None:
         """Note why."""
         line = self._watched.take_line(accept)
-        if line.target:
+        # What one of many targets does says nothing of the others.
+        if line.target and not self.many_targets:
             self.health.missed(no.description)
             self._heed_health()
         self._book.refused_one(line, no.status, no.description)
@@ -317,8 +308,9 @@ class ManagedListener(TargetListener):
             if line.tracking_id != accept.id:  # it was dialled ahead
                 self._book.begin_anew(line, accept.id)
             line.joint = end
-            self.health.reached(line.dialled or 0.0, line.address)
-            self._heed_health()
+            if not self.many_targets:
+                self.health.reached(line.dialled or 0.0, line.address)
+                self._heed_health()
         else:
             line = self._foreign[end] = self._watched.take_line(accept)
             line.target = self.known_target

@@ -19,16 +19,17 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from hybridconn.config.hcm import AdminSettings
-from hybridconn.config.listener import HybridConnectionTarget, ListenerConfig
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
+from hybridconn.config.listener import ListenerConfig
 from hybridconn.core.names import fold
 from hybridconn.hcm.connection import ManagedConnection
-from hybridconn.hcm.connector import EndpointMaker
 from hybridconn.hcm.errors import Unknown
 from hybridconn.hcm.events import EventHub
 from hybridconn.hcm.loading import Loaded, Placed, need_restart
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.timeline import Timeline
 from hybridconn.interfaces import IDialer
+from hybridconn.listener.guarded import EndpointMaker
 from hybridconn.listener.service import shared_listeners
 from hybridconn.operation.updates import UpdateSettings
 

@@ -17,12 +17,11 @@ from twisted.application.service import Service
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from hybridconn.config.listener import (
-    BUILDERS,
-    ConnectionsFile,
+from hybridconn.config.hybrid_connection import (
     HybridConnectionTable,
     HybridConnectionTarget,
 )
+from hybridconn.config.listener import BUILDERS, ConnectionsFile
 from hybridconn.config.loader import key_of, load_options
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.config.secrets import CONNECTION_KEYS

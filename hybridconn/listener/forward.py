@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -18,10 +18,17 @@ from hybridconn.config.addresses import Target
 from hybridconn.core.commands import Accept
 from hybridconn.core.frames import Piece
 from hybridconn.core.preamble import looks_like_preamble
+from hybridconn.core.targets import (
+    TARGET_HEADER,
+    TargetError,
+    TargetRules,
+    wanted_target,
+)
 from hybridconn.interfaces import ITargetConnector
 from hybridconn.listener.datagrams import DatagramEnd, open_datagrams
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
+from hybridconn.listener.wanted import check_same, choose
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.joint import Joint, JointNames
 from hybridconn.websocket.words import is_surprise
@@ -66,6 +73,8 @@ class ForwardConnector:
     @param timeout: seconds for reaching the target, its name and all.
     @param endpoint: makes the endpoint of a target.
     @param udp_idle_time: seconds without a datagram until a way for them is closed.
+    @param rules: the targets that senders may want; without them they are all joined
+        to C{target}, which a sender that says what it wants must have named.
     @ivar entity: the hybrid connection's path.
     """
 
@@ -77,6 +86,7 @@ class ForwardConnector:
         timeout: float = 10.0,
         endpoint: Callable[[Target], IStreamClientEndpoint] | None = None,
         udp_idle_time: float = 240.0,
+        rules: TargetRules | None = None,
     ) -> None:
         self._target = target
         self.entity = entity
@@ -84,11 +94,12 @@ class ForwardConnector:
         self._udp_idle_time = udp_idle_time
         self._clock: IReactorTime = reactor
         self._timeout = timeout
+        self._rules = rules
         self._endpoint = endpoint or (lambda at: at.endpoint(reactor, timeout))
 
     def connect(self, accept: Accept) -> Deferred[Joint]:
         """See L{ITargetConnector.connect}."""
-        found: Deferred[Any] = maybeDeferred(self._target)
+        found = self.find(accept)
         return found.addCallback(lambda target: self.reach(accept, target))
 
     def reach(
@@ -109,6 +120,22 @@ class ForwardConnector:
             tracking_id=accept.id,
         )
         return (self.dial_datagrams if datagrams else self.dial)(target, names)
+
+    def find(self, accept: Accept) -> Deferred[Any]:
+        """
+        Where a sender is to be joined to.
+
+        @return: fires with a L{Target}; fails with L{Reject} if there is none for it.
+        """
+        try:
+            wanted = wanted_target(accept)
+        except TargetError as error:
+            no = f"What is wanted, in {TARGET_HEADER}, is no target: {error}"
+            return fail(Reject(400, no))
+        if self._rules is not None:
+            return maybeDeferred(choose, wanted, self._rules)
+        found: Deferred[Any] = maybeDeferred(self._target)
+        return found if wanted is None else found.addCallback(check_same, wanted)
 
     # --- to be extended ---
 

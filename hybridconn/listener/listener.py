@@ -10,15 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from twisted.application.service import Service
-from twisted.internet.defer import (
-    Deferred,
-    DeferredList,
-    fail,
-    gatherResults,
-    maybeDeferred,
-    succeed,
-)
-from twisted.internet.error import ConnectError
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,8 +21,7 @@ from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import NotImplementedHere
-from hybridconn.core.rendezvous_address import reject_address
-from hybridconn.core.reuse import REUSE, SPARE
+from hybridconn.core.reuse import Kind, choose_kind
 from hybridconn.interfaces import (
     IDialer,
     IRequestResponder,
@@ -39,7 +30,10 @@ from hybridconn.interfaces import (
     ITunnelEnd,
 )
 from hybridconn.listener.channel import ControlChannelClient, Reply
+from hybridconn.listener.dialing import RendezvousDialer
+from hybridconn.listener.draining import drain
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.rejecting import Rejections
 from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.reuse import ListenerCarrier
 from hybridconn.listener.serving import RequestServer
@@ -48,12 +42,7 @@ from hybridconn.socket_options import tune
 from hybridconn.websocket.addresses import HybridConnectionAddress
 from hybridconn.websocket.autobahn_frames import DataPath
 from hybridconn.websocket.bridge import WebSocketEnd
-from hybridconn.websocket.client import (
-    HandshakeRefused,
-    TunnelClientProtocol,
-    WebSocketUrl,
-    connect_websocket,
-)
+from hybridconn.websocket.client import TunnelClientProtocol
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.protocol_end import ProtocolEnd
@@ -62,8 +51,6 @@ from hybridconn.websocket.words import explain, is_surprise
 
 #: RFC 9110 section 5.6.2: what a sub-protocol's name may be made of.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: The relay's answer to a rejection that it passed on (section 6.3).
-_REJECTION_TAKEN = 410
 _STOPS = b"the listener stops"
 
 
@@ -86,6 +73,8 @@ class HybridConnectionListener(Service):
     @param reuse: let senders of ours carry one connection after the other over a
         tunnel, and have tunnels ready.
     @param dial_ahead: reach the target already when such a tunnel is ready.
+    @param heeds_targets: C{connector} joins a sender to the target that it wants, or
+        refuses it (L{hybridconn.core.targets}).
     @param responder: answers HTTP requests; without one they get 501.
     """
 
@@ -107,6 +96,7 @@ class HybridConnectionListener(Service):
         data_path: DataPath = "slim",
         reuse: bool = False,
         dial_ahead: bool = False,
+        heeds_targets: bool = False,
         responder: IRequestResponder | None = None,
         rng: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
@@ -115,26 +105,38 @@ class HybridConnectionListener(Service):
         self.entity = connection.require_entity_path()
         self._connection = connection
         self._connector = connector
-        self._dialer = dialer
         self._clock = reactor
-        self._timings = timings = timings or ListenerTimings()
-        self._limits = limits or Limits()
+        timings = timings or ListenerTimings()
+        limits = limits or Limits()
         self._keeper = keeper or Keeper(
             reactor, timings.ping_interval, timings.dead_after
         )
         self._drain_timeout = drain_timeout
         self._pending: set[Deferred[None]] = set()
         self._tunnels: dict[Any, Deferred[None]] = {}
-        self._read_sizes = read_sizes or ReadSizes(reactor, self._limits.read_bytes)
-        self._data_path: DataPath = data_path
+        self._rendezvous = RendezvousDialer(
+            dialer,
+            reactor,
+            secure=connection.secure,
+            timeout=timings.accept_dial_timeout,
+            limits=limits,
+            data_path=data_path,
+            read_sizes=read_sizes or ReadSizes(reactor, limits.read_bytes),
+        )
+        self._rejections = Rejections(
+            self.entity,
+            self._rendezvous,
+            lambda accept, no: self.sender_refused(accept, no),
+        )
         self._reuse = reuse
         self._dial_ahead = dial_ahead
+        self._heeds_targets = heeds_targets
         self._carriers: set[ListenerCarrier] = set()
         self._responder = responder
         self._requests = RequestServer(
             self.entity,
             self.respond,
-            self._dial_checked,
+            self._rendezvous.dial_checked,
             reactor,
             self._keeper,
             self._tunnels,
@@ -145,7 +147,7 @@ class HybridConnectionListener(Service):
             dialer,
             reactor,
             timings=timings,
-            limits=self._limits,
+            limits=limits,
             keeper=self._keeper,
             rng=rng,
             wall=wall,
@@ -243,7 +245,8 @@ class HybridConnectionListener(Service):
             over, for which they have C{drain_timeout}.
         """
         super().stopService()
-        return gatherResults([self.leave(), self._drain()])
+        drained = drain(self._tunnels, self._clock, self._drain_timeout, _STOPS)
+        return gatherResults([self.leave(), drained])
 
     def leave(self) -> Deferred[None]:
         """
@@ -282,7 +285,7 @@ class HybridConnectionListener(Service):
     # --- ours ---
 
     async def _serve(self, accept: Accept) -> None:
-        wrong = self._wrong_address(accept.address)
+        wrong = self._rendezvous.fault_of(accept.address)
         if wrong:
             self.log.error(
                 "{entity}: a sender was passed over, its address {wrong}",
@@ -290,21 +293,26 @@ class HybridConnectionListener(Service):
                 wrong=wrong,
             )
             return
-        kind = self._reusable(accept)
+        kind = choose_kind(
+            accept.header("Sec-WebSocket-Protocol") or "",
+            self._reuse,
+            self._heeds_targets,
+        )
         end = None
-        if kind != SPARE:
+        if kind is None or not kind.waits:
             try:
                 end = await self._reach(accept)
             except Reject as no:
-                await self._reject(accept, no)
+                await self._rejections.reject(accept, no)
                 return
         try:
-            subprotocol = kind or (
-                end.subprotocol
-                if isinstance(end, WebSocketEnd)
-                else self.choose_subprotocol(accept)
-            )
-            tunnel = await self._dial(
+            if kind is not None:
+                subprotocol: str | None = kind.name
+            elif isinstance(end, WebSocketEnd):
+                subprotocol = end.subprotocol
+            else:
+                subprotocol = self.choose_subprotocol(accept)
+            tunnel = await self._rendezvous.dial(
                 accept.address, () if subprotocol is None else (subprotocol,)
             )
         except BaseException as error:
@@ -325,23 +333,19 @@ class HybridConnectionListener(Service):
             return
         tune(tunnel.transport, control=False)
         self._keeper.watch(tunnel, f"{self.entity}: tunnel {accept.id}")
-        if kind is not None:
-            self._carry(tunnel, accept, end)
+        if kind is not None and kind.carries:
+            self._carry(kind, tunnel, accept, end)
         elif end is not None:
             self._join(end, tunnel, accept).addCallback(
                 lambda _: self._keeper.forget(tunnel)
             )
 
-    def _reusable(self, accept: Accept) -> str | None:
-        """Which kind of tunnel for many connections the sender offers."""
-        if not self._reuse:
-            return None
-        offered = accept.header("Sec-WebSocket-Protocol") or ""
-        names = [name.strip() for name in offered.split(",")]
-        return next((kind for kind in (REUSE, SPARE) if kind in names), None)
-
     def _carry(
-        self, tunnel: TunnelClientProtocol, accept: Accept, end: ITunnelEnd | None
+        self,
+        kind: Kind,
+        tunnel: TunnelClientProtocol,
+        accept: Accept,
+        end: ITunnelEnd | None,
     ) -> None:
         carrier = ListenerCarrier(
             tunnel,
@@ -350,6 +354,7 @@ class HybridConnectionListener(Service):
             self._join,
             self._carrier_gone,
             self._dial_ahead,
+            kind.targeted,
         )
         self._carriers.add(carrier)
         if end is not None:
@@ -365,20 +370,12 @@ class HybridConnectionListener(Service):
         try:
             return await self._reach(accept)
         except Reject as no:
-            self._log_refusal(accept, no)
+            self._rejections.note(accept, no)
             raise
 
     def _carrier_gone(self, carrier: ListenerCarrier) -> None:
         self._carriers.discard(carrier)
         self._keeper.forget(carrier.socket)
-
-    def _wrong_address(self, address: str) -> str:
-        try:
-            secure = WebSocketUrl.parse(address).secure
-        except ValueError:
-            return "is none"
-        # A listener that came by TLS goes nowhere without it.
-        return "is without TLS" if self._connection.secure and not secure else ""
 
     async def _reach(self, accept: Accept) -> ITunnelEnd:
         """
@@ -404,29 +401,6 @@ class HybridConnectionListener(Service):
         there = HybridConnectionAddress(self._connection.host, self.entity, accept.id)
         return ProtocolEnd(end, here, there)
 
-    def _dial_checked(self, address: str) -> Deferred[TunnelClientProtocol]:
-        wrong = self._wrong_address(address)
-        if wrong:
-            return fail(ConnectError(string=f"the address {wrong}"))
-        return self._dial(address)
-
-    def _dial(
-        self, address: str, subprotocols: tuple[str, ...] = ()
-    ) -> Deferred[TunnelClientProtocol]:
-        try:
-            return connect_websocket(
-                self._dialer,
-                self._clock,
-                self._limits,
-                address,
-                subprotocols=subprotocols,
-                timeout=self._timings.accept_dial_timeout,
-                data_path=self._data_path,
-                read_sizes=self._read_sizes,
-            )
-        except ValueError:  # the dialer does not take the host for a name
-            return fail(ConnectError(string="the address names no host"))
-
     def _join(self, end: ITunnelEnd, tunnel: ITunnel, accept: Accept) -> Deferred[None]:
         self.sender_joined(accept, end)
         done = end.join(tunnel)
@@ -437,64 +411,3 @@ class HybridConnectionListener(Service):
             self.sender_left(accept, end)
 
         return done.addCallback(over)
-
-    async def _reject(self, accept: Accept, no: Reject) -> None:
-        self._log_refusal(accept, no)
-        address = reject_address(accept.address, no.status, no.description)
-        try:
-            tunnel = await self._dial(address)
-        except HandshakeRefused as answer:
-            if answer.status != _REJECTION_TAKEN:
-                self._refusal_lost(accept, str(answer))
-        except Exception as error:
-            self._refusal_lost(accept, explain(Failure(error)))
-        else:
-            tunnel.drop()
-            self._refusal_lost(accept, "the relay took it for a tunnel")
-
-    def _log_refusal(self, accept: Accept, no: Reject) -> None:
-        self.sender_refused(accept, no)
-        self.log.info(
-            "{entity}: refused {peer}: {status} {description},"
-            " tracking id {tracking_id}",
-            entity=self.entity,
-            peer=f"{accept.remote_address}:{accept.remote_port}",
-            status=no.status,
-            description=no.description,
-            tracking_id=accept.id,
-        )
-
-    def _refusal_lost(self, accept: Accept, reason: str) -> None:
-        self.log.info(
-            "{entity}: the sender may not know: {reason}, tracking id {tracking_id}",
-            entity=self.entity,
-            reason=reason,
-            tracking_id=accept.id,
-        )
-
-    def _drain(self) -> Deferred[Any]:
-        if self._drain_timeout is None or not self._tunnels:
-            return succeed(None)
-        done = DeferredList([_copy(tunnel) for tunnel in self._tunnels.values()])
-        timer = self._clock.callLater(self._drain_timeout, self._end_tunnels)
-
-        def drained(result: object) -> None:
-            if timer.active():
-                timer.cancel()
-
-        return done.addCallback(drained)
-
-    def _end_tunnels(self) -> None:
-        for end in tuple(self._tunnels):
-            end.end(GOING_AWAY, _STOPS)
-
-
-def _copy(deferred: Deferred[None]) -> Deferred[None]:
-    """A Deferred that fires with another one, which stays usable."""
-    copied: Deferred[None] = Deferred()
-
-    def fire(result: None) -> None:
-        copied.callback(None)
-
-    deferred.addCallback(fire)
-    return copied

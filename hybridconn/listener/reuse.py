@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from hybridconn.core.commands import Accept
 from hybridconn.core.reuse import Message, Open, Opened, Opening, Refused
+from hybridconn.core.targets import with_target
 from hybridconn.interfaces import ITunnelEnd
 from hybridconn.listener.reject import Reject
 from hybridconn.websocket.base import StreamingWebSocket
@@ -32,6 +33,7 @@ class ListenerCarrier(Carrier):
     @param gone: called when the WebSocket is lost.
     @param dial_ahead: reach the target for the next connection before there is
         one.
+    @param targeted: each connection says which target it wants.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class ListenerCarrier(Carrier):
         join: Callable[[ITunnelEnd, Stream, Accept], object],
         gone: Callable[[ListenerCarrier], None],
         dial_ahead: bool,
+        targeted: bool = False,
     ) -> None:
         super().__init__(socket, gone)
         self._accept = accept
         self._reach = reach
         self._join = join
-        self._dial_ahead = dial_ahead
+        self._dial_ahead = dial_ahead and not targeted
+        self._targeted = targeted
         self._ahead: ITunnelEnd | None = None
         self._ahead_dial: Deferred[Any] | None = None
         self._dial: Deferred[Any] | None = None
@@ -73,11 +77,17 @@ class ListenerCarrier(Carrier):
 
     def message_received(self, message: Message) -> None:
         """The sender opens a connection."""
-        if not isinstance(message, Open) or self.stream is not None:
+        if (
+            not isinstance(message, Open)
+            or self.stream is not None
+            or bool(message.target) is not self._targeted
+        ):
             super().message_received(message)
             return
         self._refused = False
         accept = evolve(self._accept, id=message.id)
+        if message.target:
+            accept = with_target(accept, message.target)
         stream = self.begin()
         end, self._ahead = self._ahead, None
         if isinstance(end, Joint) and end.alive:

@@ -11,16 +11,17 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, fail, succeed
 
 from hybridconn.config.addresses import Target
-from hybridconn.config.listener import (
-    HybridConnectionTarget,
-    ListenerConfig,
-    ListenerTimings,
-)
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
+from hybridconn.config.listener import ListenerConfig, ListenerTimings
+from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.core.limits import Limits
+from hybridconn.core.targets import TARGET_HEADER, TargetRules
 from hybridconn.dialer import ReactorDialer
 from hybridconn.interfaces import IDialer, ITunnelEnd
 from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.guard import GuardedReactor
+from hybridconn.listener.guarded import GuardedConnector
 from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.metadata import MetadataTarget
@@ -40,9 +41,10 @@ from hybridconn.websocket.reading import ReadSizes
 
 class TargetListener(HybridConnectionListener):
     """
-    Serves one target.
+    Serves one target, or those that senders may want.
 
     @param one: the hybrid connection, and the target unless its metadata say it.
+    @param allowed: the targets that may be reached at all.
     @param target_dialer: the way to an HTTP target; by default over the network.
     @param more: as for L{HybridConnectionListener}.
     """
@@ -55,10 +57,12 @@ class TargetListener(HybridConnectionListener):
         *,
         timings: ListenerTimings | None = None,
         wall: Callable[[], float] = time.time,
+        allowed: AllowList | None = None,
         target_dialer: IDialer | None = None,
         **more: Any,
     ) -> None:
         timings = timings or ListenerTimings()
+        self._allowed = allowed = allowed or AllowList()
         entity = one.connection.require_entity_path()
         self._proxy_protocol = one.proxy_protocol
         self._namespace_host = one.connection.host
@@ -66,7 +70,8 @@ class TargetListener(HybridConnectionListener):
         streams = [port.target for port in one.ports if not port.datagrams]
         self._fixed = one.target or (streams[0] if streams else None)
         self._metadata: MetadataTarget | None = None
-        if one.target is None and not one.ports:
+        self._rules = TargetRules(one.targets, allowed) if one.targets else None
+        if not one.is_told_target:
             self._metadata = MetadataTarget(
                 DescriptionReader(one.connection, dialer, reactor, wall),
                 entity,
@@ -77,10 +82,11 @@ class TargetListener(HybridConnectionListener):
         connector: Any = forward
         if one.mode == "bridge":
             connector = NamedPortConnector(NamedPorts(one.ports, self.target), forward)
+        self._refusal = _refusal_of_wishes(one)
         responder = None
         if one.target is not None and one.target.http is not None:
             way: IDialer = target_dialer or ReactorDialer(
-                reactor,
+                GuardedReactor(reactor, allowed) if allowed else reactor,
                 one.http.ca_files,
                 one.target_timeout,
                 verify=not one.http.insecure,
@@ -105,6 +111,7 @@ class TargetListener(HybridConnectionListener):
             reuse=one.reuse and responder is None and one.mode == "raw",
             responder=responder,
             dial_ahead=one.dial_ahead,
+            heeds_targets=self._refusal is None,
             **more,
         )
 
@@ -112,11 +119,24 @@ class TargetListener(HybridConnectionListener):
         self, entity: str, reactor: Any, timeout: float
     ) -> ForwardConnector:
         """What reaches a target that is no HTTP service.  May be overridden."""
-        return ForwardConnector(self.target, entity, reactor, timeout)
+        return GuardedConnector(
+            self.target, entity, reactor, timeout, self._allowed, rules=self._rules
+        )
+
+    def accept_requested(self, accept: Accept) -> Deferred[None] | None:
+        """
+        Who wants a target of its own speaks neither HTTP with a service nor azbridge's
+        preamble, so that it would be joined to something else than it wants.
+
+        @raise Reject: it does want one, and this is such a hybrid connection.
+        """
+        if self._refusal is not None and accept.header(TARGET_HEADER) is not None:
+            raise Reject(403, self._refusal)
+        return super().accept_requested(accept)
 
     def target(self) -> Deferred[Target]:
         """
-        Where the next sender is joined to.
+        Where the next sender is joined to, unless there are many targets.
 
         @return: fails with L{Reject <hybridconn.listener.Reject>} if that
             cannot be found out.
@@ -124,7 +144,8 @@ class TargetListener(HybridConnectionListener):
         if self._metadata is not None:
             return self._metadata.target()
         if self._fixed is None:
-            return fail(Reject(404, "There is no TCP port here"))
+            what = "It serves many targets: say which"
+            return fail(Reject(400, what if self._rules else "There is no TCP port"))
         return succeed(self._fixed)
 
     def sender_joined(self, accept: Accept, end: ITunnelEnd) -> None:
@@ -155,6 +176,21 @@ class TargetListener(HybridConnectionListener):
         if self._metadata is not None:
             self._metadata.stop()
         return super().stopService()
+
+
+def _refusal_of_wishes(one: HybridConnectionTarget) -> str | None:
+    """What a sender is told that wants a target of its own; L{None} if it may."""
+    if one.mode == "bridge":
+        return (
+            "This listener has azbridge's named ports: the sender is to have no target "
+            'for it, but mode = "bridge"'
+        )
+    if one.target is not None and one.target.http is not None:
+        return (
+            "This listener serves an HTTP service, and no other target: the sender is"
+            " to have no target for it, but http = true"
+        )
+    return None
 
 
 _L = TypeVar("_L", bound=TargetListener)
@@ -206,5 +242,6 @@ def shared_listeners(
         wall=wall,
         read_sizes=ReadSizes(reactor, Limits().read_bytes),
         drain_timeout=timings.drain_timeout,
+        allowed=config.allowed,
         data_path=config.data_path,
     )

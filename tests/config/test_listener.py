@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hybridconn.config import ConfigError
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.hybrid_connection import HttpTargetSettings
 from hybridconn.config.listener import (
-    HttpTargetSettings,
     ListenerConfig,
     ListenerTimings,
     listener_from_options,

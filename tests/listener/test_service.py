@@ -10,11 +10,8 @@ from twisted.internet.testing import MemoryReactorClock
 from zope.interface.verify import verifyObject
 
 from hybridconn.config.addresses import parse_target
-from hybridconn.config.listener import (
-    HybridConnectionTarget,
-    ListenerConfig,
-    ListenerTimings,
-)
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
+from hybridconn.config.listener import ListenerConfig, ListenerTimings
 from hybridconn.core.entities import Claim, HybridConnection, endpoint_metadata
 from hybridconn.listener import tap
 from hybridconn.listener.reject import Reject

@@ -20,8 +20,8 @@ from hybridconn.core.allow_list import AllowedTarget, AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
 from hybridconn.hcm.connector import WatchedConnector
-from hybridconn.hcm.guard import GuardedReactor, Lookup
 from hybridconn.hcm.timeline import TunnelBook
+from hybridconn.listener.guard import GuardedReactor, Lookup
 from hybridconn.listener.reject import Reject
 from tests.hcm.case import HcmTestCase
 from tests.listener.scene import LogTestCase

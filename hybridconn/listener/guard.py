@@ -6,7 +6,7 @@ is what was checked: a name cannot lead elsewhere between the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import (
@@ -19,7 +19,16 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from zope.interface import directlyProvides, implementer, providedBy
 
-from hybridconn.core.allow_list import AllowList
+
+class Gate(Protocol):
+    """Knows what may be dialled."""
+
+    @property
+    def setting(self) -> str:
+        """Where that is written down."""
+
+    def admits(self, host: str, port: int, address: str) -> bool:
+        """As L{AllowList.admits <hybridconn.core.allow_list.AllowList.admits>}."""
 
 
 class Lookup:
@@ -46,7 +55,7 @@ class _Sieve:
     def __init__(
         self,
         receiver: IResolutionReceiver,
-        allowed: AllowList,
+        allowed: Gate,
         host: str,
         port: int,
         lookup: Lookup,
@@ -67,11 +76,12 @@ class _Sieve:
             if not self._allowed.admits(self._host, self._port, address.host):
                 self._lookup.refused.append(address.host)
                 self.log.warn(
-                    "target {host}:{port} has the address {address}, which"
-                    " allow_targets does not allow: it is not dialled",
+                    "target {host}:{port} has the address {address}, which is not in"
+                    " {setting}: it is not dialled",
                     host=self._host,
                     port=self._port,
                     address=address.host,
+                    setting=self._allowed.setting,
                 )
                 return
             self._lookup.addresses.append(address.host)
@@ -86,7 +96,7 @@ class _Sieve:
 @implementer(IHostnameResolver)
 class _GuardedResolver:
     def __init__(
-        self, resolver: IHostnameResolver, allowed: AllowList, lookup: Lookup | None
+        self, resolver: IHostnameResolver, allowed: Gate, lookup: Lookup | None
     ) -> None:
         self._resolver = resolver
         self._allowed = allowed
@@ -121,7 +131,7 @@ class GuardedReactor:
     """
 
     def __init__(
-        self, reactor: Any, allowed: AllowList, lookup: Lookup | None = None
+        self, reactor: Any, allowed: Gate, lookup: Lookup | None = None
     ) -> None:
         self._reactor = reactor
         if IReactorPluggableNameResolver.providedBy(reactor):
