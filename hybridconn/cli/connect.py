@@ -52,12 +52,14 @@ def connect(config: str, where: str) -> None:
 async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
     dialer = dialer_of(settings, reactor)
     one = _by_name(settings, where)
+    wanted = one.target if isinstance(one, Forward) else ""
     if one is None:
         endpoint = _endpoint(where)
         learned = known_endpoints(settings)
         if learned is None:
             learned = await learn_endpoints(settings, dialer, reactor)
         one = _by_endpoint(settings, learned, endpoint)
+        wanted = str(endpoint) if one.endpoints else ""
     connector = TunnelConnector(
         one.connection,
         dialer,
@@ -65,7 +67,7 @@ async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
         timings=settings.timings,
         data_path=settings.data_path,
     )
-    return await _join_standard_streams(connector, reactor)
+    return await _join_standard_streams(connector, wanted, reactor)
 
 
 def _connect(settings: SenderConfig, where: str, reactor: Any) -> Deferred[bool]:
@@ -76,6 +78,11 @@ def _by_name(settings: SenderConfig, where: str) -> Forward | Redirect | None:
     every: tuple[Forward | Redirect, ...] = (*settings.redirects, *settings.forwards)
     for one in every:
         if fold(one.connection.require_entity_path()) == fold(where):
+            if isinstance(one, Redirect) and one.endpoints:
+                known = ", ".join(map(str, one.endpoints))
+                raise click.ClickException(
+                    f"{where} has many services; say which of {known}."
+                )
             return one
     return None
 
@@ -124,8 +131,8 @@ class _OneForward(LocalForward):
 
     protocol = _StandardJoint
 
-    def __init__(self, connector: TunnelConnector) -> None:
-        super().__init__(connector, SpareTunnels(least=0, most=0))
+    def __init__(self, connector: TunnelConnector, wanted: str) -> None:
+        super().__init__(connector, SpareTunnels(least=0, most=0), wanted)
         self.done: Deferred[bool] = Deferred()
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -139,7 +146,9 @@ class _OneForward(LocalForward):
             self.done.callback(isinstance(joint, _StandardJoint) and joint.good)
 
 
-async def _join_standard_streams(connector: TunnelConnector, reactor: Any) -> bool:
+async def _join_standard_streams(
+    connector: TunnelConnector, wanted: str, reactor: Any
+) -> bool:
     """
     Join standard input and output to a new tunnel, until both have ended.
 
@@ -148,7 +157,7 @@ async def _join_standard_streams(connector: TunnelConnector, reactor: Any) -> bo
 
     @return: whether all went well.
     """
-    forward = _OneForward(connector)
+    forward = _OneForward(connector, wanted)
     written: Deferred[bool] = Deferred()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)

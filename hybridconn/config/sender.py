@@ -31,6 +31,7 @@ from hybridconn.config.redirects import (
     NamesSettings,
     Redirect,
     RedirectTable,
+    Wanted,
     build_redirect,
     check_redirects,
 )
@@ -171,12 +172,14 @@ class Forward:
     @ivar bind: an IP address and a port; 0 for any free one.
     @ivar http: what comes there is HTTP.
     @ivar host_names: by which it may be asked then; C{*} is any.
+    @ivar target: the C{host:port} that is wanted of the listener; empty: its own.
     """
 
     connection: ConnectionString
     bind: HostPort
     http: bool = False
     host_names: tuple[str, ...] = ()
+    target: str = ""
 
     @property
     def own_names(self) -> tuple[str, ...] | None:
@@ -211,6 +214,13 @@ class ForwardTable:
         default=None, repr=False, metadata={"help": STRING_HELP}
     )
 
+    target: Wanted | None = field(
+        default=None,
+        metadata={
+            "help": "The `host:port` that the listener is to join its connections to, "
+            "if its hybrid connection has `targets`. Without it, the listener knows."
+        },
+    )
     http: bool = field(
         default=False,
         metadata={
@@ -231,6 +241,12 @@ class ForwardTable:
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read."""
+        if table.get("http") and "target" in table:
+            yield Mistake(
+                "is for connections, and http is for requests; leave out one of the "
+                "two.",
+                "target",
+            )
         try:
             connection_string(table, source)
         except Mistake as mistake:
@@ -349,7 +365,11 @@ def _build(table: ForwardTable, source: Source) -> Forward:
         table, recurse=False, filter=lambda _, value: value is not None
     )
     return Forward(
-        connection_string(given, source), table.bind, table.http, table.host_names
+        connection_string(given, source),
+        table.bind,
+        table.http,
+        table.host_names,
+        "" if table.target is None else str(table.target),
     )
 
 

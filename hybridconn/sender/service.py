@@ -84,7 +84,9 @@ class SenderService(MultiService):
                 )
                 factory = forward.front_door
             else:
-                factory = forward = LocalForward(connector, config.spare_tunnels)
+                factory = forward = LocalForward(
+                    connector, config.spare_tunnels, one.target
+                )
             self.forwards.append(forward)
             port = PortService(
                 local_endpoint(reactor, one.bind), factory, fail(str(one.bind))
