@@ -24,7 +24,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.core.names import is_usual_entity_path
 from hybridconn.core.relay_url import http_url
 from hybridconn.hcm.loading import Loaded, load_managed
-from hybridconn.names.plan import plan_addresses
+from hybridconn.names.plan import WILDCARD, plan_addresses
 from hybridconn.operation.updates import UpdateSettings
 from hybridconn.wayout.way import WayOut
 
@@ -156,9 +156,9 @@ def describe_listener(loaded: Loaded) -> Iterator[str]:
         if one.discontinued:
             yield f"not serve {placed.name}: {Discontinued.note}"
             continue
-        target = (
-            one.target or ", ".join(map(str, one.targets)) or "what its metadata says"
-        )
+        target = str(one.target or "what its metadata says")
+        if one.targets:
+            target = f"what senders want of {', '.join(map(str, one.targets))}"
         yield f"serve {_connection(one.connection)} -> {target}"
         if one.http.insecure:
             yield "  believe any certificate of it"
@@ -196,15 +196,17 @@ def describe_sender(config: SenderConfig) -> Iterator[str]:
 
 
 def _redirects(config: SenderConfig) -> Iterator[str]:
-    known = [one.endpoint.host for one in config.redirects if one.endpoint is not None]
+    known = [at.host for one in config.redirects for at in one.known]
     hosts = plan_addresses(known, config.names)
     for one in config.redirects:
-        if one.endpoint is None:
-            what = "what its metadata says"
-        else:
-            place = HostPort(hosts[one.endpoint.host].ipv4, one.endpoint.port)
-            what = f"{one.endpoint} at {place}"
-        yield f"redirect {what} -> {_connection(one.connection)}"
+        where = _connection(one.connection)
+        if not one.known:
+            yield f"redirect what its metadata says -> {where}"
+        for at in one.known:
+            place: object = HostPort(hosts[at.host].ipv4, at.port)
+            if one.endpoints and at.host.startswith(WILDCARD):
+                place = "an address for each name that is asked for"
+            yield f"redirect {at} at {place} -> {where}"
     if config.names.dns is not None:
         yield f"answer for these names on {config.names.dns}, and pass on all others"
     door = config.front_door

@@ -52,12 +52,20 @@ def connect(config: str, where: str) -> None:
 async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
     dialer = dialer_of(settings, reactor)
     one = _by_name(settings, where)
+    wanted, port_name = "", None
+    if isinstance(one, Forward):
+        if one.udp:
+            raise click.ClickException(
+                f"{where} is for datagrams, and standard input and output are streams."
+            )
+        wanted, port_name = one.target, one.port_name
     if one is None:
         endpoint = _endpoint(where)
         learned = known_endpoints(settings)
         if learned is None:
             learned = await learn_endpoints(settings, dialer, reactor)
         one = _by_endpoint(settings, learned, endpoint)
+        wanted = str(endpoint) if one.endpoints else ""
     connector = TunnelConnector(
         one.connection,
         dialer,
@@ -65,7 +73,8 @@ async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
         timings=settings.timings,
         data_path=settings.data_path,
     )
-    return await _join_standard_streams(connector, reactor)
+    forward = _OneForward(connector, wanted, port_name)
+    return await _join_standard_streams(forward, reactor)
 
 
 def _connect(settings: SenderConfig, where: str, reactor: Any) -> Deferred[bool]:
@@ -76,6 +85,11 @@ def _by_name(settings: SenderConfig, where: str) -> Forward | Redirect | None:
     every: tuple[Forward | Redirect, ...] = (*settings.redirects, *settings.forwards)
     for one in every:
         if fold(one.connection.require_entity_path()) == fold(where):
+            if isinstance(one, Redirect) and one.endpoints:
+                known = ", ".join(map(str, one.endpoints))
+                raise click.ClickException(
+                    f"{where} has many services; say which of {known}."
+                )
             return one
     return None
 
@@ -124,8 +138,11 @@ class _OneForward(LocalForward):
 
     protocol = _StandardJoint
 
-    def __init__(self, connector: TunnelConnector) -> None:
-        super().__init__(connector, SpareTunnels(least=0, most=0))
+    def __init__(
+        self, connector: TunnelConnector, wanted: str, port_name: str | None
+    ) -> None:
+        spare = SpareTunnels(least=0, most=0)
+        super().__init__(connector, spare, wanted, port_name=port_name)
         self.done: Deferred[bool] = Deferred()
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -139,7 +156,7 @@ class _OneForward(LocalForward):
             self.done.callback(isinstance(joint, _StandardJoint) and joint.good)
 
 
-async def _join_standard_streams(connector: TunnelConnector, reactor: Any) -> bool:
+async def _join_standard_streams(forward: _OneForward, reactor: Any) -> bool:
     """
     Join standard input and output to a new tunnel, until both have ended.
 
@@ -148,7 +165,6 @@ async def _join_standard_streams(connector: TunnelConnector, reactor: Any) -> bo
 
     @return: whether all went well.
     """
-    forward = _OneForward(connector)
     written: Deferred[bool] = Deferred()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)

@@ -9,11 +9,13 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
 from hybridconn.cli.redirect_plan import Plan, make_plan
+from hybridconn.config.addresses import HostPort
 from hybridconn.names.plan import WILDCARD
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.listening import listening
@@ -122,6 +124,12 @@ def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
     for endpoint, place in plan.places.items():
         asked = endpoint.host.replace("*", "hybridconn-test", 1)
         found = _resolve(asked)
+        if asked != endpoint.host and plan.learned.endpoints[endpoint].endpoints:
+            # Such a name has an address, and ports, from when it is first asked for.
+            network = plan.config.names.network
+            own = (at for at in found if ip_address(at) in network)
+            place = HostPort(next(own, place.host), endpoint.port)
+            ports = listening()
         good = place.host in found
         words = [
             f"{asked} is found as {place.host}"

@@ -20,6 +20,7 @@ from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.host_port import check_name
+from hybridconn.core.targets import TargetError, parse_wanted
 
 DNS_PORT = 53
 
@@ -59,6 +60,13 @@ def _redirected(value: str, source: Source) -> HostPort:
         return parse_redirected(value)
     except ValueError as error:
         raise Mistake(f"{shown(value)} cannot be redirected: {error}.") from None
+
+
+def _wanted(value: str, source: Source) -> HostPort:
+    try:
+        return parse_wanted(value)
+    except TargetError as error:
+        raise Mistake(f"{shown(value)} is no target: {error}.") from None
 
 
 def _dns_bind(value: str, source: Source) -> HostPort:
@@ -132,6 +140,8 @@ def _ttl(value: int, source: Source) -> int:
 
 
 _Redirected = Annotated[HostPort, Kind("host:port", str, _redirected)]
+#: What is wanted of a listener.
+Wanted = Annotated[HostPort, Kind("host:port", str, _wanted)]
 _DnsBind = Annotated[HostPort, Kind("IP address:port", str, _dns_bind)]
 #: Where a local port is opened.
 LocalBind = Annotated[HostPort, Kind("IP address:port", str, _bind)]
@@ -151,10 +161,18 @@ class Redirect:
     A service that apps reach by its own name and port.
 
     @ivar endpoint: its name and port; L{None} if its metadata says them.
+    @ivar endpoints: instead, those of many services: the listener is told each time
+        which is wanted.
     """
 
     connection: ConnectionString
     endpoint: HostPort | None = None
+    endpoints: tuple[HostPort, ...] = ()
+
+    @property
+    def known(self) -> tuple[HostPort, ...]:
+        """What it stands for, as far as the configuration says; or nothing."""
+        return self.endpoints or (() if self.endpoint is None else (self.endpoint,))
 
 
 @frozen
@@ -167,6 +185,14 @@ class RedirectTable:
             "help": "The name and port by which apps reach the service, such as "
             "`db.corp:1433`, or `*.corp:443` for every name below `corp`. Without it, "
             "the endpoint in the hybrid connection's metadata."
+        },
+    )
+    endpoints: tuple[_Redirected, ...] = field(
+        default=(),
+        metadata={
+            "help": "Instead of `endpoint`: names and ports of many services behind "
+            "one hybrid connection, such as `*.apps.corp:443`. The listener is told "
+            "which one is wanted each time, and allows it by its `targets`."
         },
     )
     connection_string_file: FileName | None = field(
@@ -187,7 +213,16 @@ class RedirectTable:
         except Mistake as mistake:
             yield mistake
             return
-        if "endpoint" not in table and not (found.key_name or found.signature):
+        if "endpoint" in table and "endpoints" in table:
+            yield Mistake(
+                "is for one service, and endpoints are for many; leave out one of the "
+                "two.",
+                "endpoint",
+            )
+        if table.get("endpoints") == []:
+            yield Mistake("is empty; add an endpoint, or leave it out.", "endpoints")
+        told = "endpoint" in table or "endpoints" in table
+        if not told and not (found.key_name or found.signature):
             yield Mistake(
                 "is missing, and the metadata cannot be read without a key; add it, "
                 'like endpoint = "db.corp:1433".',
@@ -200,24 +235,34 @@ def build_redirect(table: RedirectTable, source: Source) -> Redirect:
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
-    return Redirect(connection_string(given, source), table.endpoint)
+    return Redirect(connection_string(given, source), table.endpoint, table.endpoints)
 
 
 def check_redirects(table: Mapping[str, Any]) -> Iterator[Mistake]:
     """No two redirects are for the same name and port."""
     first: dict[HostPort, int] = {}
     for index, item in enumerate(tables(table, "redirect")):
-        try:
-            endpoint = parse_redirected(item["endpoint"])
-        except (ValueError, TypeError, KeyError):
-            continue
-        if first.setdefault(endpoint, index) != index:
-            yield Mistake(
-                f"{shown(item['endpoint'])} is redirected by number "
-                f"{first[endpoint] + 1} already; a name and port lead to one hybrid "
-                "connection, so remove one of them.",
-                *("redirect", index, "endpoint"),
-            )
+        for place, text in _endpoints_in(item):
+            try:
+                endpoint = parse_redirected(text)
+            except (ValueError, TypeError):
+                continue
+            if first.setdefault(endpoint, index) != index:
+                yield Mistake(
+                    f"{shown(text)} is redirected by number "
+                    f"{first[endpoint] + 1} already; a name and port lead to one "
+                    "hybrid connection, so remove one of them.",
+                    *("redirect", index, *place),
+                )
+
+
+def _endpoints_in(
+    item: Mapping[str, Any],
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    yield ("endpoint",), item.get("endpoint")
+    many = item.get("endpoints")
+    for number, text in enumerate(many if isinstance(many, list) else ()):
+        yield ("endpoints", number), text
 
 
 @frozen

@@ -38,6 +38,7 @@ from hybridconn.config.redirects import (
     NamesSettings,
     Redirect,
     RedirectTable,
+    Wanted,
     build_redirect,
     check_redirects,
 )
@@ -182,6 +183,7 @@ class Forward:
         L{None}: nothing is asked.
     @ivar udp: what comes there is datagrams.
     @ivar udp_idle_time: seconds without one until its tunnel is closed.
+    @ivar target: the C{host:port} that is wanted of the listener; empty: its own.
     """
 
     connection: ConnectionString
@@ -191,6 +193,7 @@ class Forward:
     port_name: str | None = None
     udp: bool = False
     udp_idle_time: float = 240.0
+    target: str = ""
 
     @property
     def own_names(self) -> tuple[str, ...] | None:
@@ -225,6 +228,13 @@ class ForwardTable:
         default=None, repr=False, metadata={"help": STRING_HELP}
     )
 
+    target: Wanted | None = field(
+        default=None,
+        metadata={
+            "help": "The `host:port` that the listener is to join its connections to, "
+            "if its hybrid connection has `targets`. Without it, the listener knows."
+        },
+    )
     http: bool = field(
         default=False,
         metadata={
@@ -265,6 +275,18 @@ class ForwardTable:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read."""
         yield from check_forward(table)
+        if table.get("http") and "target" in table:
+            yield Mistake(
+                "is for connections, and http is for requests; leave out one of the "
+                "two.",
+                "target",
+            )
+        if table.get("mode") == "bridge" and "target" in table:
+            yield Mistake(
+                'goes only with mode = "raw"; with "bridge", port_name says what is '
+                "wanted.",
+                "target",
+            )
         try:
             connection_string(table, source)
         except Mistake as mistake:
@@ -394,6 +416,7 @@ def _build(table: ForwardTable, source: Source) -> Forward:
         port_name,
         table.protocol == "udp",
         table.udp_idle_time,
+        "" if table.target is None else str(table.target),
     )
 
 

@@ -79,6 +79,12 @@ _KINDS: Final = {
 }
 
 
+def heeds_targets(subprotocol: str | None) -> bool:
+    """Whether a listener that took this one joins senders to what they want."""
+    kind = _KINDS.get(subprotocol or "")
+    return kind is not None and kind.targeted
+
+
 def choose_kind(offered: str, reuse: bool, targeted: bool) -> Kind | None:
     """
     Which kind a listener of ours takes.

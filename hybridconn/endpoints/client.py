@@ -35,6 +35,7 @@ class HybridConnectionClientEndpoint:
     @ivar query: for the listener, percent-encoded.
     @ivar headers: for the listener.
     @ivar subprotocols: offered to the listener.
+    @ivar target: the C{host:port} that is wanted of a listener with many targets.
     """
 
     connector: TunnelConnector
@@ -42,6 +43,7 @@ class HybridConnectionClientEndpoint:
     query: str = ""
     headers: Mapping[str, str] = field(factory=dict)
     subprotocols: Sequence[str] = ()
+    target: str = ""
 
     @classmethod
     def for_connection(
@@ -57,7 +59,8 @@ class HybridConnectionClientEndpoint:
         @param dialer: the way to the relay; by default the network, trusting
             the system's authorities.
         @param wall: seconds since 1970-01-01 UTC, for tokens.
-        @param more: C{suffix}, C{query}, C{headers} and C{subprotocols}.
+        @param more: C{suffix}, C{query}, C{headers}, C{subprotocols} and
+            C{target}.
         """
         dialer = dialer or ReactorDialer(reactor)
         return cls(TunnelConnector(connection, dialer, reactor, wall=wall), **more)
@@ -78,6 +81,7 @@ class HybridConnectionClientEndpoint:
             query=self.query,
             headers=self.headers,
             subprotocols=self.subprotocols,
+            target=self.target,
         )
 
         def stop(result: Any) -> Any:

@@ -9,8 +9,9 @@ C{hc:} in endpoint strings.
 Both kinds also take C{port}, C{keyEnv} or C{connectionStringEnv} (a variable
 instead of a file), C{caFile} (further certificate authorities) and
 C{insecure=yes} (plain C{ws://}).  Servers take C{retry=yes} too: wait for the
-relay instead of failing when it is not there at first.  A key itself is never a
-parameter.
+relay instead of failing when it is not there at first.  Clients take C{target}: the
+host and port that is wanted of a listener with many targets, the colon escaped, as in
+C{target=db.corp\\:1433}.  A key itself is never a parameter.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from hybridconn.core.connection_string import ConnectionString, ConnectionString
 from hybridconn.core.entities import Secret
 from hybridconn.core.http import split_authority
 from hybridconn.core.names import fold, parse_entity_path
+from hybridconn.core.targets import TargetError, parse_wanted
 from hybridconn.dialer import ReactorDialer
 from hybridconn.endpoints.client import HybridConnectionClientEndpoint
 from hybridconn.endpoints.server import HybridConnectionServerEndpoint
@@ -56,12 +58,14 @@ class Parameters:
     @ivar ca_files: with further authorities.
     @ivar retry: see L{HybridConnectionServerEndpoint}.
     @ivar way_out: the proxy, if there is one.
+    @ivar target: what is wanted of the listener; empty: its own.
     """
 
     connection: ConnectionString
     ca_files: tuple[str, ...]
     retry: bool = False
     way_out: WayOut = field(factory=WayOut)
+    target: str = ""
 
     def dialer(self, reactor: Any) -> ReactorDialer:
         """
@@ -108,7 +112,17 @@ def parse(
         ca_files,
         _switch(given, "retry"),
         _way_out(given.get("proxy", "none"), environ),
+        _target(given),
     )
+
+
+def _target(given: Mapping[str, str]) -> str:
+    if "target" not in given:
+        return ""
+    try:
+        return str(parse_wanted(given["target"]))
+    except TargetError as error:
+        raise ValueError(f"hc: target: {error}; its colon is written \\:") from None
 
 
 def _way_out(text: str, environ: Mapping[str, str]) -> WayOut:
@@ -210,9 +224,12 @@ class ClientParser:
         self, reactor: Any, *args: Any, **kwargs: Any
     ) -> HybridConnectionClientEndpoint:
         """Make the endpoint (Twisted)."""
-        found = parse(args, kwargs, os.environ)
+        found = parse(args, kwargs, os.environ, more=["target"])
         return HybridConnectionClientEndpoint.for_connection(
-            found.connection, reactor, found.dialer(reactor)
+            found.connection,
+            reactor,
+            found.dialer(reactor),
+            target=found.target,
         )
 
 

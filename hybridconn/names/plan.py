@@ -10,8 +10,9 @@ the same result.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network
+from itertools import count
 
 from attrs import frozen
 
@@ -54,8 +55,7 @@ def plan_addresses(
 
 
 def _spread(names: list[str], network: IPv4Network | IPv6Network) -> dict[str, str]:
-    # The first and the last address of a network mean something else to some.
-    room = network.num_addresses - 2
+    room = _room(network)
     if len(names) > room // 2:
         raise ConfigError(
             "names",
@@ -77,16 +77,58 @@ def _spread(names: list[str], network: IPv4Network | IPv6Network) -> dict[str, s
     return {name: str(network[index]) for index, name in taken.items()}
 
 
+def choose_addresses(
+    name: str, settings: NamesSettings, taken: Container[str]
+) -> HostAddresses:
+    """
+    Give one more host its addresses, and leave those that others have.
+
+    @param taken: which are had; at most half of them.
+    """
+    ipv4 = _choose(name, settings.network, taken)
+    if settings.ipv6_network is None:
+        return HostAddresses(ipv4)
+    return HostAddresses(ipv4, _choose(name, settings.ipv6_network, taken))
+
+
+def room_for_names(settings: NamesSettings) -> int:
+    """How many hosts have room."""
+    return _room(settings.network) // 2
+
+
+def _choose(
+    name: str, network: IPv4Network | IPv6Network, taken: Container[str]
+) -> str:
+    room = _room(network)
+    choices = (str(network[1 + _number(name, n) % room]) for n in count())
+    return next(address for address in choices if address not in taken)
+
+
+def _room(network: IPv4Network | IPv6Network) -> int:
+    # The first and the last address of a network mean something else to some.
+    return network.num_addresses - 2
+
+
 def _number(name: str, attempt: int) -> int:
     text = f"{attempt} {name}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
 
 
 class NameTable:
-    """The names that are answered here."""
+    """
+    The names that are answered here.
 
-    def __init__(self, hosts: Mapping[str, HostAddresses] | None = None) -> None:
+    @param unfold: called with a wildcard and a name that it stands for, before the
+        name is answered: it may replace the table.
+    """
+
+    def __init__(
+        self,
+        hosts: Mapping[str, HostAddresses] | None = None,
+        unfold: Callable[[str, str], None] = lambda wildcard, name: None,
+    ) -> None:
         self._hosts = dict(hosts or {})
+        self._unfold = unfold
 
     def replace(self, hosts: Mapping[str, HostAddresses]) -> None:
         """Answer these from now on, and no others."""
@@ -113,4 +155,7 @@ class NameTable:
     def find(self, name: str) -> HostAddresses | None:
         """The addresses for a name; L{None} if it is none of ours."""
         host = self.match(name)
+        if host is not None and host.startswith(WILDCARD):
+            self._unfold(host, name)
+            host = self.match(name)
         return None if host is None else self._hosts[host]

@@ -14,13 +14,16 @@ from hybridconn.config.sender import SenderTimings
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.limits import Limits
 from hybridconn.core.relay_url import websocket_url
+from hybridconn.core.reuse import STREAM, TARGET, heeds_targets
 from hybridconn.core.route import TOKEN_HEADER
+from hybridconn.core.targets import TARGET_HEADER
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import IDialer
-from hybridconn.sender.errors import as_connect_error
+from hybridconn.sender.errors import OneTargetOnly, as_connect_error
 from hybridconn.socket_options import tune
 from hybridconn.websocket.autobahn_frames import DataPath
 from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
+from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 
@@ -81,6 +84,7 @@ class TunnelConnector:
         query: str = "",
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
+        target: str = "",
     ) -> Deferred[TunnelClientProtocol]:
         """
         Open one.
@@ -88,6 +92,8 @@ class TunnelConnector:
         @param suffix: for the listener, percent-encoded, with a slash in front.
         @param query: for the listener, percent-encoded.
         @param headers: for the listener, beside the token.
+        @param target: the C{host:port} that is wanted of the listener.  One that does
+            not heed it gets no byte: it fails with L{OneTargetOnly}.
         @return: fires with the open tunnel; what arrives waits until a sink is
             attached.  Fails with L{HybridConnectionError}.  Cancelling it closes
             what was half made.
@@ -98,6 +104,9 @@ class TunnelConnector:
         sent = dict(headers or {})
         if token is not None:
             sent[TOKEN_HEADER] = token.reveal()
+        if target:
+            sent[TARGET_HEADER] = target
+            subprotocols = (STREAM, TARGET, *subprotocols)
         dialled = connect_websocket(
             self._dialer,
             self.clock,
@@ -111,6 +120,9 @@ class TunnelConnector:
         )
 
         def opened(tunnel: TunnelClientProtocol) -> TunnelClientProtocol:
+            if target and not heeds_targets(tunnel.websocket_protocol_in_use):
+                tunnel.finish(NORMAL, b"")
+                raise OneTargetOnly(target, str(tracking))
             tune(tunnel.transport, control=False)
             self._keeper.watch(tunnel, f"{self.entity}: tunnel {tracking}")
             return tunnel

@@ -41,6 +41,18 @@ class HybridConnectionRefused(HybridConnectionError, ConnectionRefusedError):
     """Nobody listens, or the listener or its target said no."""
 
 
+class OneTargetOnly(HybridConnectionRefused):
+    """The listener does not know of targets that a sender wants."""
+
+    def __init__(self, target: str, tracking_id: str = "") -> None:
+        super().__init__(
+            0,
+            f"{target} was wanted, and the listener at the other end serves one target"
+            " only; give its hybrid connection targets, or have none wanted here",
+            tracking_id,
+        )
+
+
 class HybridConnectionTimeout(HybridConnectionError, TimeoutError):
     """There was no answer in time."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -41,6 +42,8 @@ class AppJoint(Joint):
     _dial: Deferred[Any] | None = None
     _stream: Stream | None = None
     _refused = False
+    #: What is wanted of the listener; empty: what it is there for.
+    wanted = ""
 
     def __init__(self, names: JointNames, tracking: TrackingId) -> None:
         super().__init__(names)
@@ -87,11 +90,11 @@ class AppJoint(Joint):
     def _ask(self) -> None:
         carrier = self.factory.pool.take()
         if carrier is None:
-            self._dial = dial = self.factory.pool.connect(self._tracking)
+            self._dial = dial = self.factory.pool.connect(self._tracking, self.wanted)
             dial.addCallbacks(self._opened, self._failed)
             return
         self._stream, opening = carrier.open(
-            str(self._tracking), self.factory.pool.open_timeout
+            str(self._tracking), self.factory.pool.open_timeout, self.wanted
         )
         opening.addCallbacks(
             self._target_there,
@@ -157,6 +160,8 @@ class LocalForward(Factory):
     @ivar pool: keeps them for the next connection.
     @ivar joints: the app's connections that are here now.
     @param port_name: of the listener's, if it wants azbridge's preamble.
+    @param wanted: the C{host:port} that is wanted of the listener.
+    @param many: each connection wants its own, by L{make_joint} or L{toward}.
     """
 
     noisy = False
@@ -167,12 +172,15 @@ class LocalForward(Factory):
         self,
         connector: TunnelConnector,
         spare_tunnels: SpareTunnels | None = None,
+        wanted: str = "",
+        many: bool = False,
         port_name: str | None = None,
     ) -> None:
         self.connector = connector
-        settings = spare_tunnels or SpareTunnels()
+        self._wanted = wanted
+        settings, clock = spare_tunnels or SpareTunnels(), connector.clock
         self.pool = (
-            TunnelPool(connector, settings, connector.clock)
+            TunnelPool(connector, settings, clock, targeted=many or bool(wanted))
             if port_name is None
             else PreambleTunnels(connector, port_name)
         )
@@ -183,14 +191,23 @@ class LocalForward(Factory):
         """Take a connection of the app (Twisted)."""
         return self.make_joint(addr, self.protocol)
 
+    def toward(self, wanted: str) -> IProtocolFactory:
+        """The factory of a port whose connections all want one target, or none."""
+        return _Toward(self, wanted) if wanted else self
+
     def make_joint(
-        self, addr: Any, kind: Callable[[JointNames, TrackingId], AppJoint]
+        self,
+        addr: Any,
+        kind: Callable[[JointNames, TrackingId], AppJoint],
+        wanted: str = "",
     ) -> AppJoint:
         """
         Make the protocol of one connection of the app.
 
         @param addr: where the app is.
+        @param wanted: what it wants of the listener, if that is not the same for all.
         """
+        wanted = wanted or self._wanted
         connector = self.connector
         tracking = connector.new_tracking()
         names = JointNames(
@@ -198,11 +215,12 @@ class LocalForward(Factory):
             near="app",
             far="listener",
             source=f"{addr.host}:{addr.port}" if hasattr(addr, "port") else str(addr),
-            destination=connector.authority,
+            destination=wanted or connector.authority,
             tracking_id=str(tracking),
         )
         joint = kind(names, tracking)
         joint.factory = self
+        joint.wanted = wanted
         return joint
 
     def gone(self, joint: AppJoint) -> None:
@@ -247,3 +265,18 @@ class LocalForward(Factory):
     def _leave(self, done: Deferred[None]) -> None:
         self._waiting.remove(done)
         done.callback(None)
+
+
+class _Toward(Factory):
+    """A port of a forward to many targets: all that comes by it wants this one."""
+
+    noisy = False
+
+    def __init__(self, forward: LocalForward, wanted: str) -> None:
+        self._forward = forward
+        self._wanted = wanted
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Take a connection of the app (Twisted)."""
+        forward = self._forward
+        return forward.make_joint(addr, forward.protocol, self._wanted)

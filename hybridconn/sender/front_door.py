@@ -21,19 +21,20 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import FrontDoor
 from hybridconn.core.text import printable
 from hybridconn.core.tracking import TrackingId
-from hybridconn.sender.forward import AppJoint, LocalForward
+from hybridconn.sender.forward import AppJoint
 from hybridconn.sender.handshakes import (
     ConnectHandshake,
     Handshake,
     SocksHandshake,
     TurnedAway,
 )
+from hybridconn.sender.redirected import Way
 from hybridconn.startup import PortService, local_endpoint
 from hybridconn.web.takeover import replace_protocol
 from hybridconn.websocket.joint import JointNames
 
-#: Whose connections go to a name and port; L{None} for nobody's.
-Find = Callable[[str, int], LocalForward | None]
+#: Which way a name and port go; L{None} if they are not redirected.
+Find = Callable[[str, int], Way | None]
 
 #: Seconds that an app has for saying where it wants to go.
 _PATIENCE = 15.0
@@ -92,15 +93,16 @@ class Door(Protocol, TimeoutMixin):
             transport.write(reply)
         if wanted is None:
             return
-        forward = self.factory.find(wanted.host, wanted.port)
-        if forward is None:
+        way = self.factory.find(wanted.host, wanted.port)
+        if way is None:
             why = f"{printable(str(wanted))} is not redirected"
             self._turn_away(self._handshake.not_allowed(), why)
             return
         self._leave()
-        joint = forward.make_joint(
+        joint = way.forward.make_joint(
             transport.getPeer(),
             lambda names, tracking: DoorJoint(names, tracking, self._handshake),
+            way.wanted,
         )
         replace_protocol(transport, joint)
         if rest:

@@ -43,9 +43,10 @@ def known_endpoints(config: SenderConfig) -> Learned | None:
     """Those of the configuration; L{None} if it does not say all."""
     learned = Learned()
     for one in config.redirects:
-        if one.endpoint is None:
+        if not one.known:
             return None
-        learned.add(one.endpoint, one)
+        for endpoint in one.known:
+            learned.add(endpoint, one)
     return learned
 
 
@@ -60,9 +61,9 @@ def learn_endpoints(
     asked: list[Redirect] = []
     readings: list[Deferred[HostPort]] = []
     for one in config.redirects:
-        if one.endpoint is not None:
-            learned.add(one.endpoint, one)
-        else:
+        for endpoint in one.known:
+            learned.add(endpoint, one)
+        if not one.known:
             reader = DescriptionReader(one.connection, dialer, reactor, wall)
             asked.append(one)
             readings.append(reader.read().addCallback(read_endpoint))

@@ -31,6 +31,8 @@ from hybridconn.core.reuse import (
     REUSE,
     SPARE,
     STREAM,
+    TARGET_REUSE,
+    TARGET_SPARE,
     Message,
     Open,
     Opened,
@@ -78,11 +80,14 @@ class SenderCarrier(Carrier):
         self._opening: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
 
-    def open(self, tracking_id: str, timeout: float) -> tuple[Stream, Deferred[None]]:
+    def open(
+        self, tracking_id: str, timeout: float, target: str = ""
+    ) -> tuple[Stream, Deferred[None]]:
         """
         Begin a connection.
 
         @param timeout: seconds for the listener to react.
+        @param target: what is wanted, if the pool is for many targets.
         @return: the connection, which may be written to at once, and what fires
             when its target is there.  It fails with L{HybridConnectionRefused},
             or with L{CarrierLost}: then the listener has seen nothing of it but
@@ -93,7 +98,7 @@ class SenderCarrier(Carrier):
         self._opening = opening
         stream = self.begin()
         self._timer = self.socket.clock.callLater(timeout, self._dead)
-        self.send_soon(Open(tracking_id))
+        self.send_soon(Open(tracking_id, target))
         return stream, opening
 
     def begin(self) -> Stream:
@@ -154,6 +159,7 @@ class TunnelPool:
         that all listeners have their share.
     @ivar open_timeout: seconds for a listener to react to a new connection.
     @param random_number: from 0 to 1.
+    @param targeted: each connection says which target it wants.
     """
 
     log = Logger()
@@ -164,6 +170,8 @@ class TunnelPool:
         settings: SpareTunnels,
         clock: Any,
         random_number: Callable[[], float] = random.random,
+        *,
+        targeted: bool = False,
     ) -> None:
         self.ready: deque[SenderCarrier] = deque()
         self.open_timeout = settings.open_timeout
@@ -171,6 +179,9 @@ class TunnelPool:
         self._settings = settings
         self._clock = clock
         self._random = random_number
+        self._reuse = TARGET_REUSE if targeted else REUSE
+        self._spare = TARGET_SPARE if targeted else SPARE
+        self._first = () if targeted else (STREAM,)
         self._backoff = Backoff(random_number)
         self._carriers: set[SenderCarrier] = set()
         self._dials: set[Deferred[Any]] = set()
@@ -190,16 +201,16 @@ class TunnelPool:
         self._refill()
         return None
 
-    def connect(self, tracking: TrackingId) -> Deferred[ITunnel]:
+    def connect(self, tracking: TrackingId, target: str = "") -> Deferred[ITunnel]:
         """
         Open a tunnel for a connection, as L{TunnelConnector.connect} does; it
         may carry others later.
         """
-        offers = (STREAM, REUSE) if self._settings.most else ()
-        dialled = self._connector.connect(tracking, subprotocols=offers)
+        offers = (*self._first, self._reuse) if self._settings.most else ()
+        dialled = self._connector.connect(tracking, subprotocols=offers, target=target)
 
         def opened(socket: TunnelClientProtocol) -> ITunnel:
-            if socket.websocket_protocol_in_use != REUSE:
+            if socket.websocket_protocol_in_use != self._reuse:
                 return socket
             if not self._ours:
                 self._ours = True
@@ -273,12 +284,12 @@ class TunnelPool:
 
     def _open_ahead(self) -> None:
         dial = self._connector.connect(
-            self._connector.new_tracking(), subprotocols=(STREAM, SPARE)
+            self._connector.new_tracking(), subprotocols=(STREAM, self._spare)
         )
         self._dials.add(dial)
 
         def opened(socket: TunnelClientProtocol) -> None:
-            if socket.websocket_protocol_in_use != SPARE:
+            if socket.websocket_protocol_in_use != self._spare:
                 # A listener of another make has its share of the senders.
                 socket.finish(NORMAL, b"")
                 self._connector.forget(socket)

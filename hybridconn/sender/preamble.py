@@ -38,10 +38,11 @@ class PreambleTunnels(TunnelPool):
         super().__init__(connector, SpareTunnels(least=0, most=0), connector.clock)
         self._preamble = Preamble(port_name, mode)
 
-    def connect(self, tracking: TrackingId) -> Deferred[ITunnel]:
+    def connect(self, tracking: TrackingId, target: str = "") -> Deferred[ITunnel]:
         """
         Open a tunnel for a connection.
 
+        @param target: the port's name says what is wanted; so this is empty.
         @return: fires when the listener has taken it.  Fails with
             L{HybridConnectionError <hybridconn.sender.errors.HybridConnectionError>}.
         """

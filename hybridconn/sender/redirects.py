@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from random import SystemRandom
 from typing import Any, NoReturn
 
-from attrs import define
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -25,31 +24,18 @@ from hybridconn.config.redirects import Redirect
 from hybridconn.config.sender import SenderConfig
 from hybridconn.interfaces import IDialer
 from hybridconn.names.cache import AnswerCache
-from hybridconn.names.plan import HostAddresses, NameTable, plan_addresses
+from hybridconn.names.plan import HostAddresses, NameTable
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.names.server import NameServer, NameService
 from hybridconn.names.upstream import Upstreams
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
+from hybridconn.sender.redirected import Endpoints, Redirected, Way
 from hybridconn.startup import listen_trouble, local_endpoint
 from hybridconn.web.description_reader import DescriptionReader
 
 Failed = Callable[[str], Callable[[Failure], NoReturn]]
-
-
-@define(eq=False)
-class _Redirected:
-    """One hybrid connection; C{watch} if its metadata say what it stands for."""
-
-    entity: str
-    forward: LocalForward
-    known: HostPort | None
-    watch: EndpointWatch | None = None
-
-    @property
-    def endpoint(self) -> HostPort | None:
-        return self.known if self.watch is None else self.watch.endpoint
 
 
 class RedirectService(MultiService):
@@ -60,7 +46,6 @@ class RedirectService(MultiService):
     @param failed: called with a port, in words, if one that the configuration names
         cannot be opened; what it returns is called with the failure and raises.
     @ivar table: the names that are redirected now.
-    @ivar hosts: their addresses.
     """
 
     log = Logger()
@@ -75,24 +60,25 @@ class RedirectService(MultiService):
         wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.table = NameTable()
-        self.hosts: Mapping[str, HostAddresses] = {}
-        self._settings = config.names
+        self.table = NameTable(unfold=self._unfold)
         self._reactor = reactor
         self._failed = failed
-        self._ports: dict[HostPort, tuple[_Redirected, IListeningPort]] = {}
+        self._ports: dict[HostPort, tuple[Way, IListeningPort]] = {}
         self._told: set[str] = set()
-        self._redirected: list[_Redirected] = []
+        self._redirected: list[Redirected] = []
         for one in config.redirects:
-            made = _Redirected(
+            many = bool(one.endpoints)
+            made = Redirected(
                 one.connection.require_entity_path(),
-                LocalForward(connector_for(one), config.spare_tunnels),
-                one.endpoint,
+                LocalForward(connector_for(one), config.spare_tunnels, many=many),
+                one.known,
+                many,
             )
             self._redirected.append(made)
-            if one.endpoint is None:
+            if not one.known:
                 reader = DescriptionReader(one.connection, dialer, reactor, wall)
                 made.watch = EndpointWatch(reader, made.entity, reactor, self._learned)
+        self._endpoints = Endpoints(self._redirected, config.names, self._tell_once)
         self._names = self._name_service(config)
 
     # --- for others ---
@@ -102,20 +88,24 @@ class RedirectService(MultiService):
         """The factories of the ports, in the configuration's order."""
         return [one.forward for one in self._redirected]
 
-    def find(self, host: str, port: int) -> LocalForward | None:
+    @property
+    def hosts(self) -> Mapping[str, HostAddresses]:
+        """The local addresses of each host."""
+        return self._endpoints.hosts
+
+    def find(self, host: str, port: int) -> Way | None:
         """
-        Whose connections go to a service.
+        How connections to a service go.
 
         @param host: its name, or the local address that stands for it.
         """
-        name = self.table.match(host)
         for candidate, addresses in self.hosts.items():
             if host in addresses.all:
-                name = candidate
-        for one, _ in self._ports.values():
-            if one.endpoint == HostPort(name or "", port):
-                return one.forward
-        return None
+                return self._endpoints.find(candidate, candidate, port)
+        found = self.table.match(host)
+        if found is None:
+            return None
+        return self._endpoints.find(found, host.lower().removesuffix("."), port)
 
     # --- called by Twisted ---
 
@@ -169,61 +159,49 @@ class RedirectService(MultiService):
     def _learned(self) -> None:
         self._arrange(at_start=False)
 
+    def _unfold(self, wildcard: str, name: str) -> None:
+        """Somebody asks for a name below a wildcard: it is to have its ports."""
+        if self._endpoints.unfold(wildcard, name):
+            self._arrange(at_start=False)
+
     def _arrange(self, at_start: bool) -> None:
         """Have the ports that are wanted open, and no others."""
-        wanted = self._wanted()
         try:
-            self.hosts = plan_addresses(
-                {endpoint.host for endpoint in wanted}, self._settings
-            )
+            self._endpoints.learn()
         except ConfigError as error:
             self._tell_once(str(error))
             return
         places = {
-            HostPort(address, endpoint.port): (endpoint, one)
-            for endpoint, one in wanted.items()
+            HostPort(address, endpoint.port): (endpoint, way)
+            for endpoint, way in self._endpoints.ways.items()
             for address in self.hosts[endpoint.host].all
         }
         for place in [*self._ports]:
-            if place not in places or self._ports[place][0] is not places[place][1]:
+            if place not in places or self._ports[place][0] != places[place][1]:
                 _, port = self._ports.pop(place)
                 maybeDeferred(port.stopListening)
-        for place, (endpoint, one) in places.items():
+        for place, (endpoint, way) in places.items():
             if place not in self._ports:
-                self._open(place, endpoint, one, at_start)
+                self._open(place, endpoint, way, at_start)
         self._publish()
         if self._names is not None:
             self._names.unsettled = any(
-                one.watch is not None and one.endpoint is None
-                for one in self._redirected
+                one.watch is not None and not one.endpoints for one in self._redirected
             )
 
-    def _wanted(self) -> dict[HostPort, _Redirected]:
-        wanted: dict[HostPort, _Redirected] = {}
-        for one in self._redirected:
-            endpoint = one.endpoint
-            if endpoint is None:
-                continue
-            if wanted.setdefault(endpoint, one) is not one:
-                self._tell_once(
-                    f"{one.entity}: stands for {endpoint}, as {wanted[endpoint].entity}"
-                    " does; a name and port lead to one hybrid connection, and it is"
-                    " left out"
-                )
-        return wanted
-
     def _open(
-        self, place: HostPort, endpoint: HostPort, one: _Redirected, at_start: bool
+        self, place: HostPort, endpoint: HostPort, way: Way, at_start: bool
     ) -> None:
         failures: list[Failure] = []
-        opening = local_endpoint(self._reactor, place).listen(one.forward)
+        entity, factory = way.redirected.entity, way.forward.toward(way.wanted)
+        opening = local_endpoint(self._reactor, place).listen(factory)
         opening.addCallbacks(
-            lambda port: self._ports.__setitem__(place, (one, port)), failures.append
+            lambda port: self._ports.__setitem__(place, (way, port)), failures.append
         )
         if not failures:
             self.log.info(
                 "{entity}: {endpoint} is {place} here",
-                entity=one.entity,
+                entity=entity,
                 endpoint=str(endpoint),
                 place=str(place),
             )
@@ -231,7 +209,7 @@ class RedirectService(MultiService):
         what = f"{place} for {endpoint}"
         if ":" in place.host and _is_unknown_address(failures[0].value):
             self._tell_once(
-                f"{one.entity}: {endpoint} has no IPv6 address: {place.host} is not on"
+                f"{entity}: {endpoint} has no IPv6 address: {place.host} is not on"
                 " this machine; hybridconn redirect install puts it there, or: ip -6"
                 f" address add {place.host}/128 dev lo"
             )
@@ -239,14 +217,18 @@ class RedirectService(MultiService):
             self._failed(what)(failures[0])
         else:
             why = listen_trouble(failures[0].value)
-            self._tell_once(f"{one.entity}: cannot listen on {what}: {why}")
+            self._tell_once(f"{entity}: cannot listen on {what}: {why}")
 
     def _publish(self) -> None:
         """Say of each host those addresses at which somebody listens."""
         open_at = {place.host for place in self._ports}
         known: dict[str, HostAddresses] = {}
         for host, addresses in self.hosts.items():
-            if addresses.ipv4 in open_at:
+            if host in self._endpoints.folded:
+                # A name that can have no address of its own is found all the same,
+                # where nobody listens: others would lead it elsewhere.
+                known[host] = HostAddresses(addresses.ipv4)
+            elif addresses.ipv4 in open_at:
                 ipv6 = addresses.ipv6 if addresses.ipv6 in open_at else None
                 known[host] = HostAddresses(addresses.ipv4, ipv6)
         self.table.replace(known)

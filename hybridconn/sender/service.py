@@ -95,7 +95,10 @@ class SenderService(MultiService):
                 factory = forward.front_door
             else:
                 factory = forward = LocalForward(
-                    connector, config.spare_tunnels, one.port_name
+                    connector,
+                    config.spare_tunnels,
+                    one.target,
+                    port_name=one.port_name,
                 )
             self.forwards.append(forward)
             port = PortService(

@@ -94,7 +94,7 @@ class FileTests(SenderTestCase):
             ('[[forward]]\nconnection_string_file = "db"', "bind: is missing"),
             ('[[forward]]\nbind = "127.0.0.1:1"', "connection_string_file: is missing"),
             (FORWARD.replace('"db"', '"gone"'), "connection_string_file: there is no"),
-            (FORWARD + 'target = "a:1"', "target: there is no such setting"),
+            (FORWARD + 'endpoint = "a:1"', "endpoint: there is no such setting"),
             (f"[timings]\nrenew_at = 0.5\n{FORWARD}", "renew_at: there is no such"),
             (
                 f"[timings]\ndead_after = 20\n{FORWARD}",

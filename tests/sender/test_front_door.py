@@ -5,6 +5,7 @@ from __future__ import annotations
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.front_door import DoorFactory
 from hybridconn.sender.handshakes import ConnectHandshake, SocksHandshake
+from hybridconn.sender.redirected import Redirected, Way
 from hybridconn.testing import one_protocol
 from tests.sender.scene import SenderTestCase
 from tests.testing.recording import Recorder
@@ -24,9 +25,9 @@ class DoorTestCase(SenderTestCase):
             factory = DoorFactory(kind, self.find, self.clock)
             self.network.listen("proxy", port, factory)
 
-    def find(self, host: str, port: int) -> LocalForward | None:
+    def find(self, host: str, port: int) -> Way | None:
         wanted = host.lower() in ("db.corp", "127.77.0.9") and port == 1433
-        return self.forward if wanted else None
+        return Way(Redirected("hyco", self.forward)) if wanted else None
 
     def dial(self, port: int, *pieces: bytes) -> Recorder:
         app = Recorder()

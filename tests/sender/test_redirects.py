@@ -115,7 +115,9 @@ class PortTests(RedirectsTestCase):
         db, web = service.hosts["db.corp"].ipv4, service.hosts["web.corp"].ipv4
         self.assertEqual(places, {(db, 1433), (db, 80), (web, 80)})
         for host in ("DB.corp", db):
-            self.assertIs(service.find(host, 1433), service.forwards[0])
+            found = service.find(host, 1433)
+            assert found is not None
+            self.assertIs(found.forward, service.forwards[0])
         self.assertIsNone(service.find("db.corp", 81))
         self.assertIsNone(service.find("other", 80))
         self.assertEqual(service.table.match("db.corp."), "db.corp")
@@ -167,7 +169,9 @@ class PortTests(RedirectsTestCase):
         self.describe("db.corp:1433")
         service = self.service(self.redirect("db.corp:1433"), self.redirect())
         self.assertEqual(len(self.ports.open), 1)
-        self.assertIs(service.find("db.corp", 1433), service.forwards[0])
+        found = service.find("db.corp", 1433)
+        assert found is not None
+        self.assertIs(found.forward, service.forwards[0])
         self.assertLogged("stands for db.corp:1433", "left out")
 
     def test_ipv6(self) -> None:

@@ -1,0 +1,179 @@
+"""
+Which hybrid connection each name and port goes through, and by which local address.
+
+A wildcard of a redirect to many targets has no address of its own that would do: the
+listener is to be told the very name.  So each name below it gets one when it is first
+asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from attrs import define, frozen
+
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.redirects import NamesSettings
+from hybridconn.core.targets import TargetError, parse_wanted
+from hybridconn.names.plan import (
+    WILDCARD,
+    HostAddresses,
+    choose_addresses,
+    plan_addresses,
+    room_for_names,
+)
+from hybridconn.sender.endpoint_watch import EndpointWatch
+from hybridconn.sender.forward import LocalForward
+
+#: So many names below wildcards have addresses; each has open ports.
+MOST_UNFOLDED: Final = 1000
+
+
+@define(eq=False)
+class Redirected:
+    """
+    One hybrid connection.
+
+    @ivar known: what it stands for, as the configuration says.
+    @ivar many: the listener is told which of them is wanted.
+    @ivar watch: instead, what reads its metadata.
+    """
+
+    entity: str
+    forward: LocalForward
+    known: tuple[HostPort, ...] = ()
+    many: bool = False
+    watch: EndpointWatch | None = None
+
+    @property
+    def endpoints(self) -> tuple[HostPort, ...]:
+        """What it stands for, as far as that is known."""
+        if self.watch is None:
+            return self.known
+        return () if self.watch.endpoint is None else (self.watch.endpoint,)
+
+
+@frozen
+class Way:
+    """
+    How connections to a name and port go.
+
+    @ivar wanted: what the listener is told; empty: it knows.
+    """
+
+    redirected: Redirected
+    wanted: str = ""
+
+    @property
+    def forward(self) -> LocalForward:
+        """What takes them."""
+        return self.redirected.forward
+
+
+class Endpoints:
+    """
+    @param tell: called with what is wrong, in words.
+    @ivar hosts: the addresses of each host, and of each name that was unfolded.
+    """
+
+    def __init__(
+        self,
+        redirected: Iterable[Redirected],
+        settings: NamesSettings,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.hosts: Mapping[str, HostAddresses] = {}
+        self._redirected = tuple(redirected)
+        self._settings = settings
+        self._tell = tell
+        self._direct: dict[HostPort, Redirected] = {}
+        self._folded: set[str] = set()
+        # The names that were asked for, and their wildcards.
+        self._unfolded: dict[str, str] = {}
+
+    def learn(self) -> None:
+        """
+        See anew what stands for what.
+
+        @raise ConfigError: there are too many hosts.
+        """
+        direct = self._direct
+        direct.clear()
+        for one in self._redirected:
+            for endpoint in one.endpoints:
+                first = direct.setdefault(endpoint, one)
+                if first is not one:
+                    self._tell(
+                        f"{one.entity}: stands for {endpoint}, as {first.entity} does;"
+                        " a name and port lead to one hybrid connection, and it is"
+                        " left out"
+                    )
+        self._folded = {
+            at.host
+            for at, one in direct.items()
+            if one.many and at.host.startswith(WILDCARD)
+        }
+        planned = plan_addresses({at.host for at in direct}, self._settings)
+        hosts, before = dict(planned), self.hosts
+        for name in self._unfolded:
+            known = before.get(name)
+            taken = {at for one in hosts.values() for at in one.all}
+            if known is None or taken & set(known.all):
+                known = choose_addresses(name, self._settings, taken)
+            hosts[name] = known
+        self.hosts = hosts
+
+    @property
+    def ways(self) -> dict[HostPort, Way]:
+        """What is to have a local port."""
+        found: dict[HostPort, Way] = {}
+        for at, one in self._direct.items():
+            if at.host not in self._folded:
+                found[at] = self._way(one, at)
+        for name, wildcard in self._unfolded.items():
+            for at, one in self._direct.items():
+                if at.host == wildcard:
+                    unfolded = HostPort(name, at.port)
+                    found.setdefault(unfolded, self._way(one, unfolded))
+        return found
+
+    @property
+    def folded(self) -> frozenset[str]:
+        """The wildcards whose names have addresses of their own."""
+        return frozenset(self._folded)
+
+    def find(self, host: str, name: str, port: int) -> Way | None:
+        """
+        @param host: what stands for C{name}: itself, or a wildcard.
+        """
+        host = self._unfolded.get(host, host)
+        one = self._direct.get(HostPort(host, port))
+        return None if one is None else self._way(one, HostPort(name, port))
+
+    def unfold(self, wildcard: str, name: str) -> bool:
+        """
+        Give a name addresses of its own, with the next L{learn}.
+
+        @return: whether it is to have some.
+        """
+        if wildcard not in self._folded:
+            return False
+        try:
+            name = parse_wanted(f"{name}:1").host
+        except TargetError:
+            return False
+        planned = len(self.hosts) - len(self._unfolded)
+        most = min(MOST_UNFOLDED, room_for_names(self._settings) - planned)
+        if len(self._unfolded) >= most:
+            self._tell(
+                f"{len(self._unfolded)} names below wildcards have been asked for;"
+                " further ones are not reached until a restart"
+            )
+            return False
+        self._unfolded[name] = wildcard
+        return True
+
+    @staticmethod
+    def _way(one: Redirected, at: HostPort) -> Way:
+        return Way(one, str(at) if one.many else "")
