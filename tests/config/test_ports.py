@@ -70,6 +70,7 @@ class PortTests(ConfigTestCase):
             ),
             (LISTENER + 'ports = ["a.b:1", "c.d:1"]\n', '"1" is the name of number 1'),
             (LISTENER + 'ports = ["a.b"]\n', "is no named port"),
+            (LISTENER + 'targets = ["*.b:1"]\n', 'leave out mode = "bridge"'),
             (raw + 'mode = "socks"\n', "raw"),
         ):
             (mistake,) = self.mistakes(load_listener, text)
@@ -102,6 +103,7 @@ class PortTests(ConfigTestCase):
             ("udp_idle_time = 5\n", 'goes only with protocol = "udp"'),
             ('mode = "bridge"\nhttp = true\n', "http: goes only with mode"),
             ('mode = "bridge"\nport_name = ""\n', "is no name"),
+            ('mode = "bridge"\ntarget = "a.b:1"\n', "port_name says what is wanted"),
         ):
             (mistake,) = self.mistakes(load_sender, SENDER + more)
             self.assertIn(words, mistake)

@@ -6,10 +6,14 @@ with a Node client that says what azbridge says (relay-protocol section 10.1).
 from __future__ import annotations
 
 import hashlib
+import shutil
 import socket
+import subprocess
 import threading
+from collections.abc import Callable
 
-from tests.integration.case import IntegrationTestCase
+from tests.integration import nameserver
+from tests.integration.case import IntegrationTestCase, need
 from tests.integration.nodejs import Peer
 from tests.integration.programs import twistd
 from tests.integration.stage import LISTEN, SEND, Stage, table
@@ -19,10 +23,15 @@ from tests.integration.waiting import free_port
 MIB = 1024 * 1024
 
 
-class UdpEcho:
-    """A UDP service that sends everything back."""
+class UdpService:
+    """
+    A UDP service.
 
-    def __init__(self) -> None:
+    @param answer: makes an answer of a datagram; without it, that is sent back.
+    """
+
+    def __init__(self, answer: Callable[[bytes], bytes] = lambda data: data) -> None:
+        self._answer = answer
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
@@ -36,7 +45,7 @@ class UdpEcho:
                 return
             if data == b"stop":
                 return
-            self._socket.sendto(data, address)
+            self._socket.sendto(self._answer(data), address)
 
     def close(self) -> None:
         """End it."""
@@ -139,7 +148,7 @@ class BridgeTests(IntegrationTestCase):
 
     def test_datagrams(self) -> None:
         """Datagrams of several apps, each with its own, and large ones."""
-        service = UdpEcho()
+        service = UdpService()
         self.addCleanup(service.close)
         self.start_listener(f"echo=udp:127.0.0.1:{service.port}")
         port = self.start_sender(port_name="echo", protocol="udp")
@@ -154,6 +163,28 @@ class BridgeTests(IntegrationTestCase):
             for data in (b"", blob(1400), blob(60000)):
                 app.send(data)
                 self.assertEqual(app.recv(65536), data)
+
+    def test_dns(self) -> None:
+        """A resolver's questions, by UDP, several at the same time."""
+        need(shutil.which("dig"), "there is no dig")
+        service = UdpService(lambda query: nameserver.answer(query, 1232))
+        self.addCleanup(service.close)
+        self.start_listener(f"dns=udp:127.0.0.1:{service.port}")
+        port = self.start_sender(port_name="dns", protocol="udp")
+        asked = {
+            ("other.test", "A"): "192.0.2.1",
+            ("other.test", "AAAA"): "2001:db8::1",
+            ("text.test", "TXT"): '"as it is"',
+            ("gone.test", "A"): "",
+        }
+        dig = ["dig", "@127.0.0.1", "-p", str(port), "+short", "+tries=1", "+time=20"]
+        running = {
+            what: subprocess.Popen([*dig, *what], stdout=subprocess.PIPE, text=True)
+            for what in asked
+        }
+        for what, one in running.items():
+            said, _ = one.communicate(timeout=60)
+            self.assertEqual((said.strip(), one.returncode), (asked[what], 0), what)
 
     def assertMessage(self, peer: Peer, data: bytes) -> None:
         got = peer.expect("message")
