@@ -242,18 +242,21 @@ def check_redirects(table: Mapping[str, Any]) -> Iterator[Mistake]:
     """No two redirects are for the same name and port."""
     first: dict[HostPort, int] = {}
     for index, item in enumerate(tables(table, "redirect")):
+        own: set[HostPort] = set()
         for place, text in _endpoints_in(item):
             try:
                 endpoint = parse_redirected(text)
             except (ValueError, TypeError):
                 continue
-            if first.setdefault(endpoint, index) != index:
+            before = first.setdefault(endpoint, index)
+            if before != index or endpoint in own:
                 yield Mistake(
                     f"{shown(text)} is redirected by number "
-                    f"{first[endpoint] + 1} already; a name and port lead to one "
+                    f"{before + 1} already; a name and port lead to one "
                     "hybrid connection, so remove one of them.",
                     *("redirect", index, *place),
                 )
+            own.add(endpoint)
 
 
 def _endpoints_in(

@@ -109,12 +109,16 @@ class OtherCommandTests(RedirectTestCase):
             + '[front_door]\nsocks_bind = "0.0.0.0:1080"\n'
             + SENDER
             + '[[redirect]]\nconnection_string_file = "db"\n'
+            + '[[redirect]]\nconnection_string_file = "db"\n'
+            + 'endpoints = ["web.corp:443", "*.apps.corp:443"]\n'
         )
         path = str(self.write("more.toml", text))
         said = self.run_command("check", path, "--role", "sender")
         for words in (
             "redirect db.corp:1433 at 127.77.225.48:1433 -> db at relay.example.net",
             "redirect what its metadata says -> db",
+            "redirect web.corp:443 at 127.77.",
+            "redirect *.apps.corp:443 at an address for each name that is asked for ->",
             "answer for these names on 127.0.0.77:53, and pass on all others",
             "be a proxy for SOCKS5 on 0.0.0.0:1080, to redirected names only\n"
             "    other machines can connect to it",

@@ -200,6 +200,28 @@ class FileTests(ListenerTestCase):
             else:
                 self.one(text, *words)
 
+    def test_targets(self) -> None:
+        """Many targets stand instead of one, written as in C{allow_targets}."""
+        text = ENTITY + 'targets = ["*.apps.corp:443", "10.1.0.0/16:1-1024"]'
+        (one,) = self.load(text).hybrid_connections
+        self.assertEqual(
+            [*map(str, one.targets)], ["*.apps.corp:443", "10.1.0.0/16:1-1024"]
+        )
+        self.assertTrue(one.is_told_target)
+        self.assertIsNone(one.target)
+        for more, *words in (
+            ("targets = []", "targets: is empty, which allows nothing"),
+            ('targets = ["db"]', "targets", '"db"', "host:port"),
+            ('targets = ["unix:/run/x"]', "unix:/run/x", "no host and port"),
+            ('targets = ["a:1"]\ntarget = "a:1"', "target: is what every sender"),
+            ('targets = ["a:1"]\ndial_ahead = true', "dial_ahead: reaches a target"),
+            (
+                'targets = ["a:1"]\ntarget_check_interval = 9',
+                "target_check_interval: looks at one",
+            ),
+        ):
+            self.one(ENTITY + more, *words)
+
     def test_discontinued(self) -> None:
         """A string of a kind that is no more is kept, to be shown as such."""
         self.write(

@@ -56,6 +56,23 @@ class RedirectTests(ConfigTestCase):
             error = self.assertRaises(ValueError, parse_redirected, text)
             self.assertIn(words, str(error))
 
+    def test_many(self) -> None:
+        """Many services behind one hybrid connection."""
+        text = REDIRECT + 'endpoints = ["*.Apps.corp:443", "db.corp:1433"]'
+        (one,) = self.load(text).redirects
+        self.assertEqual(
+            [*map(str, one.endpoints)], ["*.apps.corp:443", "db.corp:1433"]
+        )
+        self.assertEqual(one.known, one.endpoints)
+        for more, *words in (
+            ("endpoints = []", "endpoints: is empty"),
+            ('endpoints = ["10.0.0.1:1"]', "endpoints", "never looked up"),
+            ('endpoint = "a:1"\nendpoints = ["b:1"]', "endpoint: is for one"),
+            ('endpoints = ["a:1", "b:1", "A:1"]', '"A:1" is redirected by number 1'),
+        ):
+            self.one(REDIRECT + more, *words)
+        self.one(DB + REDIRECT + 'endpoints = ["db.corp:1433"]', "number 1 already")
+
     def test_same(self) -> None:
         """A name and port lead to one hybrid connection."""
         self.one(

@@ -116,6 +116,26 @@ class FileTests(SenderTestCase):
         ):
             self.one(text, *words)
 
+    def test_target(self) -> None:
+        """What is wanted of the listener; an address is good here."""
+        for text, shown in (
+            ("DB.corp:1433", "db.corp:1433"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+        ):
+            (one,) = self.load(FORWARD + f'target = "{text}"').forwards
+            self.assertEqual(one.target, shown)
+        (one,) = self.load(FORWARD).forwards
+        self.assertEqual(one.target, "")
+        for text, *words in (
+            (
+                FORWARD + 'target = "*.corp:1"',
+                'target: "*.corp:1" is no target',
+                "name",
+            ),
+            (FORWARD + 'http = true\ntarget = "a:1"', "target: is for connections"),
+        ):
+            self.one(text, *words)
+
     def test_same_port(self) -> None:
         """Two forwards on one port are refused; free ports are not the same."""
         self.one(

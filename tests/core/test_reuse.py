@@ -10,6 +10,12 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.reuse import (
+    REUSE,
+    SPARE,
+    STREAM,
+    TARGET,
+    TARGET_REUSE,
+    TARGET_SPARE,
     End,
     Message,
     Open,
@@ -17,7 +23,9 @@ from hybridconn.core.reuse import (
     Opening,
     Refused,
     ReuseError,
+    choose_kind,
     encode,
+    heeds_targets,
     parse,
 )
 
@@ -28,6 +36,7 @@ class MessageTests(SynchronousTestCase):
     def test_there_and_back(self) -> None:
         """What is written can be read."""
         messages: tuple[Message, ...] = (
+            Open("x", "db.corp:1433"),
             Open("5f7a9be6-0c7e-4b06-9b0b-0d5d4f3f0a11_G0"),
             Opening(),
             Opened(),
@@ -40,6 +49,10 @@ class MessageTests(SynchronousTestCase):
     def test_on_the_wire(self) -> None:
         """Each is an object with one member."""
         self.assertEqual(json.loads(encode(Open("x"))), {"open": {"id": "x"}})
+        self.assertEqual(
+            json.loads(encode(Open("x", "a.corp:1"))),
+            {"open": {"id": "x", "target": "a.corp:1"}},
+        )
         self.assertEqual(json.loads(encode(End())), {"end": {}})
         self.assertEqual(
             json.loads(encode(Refused(502, "no"))),
@@ -62,6 +75,9 @@ class MessageTests(SynchronousTestCase):
             b'{"open": {"id": "a\\nb"}}',
             b'{"open": {"id": "' + b"x" * 129 + b'"}}',
             b'{"open": {"id": "x", "secret": 1}}',
+            b'{"open": {"id": "x", "target": ""}}',
+            b'{"open": {"id": "x", "target": 1}}',
+            b'{"open": {"id": "x", "target": "' + b"x" * 260 + b'"}}',
             b'{"refused": {"status": 200, "reason": ""}}',
             b'{"refused": {"status": true, "reason": ""}}',
             b'{"refused": {"status": 502, "reason": "\xc3\xa9"}}',
@@ -76,3 +92,40 @@ class MessageTests(SynchronousTestCase):
         """No bytes do anything else than that."""
         with contextlib.suppress(ReuseError):
             parse(text)
+
+
+class KindTests(SynchronousTestCase):
+    """What is agreed on by sub-protocols."""
+
+    def chosen(self, *offers: str, reuse: bool = True, targeted: bool = True) -> str:
+        kind = choose_kind(", ".join(offers), reuse, targeted)
+        return kind.name if kind is not None else ""
+
+    def test_plain(self) -> None:
+        """A sender that wants nothing has the tunnels that there always were."""
+        for targeted in (True, False):
+            for kind in (REUSE, SPARE):
+                self.assertEqual(self.chosen(STREAM, kind, targeted=targeted), kind)
+        self.assertEqual(self.chosen(STREAM, REUSE, reuse=False), "")
+        self.assertEqual(self.chosen("mqtt"), "")
+        self.assertEqual(self.chosen(), "")
+
+    def test_targeted(self) -> None:
+        """A listener that heeds targets says so, with reuse or without."""
+        offers = (STREAM, TARGET, TARGET_REUSE)
+        self.assertEqual(self.chosen(*offers), TARGET_REUSE)
+        self.assertEqual(self.chosen(*offers, reuse=False), TARGET)
+        self.assertEqual(self.chosen(STREAM, TARGET_SPARE), TARGET_SPARE)
+        self.assertEqual(self.chosen(STREAM, TARGET_SPARE, reuse=False), "")
+
+    def test_unheeded(self) -> None:
+        """One that does not never takes a kind that says so."""
+        offers = (STREAM, TARGET, TARGET_REUSE, TARGET_SPARE)
+        self.assertEqual(self.chosen(*offers, targeted=False), "")
+
+    def test_told_apart(self) -> None:
+        """The sender knows by the name."""
+        for name in (TARGET, TARGET_REUSE, TARGET_SPARE):
+            self.assertTrue(heeds_targets(name))
+        for other in (STREAM, REUSE, SPARE, "mqtt", None):
+            self.assertFalse(heeds_targets(other))

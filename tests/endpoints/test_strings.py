@@ -218,7 +218,18 @@ class PluginTests(StringTestCase):
             Clock(), f"hc:db:host=relay.test:keyName=send:keyFile={self.key}"
         )
         self.assertIsInstance(endpoint, HybridConnectionClientEndpoint)
-        self.assertEqual(endpoint.connector.entity, "db")
+        self.assertEqual((endpoint.connector.entity, endpoint.target), ("db", ""))
+
+    def test_target(self) -> None:
+        """What is wanted of the listener; a server wants nothing."""
+        text = f"hc:connectionStringFile={self.entity_string}:target=DB.corp\\:1433"
+        endpoint = clientFromString(Clock(), text)
+        self.assertEqual(endpoint.target, "db.corp:1433")
+        self.assertRaises(ValueError, serverFromString, Clock(), text)
+        text = f"hc:connectionStringFile={self.entity_string}:target=db"
+        error = self.assertRaises(ValueError, clientFromString, Clock(), text)
+        self.assertIn("hc: target: write it as host:port", str(error))
+        self.assertIn("its colon is written \\:", str(error))
 
     def test_server(self) -> None:
         """C{serverFromString} makes a server endpoint."""

@@ -15,13 +15,16 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
-from hybridconn.config.addresses import parse_target
+from hybridconn.config.addresses import Target, parse_target
 from hybridconn.core.allow_list import AllowedTarget, AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
+from hybridconn.core.targets import TARGET_HEADER, TargetRules
 from hybridconn.hcm.connector import WatchedConnector
 from hybridconn.hcm.timeline import TunnelBook
+from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.guard import GuardedReactor, Lookup
+from hybridconn.listener.guarded import GuardedConnector
 from hybridconn.listener.reject import Reject
 from tests.hcm.case import HcmTestCase
 from tests.listener.scene import LogTestCase
@@ -108,6 +111,97 @@ class GuardTests(LogTestCase):
         """Nor does a test reach what is not allowed."""
         failed = self.connector("11.0.0.1:5").probe()
         self.failureResultOf(failed, Reject)
+
+
+class RebindingTests(LogTestCase):
+    """The zone's owner says where the name that a sender wants leads to."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor: Any = MemoryReactorClock()
+
+    def wanted(self, target: str, *listed: str, **names: str) -> Any:
+        """A sender wants this, of a listener with this list, and this DNS."""
+        book = TunnelBook(self.reactor, lambda: 0.0)
+        rules = TargetRules(map(AllowedTarget.parse, listed))
+        everything = AllowList()
+        accept = Accept("wss://relay.test/x", "id", {TARGET_HEADER: target})
+        connectors: tuple[ForwardConnector, ...] = (
+            GuardedConnector(none, "db", self.reactor, 10.0, everything, rules=rules),
+            WatchedConnector(
+                none, "db", self.reactor, 10.0, everything, book, rules=rules
+            ),
+        )
+        for connector in connectors:
+            self.reactor.nameResolver = Changing(names)
+            dialled: Any = connector.connect(accept)
+            self.reactor.advance(1)
+            yield dialled
+            dialled.addErrback(lambda _: None).cancel()
+
+    def test_inside(self) -> None:
+        """A name that leads to this machine, or its link, is not followed."""
+        for address in ("127.0.0.1", "169.254.169.254", "0.0.0.0"):
+            for dialled in self.wanted("a:80", "a:80", a=address):
+                no = self.failureResultOf(dialled, Reject).value
+                self.assertEqual(no.status, 403)
+                self.assertIn(f"address {address} is not in targets", str(no))
+            self.assertLogged("a:80", address, "it is not dialled")
+        self.assertEqual(self.reactor.tcpClients, [])
+
+    def test_partly(self) -> None:
+        """Of several addresses only the good ones are dialled."""
+        for _ in self.wanted("a:80", "*:80", a="127.0.0.1 192.0.2.7"):
+            self.assertEqual(self.reactor.tcpClients.pop()[0], "192.0.2.7")
+        self.assertEqual(self.reactor.tcpClients, [])
+
+    def test_no_second_look(self) -> None:
+        """What is dialled is the address that was looked at: it is asked for once."""
+        for _ in self.wanted("a:80", "a:80", a="192.0.2.7"):
+            self.assertEqual(self.reactor.nameResolver.asked, ["a"])
+            self.assertEqual(self.reactor.tcpClients.pop()[0], "192.0.2.7")
+
+    def test_listed(self) -> None:
+        """Who lists the address itself, or localhost, means it."""
+        for target, listed in (
+            ("a:80", "127.0.0.0/8:80"),
+            ("localhost:80", "localhost:80"),
+        ):
+            for _ in self.wanted(target, listed, a="127.0.0.1", localhost="127.0.0.1"):
+                self.assertEqual(self.reactor.tcpClients.pop()[0], "127.0.0.1")
+
+    def test_literal(self) -> None:
+        """An address is not allowed by a star either, if it is one of these."""
+        for target in ("127.0.0.1:80", "[::ffff:127.0.0.1]:80", "169.254.169.254:80"):
+            for dialled in self.wanted(target, "*:80"):
+                no = self.failureResultOf(dialled, Reject).value
+                self.assertIn("is not in targets of the listener", str(no))
+        self.assertEqual(self.reactor.tcpClients, [])
+
+
+def none() -> Target:
+    """No target of its own."""
+    raise AssertionError
+
+
+class Changing(Names):
+    """
+    A resolver that answers the first question with good addresses, later ones with
+    this machine's.
+    """
+
+    def __init__(self, addresses: dict[str, str]) -> None:
+        super().__init__(**addresses)
+        self.asked: list[str] = []
+
+    def resolveHostName(
+        self, resolutionReceiver: Any, hostName: str, *more: Any
+    ) -> Any:
+        """Tell the addresses of a name (Twisted)."""
+        if hostName in self.asked:
+            self.addresses[hostName] = "127.0.0.1"
+        self.asked.append(hostName)
+        return super().resolveHostName(resolutionReceiver, hostName, *more)
 
 
 class MetadataTests(HcmTestCase):

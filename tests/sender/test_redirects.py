@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-from ipaddress import IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import CannotListenError
 
 from hybridconn.config.addresses import HostPort
-from hybridconn.config.redirects import NamesSettings, Redirect
+from hybridconn.config.redirects import NamesSettings, Redirect, parse_redirected
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
 from hybridconn.sender.learning import learn_endpoints
@@ -187,6 +188,110 @@ class PortTests(RedirectsTestCase):
         self.ports.wrong = {}
         service = self.service(self.redirect("db.corp:1"), ipv6_network=network)
         self.assertEqual(service.table.find("db.corp"), service.hosts["db.corp"])
+
+
+class ManyTests(RedirectsTestCase):
+    """Many services behind one hybrid connection."""
+
+    def many(self, *endpoints: str) -> Redirect:
+        return Redirect(self.connection, None, tuple(map(parse_redirected, endpoints)))
+
+    def wanted(self, place: tuple[str, int]) -> str:
+        """What is wanted of the listener by who connects there."""
+        return str(
+            self.ports.open[place].buildProtocol(IPv4Address("TCP", "", 1)).wanted
+        )
+
+    def test_names(self) -> None:
+        """Each has a port, and what comes there wants it by name."""
+        service = self.service(self.many("db.corp:1433", "web.corp:443", "db.corp:80"))
+        db, web = service.hosts["db.corp"].ipv4, service.hosts["web.corp"].ipv4
+        for place, wanted in (
+            ((db, 1433), "db.corp:1433"),
+            ((db, 80), "db.corp:80"),
+            ((web, 443), "web.corp:443"),
+        ):
+            self.assertEqual(self.wanted(place), wanted)
+            found = service.find(wanted.partition(":")[0], place[1])
+            assert found is not None
+            self.assertEqual(found.wanted, wanted)
+        self.assertEqual(len(self.ports.open), 3)
+        self.assertEqual(len(service.forwards), 1)
+
+    def test_one_wants_nothing(self) -> None:
+        """A redirect to one service leaves it to the listener, by a wildcard too."""
+        service = self.service(self.redirect("*.corp:80"))
+        place = (service.hosts["*.corp"].ipv4, 80)
+        self.assertEqual(self.wanted(place), "")
+        self.assertEqual(service.table.find("a.corp"), service.hosts["*.corp"])
+        self.assertEqual(len(self.ports.open), 1)
+        found = service.find("a.corp", 80)
+        assert found is not None
+        self.assertEqual(found.wanted, "")
+
+    def test_wildcard(self) -> None:
+        """A name below a wildcard has address and ports from when it is asked for."""
+        service = self.service(self.many("*.apps.corp:443", "*.apps.corp:80"))
+        self.assertEqual(self.ports.open, {})
+        one = service.table.find("One.apps.corp.")
+        assert one is not None
+        self.assertEqual(set(self.ports.open), {(one.ipv4, 443), (one.ipv4, 80)})
+        self.assertEqual(self.wanted((one.ipv4, 443)), "one.apps.corp:443")
+        two = service.table.find("two.apps.corp")
+        assert two is not None
+        self.assertNotEqual(one, two)
+        self.assertEqual(service.table.find("one.apps.corp"), one)
+        self.assertEqual(len(self.ports.open), 4)
+        self.assertIsNone(service.table.find("apps.corp"))
+        for host in ("one.apps.corp", one.ipv4):
+            found = service.find(host, 80)
+            assert found is not None
+            self.assertEqual(found.wanted, "one.apps.corp:80")
+
+    def test_proxies_need_no_address(self) -> None:
+        """Who says the name to a proxy gets there without one."""
+        service = self.service(self.many("*.apps.corp:443"))
+        found = service.find("New.apps.corp", 443)
+        assert found is not None
+        self.assertEqual(found.wanted, "new.apps.corp:443")
+        self.assertIsNone(service.find("new.apps.corp", 80))
+        self.assertEqual(self.ports.open, {})
+
+    def test_beside_another(self) -> None:
+        """A plain wildcard for another port holds for such names as well."""
+        service = self.service(self.many("*.corp:443"), self.redirect("*.corp:80"))
+        one = service.table.find("a.corp")
+        assert one is not None
+        self.assertEqual(self.wanted((one.ipv4, 443)), "a.corp:443")
+        self.assertEqual(self.wanted((one.ipv4, 80)), "")
+
+    def test_not_a_name(self) -> None:
+        """What no listener would take has no port, and is not asked for elsewhere."""
+        service = self.service(self.many("*.corp:443"))
+        found = service.table.find("a..corp")
+        self.assertEqual(found, service.hosts["*.corp"])
+        self.assertEqual(self.ports.open, {})
+
+    def test_too_many(self) -> None:
+        """There is an end of it, and the log says so; others keep theirs."""
+        service = self.service(
+            self.many("*.corp:443"), network=IPv4Network("127.9.0.0/24")
+        )
+        addresses = [service.table.find(f"n{number}.corp") for number in range(200)]
+        own = {one.ipv4 for one in addresses if one != service.hosts["*.corp"] and one}
+        self.assertEqual(len(own), 126)
+        self.assertEqual({host for host, _ in self.ports.open}, own)
+        self.assertLogged("126 names below wildcards", "until a restart")
+        self.assertEqual(service.table.find("n3.corp"), addresses[3])
+
+    def test_stay(self) -> None:
+        """Names that come later, from metadata too, leave the others where they are."""
+        self.describe("later.corp:1")
+        service = self.service(self.many("*.corp:443"), self.redirect())
+        before = {f"n{n}.corp": service.table.find(f"n{n}.corp") for n in range(50)}
+        self.describe("latest.corp:1")
+        self.network.advance(300)
+        self.assertEqual({n: service.table.find(n) for n in before}, before)
 
 
 class LearningTests(RedirectsTestCase):
