@@ -8,7 +8,10 @@ from typing import Any, TypeVar
 import click
 from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import globalLogBeginner as log_beginner
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from hybridconn.config import ConfigError, load_sender
 from hybridconn.config.addresses import HostPort
@@ -124,3 +127,18 @@ def run_reactor(start: Callable[[Any], Deferred[_T]]) -> _T:
         results[0].raiseException()
     result: _T = results[0]
     return result
+
+
+def quiet() -> None:
+    """Have the log show what went wrong, and nothing else."""
+    log_beginner.beginLoggingTo([_Warnings()], redirectStandardIO=False)
+
+
+@implementer(ILogObserver)
+class _Warnings:
+    """Shows what went wrong, and nothing else."""
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level")
+        if level is not None and level >= LogLevel.warn:
+            click.echo(formatEvent(event), err=True)

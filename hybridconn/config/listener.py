@@ -167,6 +167,7 @@ class HybridConnectionTarget:
     @ivar withdraw: leave the relay while the target is down.
     @ivar file: that its connection string was read from, if from one of its own.
     @ivar discontinued: it is of a kind that is no more: never listened on.
+    @ivar answer_probes: tell senders that ask what is found on the way to the target.
     """
 
     connection: ConnectionString
@@ -181,6 +182,7 @@ class HybridConnectionTarget:
     withdraw: bool = False
     file: str = ""
     discontinued: bool = False
+    answer_probes: bool = True
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -262,6 +264,16 @@ class HybridConnectionTable:
         metadata={
             "help": "Reach the target for such a tunnel before there is a connection: "
             "quicker, but the target sees connections that say nothing."
+        },
+    )
+
+    answer_probes: bool = field(
+        default=True,
+        metadata={
+            "help": "Tell senders that ask, with `hybridconn ping` or `doctor`, what "
+            "is found on the way to the target: its name's addresses, the time of each "
+            "step, its certificate. Otherwise they learn no more than whether it can "
+            "be reached."
         },
     )
 
@@ -489,6 +501,7 @@ def _build(table: HybridConnectionTable, source: Source) -> HybridConnectionTarg
         if table.connection_string_file
         else "",
         discontinued,
+        table.answer_probes,
     )
 
 

@@ -5,21 +5,23 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, fail, maybeDeferred
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from hybridconn.config.addresses import HostPort, Target
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.hcm.guard import GuardedReactor, Lookup
 from hybridconn.hcm.timeline import Timeline, TunnelBook
+from hybridconn.interfaces import ITargetProber
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
@@ -79,6 +81,7 @@ class WatchedJoint(Joint):
         self._book.left(self.line, self.ended_by, self.why, self.close_code)
 
 
+@implementer(ITargetProber)
 class WatchedConnector(ForwardConnector):
     """
     @param target: as for L{ForwardConnector}.
@@ -165,33 +168,52 @@ class WatchedConnector(ForwardConnector):
     ) -> Deferred[Reached]:
         """The same for any target."""
         began = self._clock.seconds()
-        lookup = Lookup()
+        found: list[str] = []
+
+        def taken(protocol: Any) -> Reached:
+            protocol.transport.loseConnection()
+            return Reached(self._clock.seconds() - began, ", ".join(found[:4]))
+
+        factory: Any = Factory.forProtocol(TwistedProtocol)
+        factory.noisy = False
+        return self.look(target, factory, found.extend, timeout).addCallback(taken)
+
+    def find(self, accept: Accept) -> Deferred[Target]:
+        """See L{ITargetProber.find}."""
+        found: Deferred[Any] = maybeDeferred(self._target)
+        return found
+
+    def look(
+        self,
+        target: Target,
+        factory: IProtocolFactory,
+        looked_up: Callable[[Sequence[str]], object] | None = None,
+        timeout: float | None = None,
+    ) -> Deferred[Any]:
+        """See L{ITargetProber.look}."""
         patience = timeout or self._timeout
         where = target
         if target.http is not None:
             where = Target(str(target), HostPort(target.http.host, target.http.port))
+
+        def done(found: Lookup) -> None:
+            if looked_up is not None:
+                looked_up(found.addresses)
+
+        lookup = Lookup(done)
         try:
             endpoint = self.endpoint(where, lookup)
         except Reject as no:
             return fail(no)
-
-        def taken(protocol: Any) -> Reached:
-            protocol.transport.loseConnection()
-            return Reached(
-                self._clock.seconds() - began, ", ".join(lookup.addresses[:4])
-            )
 
         def explain_miss(failure: Failure) -> Failure:
             if is_surprise(failure):
                 return failure
             return Failure(Reject(502, target_trouble(failure, str(target), patience)))
 
-        factory: Any = Factory.forProtocol(TwistedProtocol)
-        factory.noisy = False
         dialled: Deferred[Any] = endpoint.connect(factory)
         dialled = with_timeout(dialled, self._clock, patience)
-        dialled.addCallbacks(taken, explain_miss)
-        return dialled.addErrback(self._name_refused, lookup)
+        return dialled.addErrback(explain_miss).addErrback(self._name_refused, lookup)
 
     def _name_refused(self, failure: Failure, lookup: Lookup) -> Failure:
         no = failure.value

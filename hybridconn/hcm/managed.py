@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from hybridconn.config.listener import HybridConnectionTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
+from hybridconn.core.probe import offers_probe
 from hybridconn.dialer import ReactorDialer
 from hybridconn.hcm.connector import (
     EndpointMaker,
@@ -81,7 +82,8 @@ class ManagedListener(TargetListener):
         self._watched = self._make_watched(
             one.connection.require_entity_path(), reactor, one.target_timeout
         )
-        super().__init__(one, dialer, reactor, **more)
+        prober = self._watched if one.answer_probes else None
+        super().__init__(one, dialer, reactor, prober=prober, **more)
         self._check = TargetCheck(
             self._probe_now,
             self.health,
@@ -254,7 +256,8 @@ class ManagedListener(TargetListener):
 
         @raise Reject: it is.
         """
-        if self.checks_target and self.health.reachable is False:
+        down = self.checks_target and self.health.reachable is False
+        if down and not (self._one.answer_probes and offers_probe(accept)):
             raise Reject(502, self.health.error)
         return super().accept_requested(accept)
 

@@ -28,6 +28,7 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
+from hybridconn.core.probe import PROBE, offers_probe
 from hybridconn.core.refusals import NotImplementedHere
 from hybridconn.core.rendezvous_address import reject_address
 from hybridconn.core.reuse import REUSE, SPARE
@@ -35,10 +36,12 @@ from hybridconn.interfaces import (
     IDialer,
     IRequestResponder,
     ITargetConnector,
+    ITargetProber,
     ITunnel,
     ITunnelEnd,
 )
 from hybridconn.listener.channel import ControlChannelClient, Reply
+from hybridconn.listener.probe import ProbeDesk
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.reuse import ListenerCarrier
@@ -87,6 +90,7 @@ class HybridConnectionListener(Service):
         tunnel, and have tunnels ready.
     @param dial_ahead: reach the target already when such a tunnel is ready.
     @param responder: answers HTTP requests; without one they get 501.
+    @param prober: reaches the target for probes; without one they are not known here.
     """
 
     log = Logger()
@@ -108,6 +112,7 @@ class HybridConnectionListener(Service):
         reuse: bool = False,
         dial_ahead: bool = False,
         responder: IRequestResponder | None = None,
+        prober: ITargetProber | None = None,
         rng: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
@@ -131,6 +136,11 @@ class HybridConnectionListener(Service):
         self._dial_ahead = dial_ahead
         self._carriers: set[ListenerCarrier] = set()
         self._responder = responder
+        self._probes: ProbeDesk | None = None
+        if prober is not None:
+            self._probes = ProbeDesk(
+                self.entity, prober, reactor, lambda: self.channel.tracking_id
+            )
         self._requests = RequestServer(
             self.entity,
             self.respond,
@@ -290,6 +300,9 @@ class HybridConnectionListener(Service):
                 wrong=wrong,
             )
             return
+        if self._probes is not None and offers_probe(accept):
+            await self._answer_probe(self._probes, accept)
+            return
         kind = self._reusable(accept)
         end = None
         if kind != SPARE:
@@ -331,6 +344,25 @@ class HybridConnectionListener(Service):
             self._join(end, tunnel, accept).addCallback(
                 lambda _: self._keeper.forget(tunnel)
             )
+
+    async def _answer_probe(self, desk: ProbeDesk, accept: Accept) -> None:
+        try:
+            desk.begin()
+        except Reject as no:
+            await self._reject(accept, no)
+            return
+        try:
+            await maybeDeferred(self.accept_requested, accept)
+            tunnel = await self._dial(accept.address, (PROBE,))
+            self._keeper.watch(tunnel, f"{self.entity}: probe {accept.id}")
+            try:
+                await desk.answer(accept, tunnel)
+            finally:
+                self._keeper.forget(tunnel)
+        except Reject as no:
+            await self._reject(accept, no)
+        finally:
+            desk.end()
 
     def _reusable(self, accept: Accept) -> str | None:
         """Which kind of tunnel for many connections the sender offers."""

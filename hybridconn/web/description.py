@@ -22,7 +22,15 @@ _CONNECT = (
 
 
 class DescriptionError(Exception):
-    """The answer is no description; the text says why, in one line."""
+    """
+    The answer is no description; the text says why, in one line.
+
+    @ivar status: of the answer; 0 if there was none.
+    """
+
+    def __init__(self, words: str, status: int = 0) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 class NotDescribed(DescriptionError):

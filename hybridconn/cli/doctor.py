@@ -1,0 +1,109 @@
+"""C{hybridconn doctor}: everything on the way of a sender's apps, and the mends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from twisted.internet.defer import Deferred
+
+from hybridconn.cli.diagnosis_words import print_checks, print_json
+from hybridconn.cli.redirect_plan import dialer_of, quiet, run_reactor
+from hybridconn.config import ConfigError, load_sender
+from hybridconn.config.sender import SenderConfig
+from hybridconn.diagnosis.check import Check, Result
+from hybridconn.diagnosis.examine import Examiner
+from hybridconn.diagnosis.lead import addresses, leads_of
+from hybridconn.diagnosis.machine import check_modes, check_name_server, check_ways
+from hybridconn.sender.learning import known_endpoints, learn_endpoints
+
+CONFIGURATION = "configuration"
+
+
+@click.command()
+@click.option(
+    "--config", "-c", "config", required=True, help="The sender's configuration."
+)
+@click.option(
+    "--tls", "tls", is_flag=True, help="Agree on TLS with each redirected target too."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds for each hop.",
+)
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
+def doctor(config: str, tls: bool, timeout: float, as_json: bool) -> None:
+    """
+    Look at everything that the apps of this machine need: the sender's files, names,
+    ports, the relay, each listener and each target.
+
+    Nothing is changed, and nothing is sent to a target. The exit status is 0 if nothing
+    is wrong. hybridconn hcm doctor is the same for a connection manager.
+    """
+    quiet()
+    checks: list[Check] = check_modes(config)
+    settings = _load(config, checks)
+    if settings is not None:
+        found = settings
+        run_reactor(
+            lambda reactor: Deferred.fromCoroutine(
+                _examine(found, checks, reactor, timeout, tls)
+            )
+        )
+    if as_json:
+        good = print_json(checks)
+    else:
+        print_checks(checks)
+        good = all(check.ok for check in checks)
+        wrong = sum(not check.ok for check in checks)
+        click.echo()
+        click.echo("All is well." if good else f"{wrong} to be mended.")
+    raise SystemExit(0 if good else 1)
+
+
+def _load(file: str, checks: list[Check]) -> SenderConfig | None:
+    if not all(check.ok for check in checks):
+        why = f"{checks[0].name} failed"
+        checks.append(Check(file, CONFIGURATION, Result.SKIP, why))
+        return None
+    try:
+        settings = load_sender(file)
+    except ConfigError as error:
+        for line in error.mistakes:
+            mend = "mend it: nothing else can be looked at before"
+            checks.append(Check(file, CONFIGURATION, Result.FAIL, line, mend))
+        return None
+    count = len(settings.forwards) + len(settings.redirects)
+    checks.append(Check(file, CONFIGURATION, Result.PASS, f"{count} ways"))
+    return settings
+
+
+async def _examine(
+    settings: SenderConfig,
+    checks: list[Check],
+    reactor: Any,
+    timeout: float,
+    tls: bool,
+) -> None:
+    dialer = dialer_of(settings, reactor)
+    if settings.redirects:
+        checks += check_ways()
+    learned = known_endpoints(settings)
+    if learned is None:
+        learned = await learn_endpoints(settings, dialer, reactor)
+    hosts = addresses(settings, learned)
+    leads = list(leads_of(settings, learned))
+    examiner = Examiner(
+        settings, dialer, reactor, checks.append, timeout, None if tls else ""
+    )
+    await examiner.here(leads)
+    checks += await check_name_server(settings, hosts, reactor, examiner.good)
+    await examiner.there(leads)
+    for line in learned.trouble:
+        entity, _, why = line.partition(": ")
+        result = Result.FAIL if examiner.good else Result.SKIP
+        mend = "mend endpoint in its metadata, or write it into the [[redirect]]"
+        checks.append(Check(entity, "endpoint", result, why, mend))
