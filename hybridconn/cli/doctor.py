@@ -76,8 +76,9 @@ def _load(file: str, checks: list[Check]) -> SenderConfig | None:
             mend = "mend it: nothing else can be looked at before"
             checks.append(Check(file, CONFIGURATION, Result.FAIL, line, mend))
         return None
-    count = len(settings.forwards) + len(settings.redirects)
-    checks.append(Check(file, CONFIGURATION, Result.PASS, f"{count} ways"))
+    forwards, redirects = len(settings.forwards), len(settings.redirects)
+    seen = f"forwards: {forwards}, redirects: {redirects}"
+    checks.append(Check(file, CONFIGURATION, Result.PASS, seen))
     return settings
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.threads import deferToThread
@@ -124,8 +124,7 @@ class Examiner:
         name = self._tls_name
         if name is None:
             name = lead.endpoint.host if lead.endpoint is not None else ""
-        headers: Mapping[str, str] = {}
-        prober = Prober(connector, headers, name, self._timeout)
+        prober = Prober(connector, lead.headers, name, self._timeout)
         return FarSide(lead.connection, reader, prober, self._wall)
 
     def _tell(self, check: Check) -> None:

@@ -42,6 +42,9 @@ _MOST: Final = 100
 _TRIES: Final = 4
 _DAY: Final = 86400.0
 _NO_TLS: Final = "does the target speak TLS from the first byte at that port?"
+#: What our own listener says of a web service that is asked for a WebSocket.
+_NO_WEBSOCKET: Final = "opens no WebSocket"
+_UNKNOWN_WEB: Final = "this listener knows no probes; its web service answered"
 _UNKNOWN: Final = "this listener knows no probes; it reached its target and let us in"
 
 
@@ -209,6 +212,10 @@ def listener_checks(subject: str, one: Probed, now: float) -> Sequence[Check]:
 
     if one.refused is not None:
         error = one.refused
+        if _NO_WEBSOCKET in error.reason:
+            tell(LISTENER, Result.PASS, "it answers", "", one.seconds)
+            tell(TARGET, Result.SKIP, _UNKNOWN_WEB)
+            return checks
         fault = blame(error.status_code, error.reason, error.tracking_id)
         if fault.hop != LISTENER:
             tell(LISTENER, Result.PASS, "it answers", "", one.seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.sender import SenderConfig
@@ -21,11 +21,13 @@ class Lead:
     @ivar endpoint: the name and port by which apps reach the service; L{None}: they
         use the sender's port.
     @ivar place: where the sender listens for it; L{None}: that is nothing here.
+    @ivar headers: what the sender tells the listener of this way, beside the token.
     """
 
     connection: ConnectionString
     endpoint: HostPort | None = None
     place: HostPort | None = None
+    headers: Mapping[str, str] = field(factory=dict)
 
     @property
     def entity(self) -> str:

@@ -17,8 +17,8 @@ from hybridconn.redirect.listening import listening_sockets
 NAME, PORT = "name", "local port"
 
 _ANY: Final = ("0.0.0.0", "::")  # nothing is bound here
-#: In the command line of a program that is a sender.
-_SENDERS: Final = (b"hcsender", b"hybridconn")
+#: A word in the command line of a program that is, or has, a sender.
+_SENDERS: Final = frozenset({b"hcsender", b"hybridconn"})
 
 
 def resolve(name: str) -> set[str]:
@@ -100,7 +100,8 @@ def _owner(
                 if os.readlink(opened) == wanted:
                     line = (folder / "cmdline").read_bytes()
                     name = printable((folder / "comm").read_text("utf-8", "replace"))
-                    return int(folder.name), name, any(map(line.__contains__, _SENDERS))
+                    words = {one.rpartition(b"/")[2] for one in line.split(b"\0")}
+                    return int(folder.name), name, bool(words & _SENDERS)
         except OSError:
             continue
     return None

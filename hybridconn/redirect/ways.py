@@ -175,7 +175,7 @@ class Way:
         if note is None:
             if in_force:
                 words = f"{self.path} is ours, but nothing says what was there before"
-                return False, words
+                return True, words
             return None, "not installed"
         if note.busy:
             return False, f"half done in {self.path}; install or undo mends it"
