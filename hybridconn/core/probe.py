@@ -30,6 +30,7 @@ import attrs
 from attrs import field, frozen
 
 from hybridconn.core.commands import Accept
+from hybridconn.core.text import printable
 
 #: The sub-protocol of a probe.
 PROBE: Final = "hybridconn.probe.v1"
@@ -37,13 +38,13 @@ PROBE: Final = "hybridconn.probe.v1"
 TLS_NAME_HEADER: Final = "HybridConn-TLS-Name"
 
 #: No message is longer, bytes.
-MAX_MESSAGE: Final = 4096
+MAX_MESSAGE: Final = 8192
 #: How many messages a probe has at most.
 MAX_MESSAGES: Final = 8
 #: Of a list, so many are told.
 MOST_LISTED: Final = 8
 
-_LONGEST: Final = 512
+_LONGEST: Final = 253
 
 #: What may fail.
 Step = Literal["target", "found", "reached", "tls"]
@@ -176,7 +177,7 @@ def parse(text: bytes) -> Message:
 
 def _shorten(_: object, __: object, value: Any) -> Any:
     if isinstance(value, str):
-        return value[:_LONGEST]
+        return printable(value, _LONGEST)
     return value[:MOST_LISTED] if isinstance(value, tuple) else value
 
 

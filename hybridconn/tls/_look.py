@@ -67,11 +67,9 @@ class TLSLook:
         wrapper.noisy = False
         self.factory: IProtocolFactory = wrapper
 
-    def agreed(self) -> None:
+    def agreed(self, connection: SSL.Connection) -> None:
         """The handshake is done."""
         options = self._options
-        connection = options.connection
-        assert connection is not None
         shown = connection.get_peer_certificate()
         assert shown is not None  # no cipher of ours goes without
         certificate = shown.to_cryptography()
@@ -101,10 +99,10 @@ class _Looker(Protocol):
     def handshakeCompleted(self) -> None:
         """That was all (Twisted)."""
         look, self._look = self._look, None
-        assert self.transport is not None
+        transport: Any = self.transport
         if look is not None:
-            look.agreed()
-        self.transport.loseConnection()
+            look.agreed(transport.getHandle())
+        transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It broke off, unless it is done (Twisted)."""
@@ -116,15 +114,7 @@ class _Looker(Protocol):
 class _Lenient(ClientOptions):
     """Notes what is wrong, and goes on."""
 
-    connection: SSL.Connection | None = None
     wrong = untrusted = ""
-
-    def clientConnectionForTLS(
-        self, tlsProtocol: TLSMemoryBIOProtocol
-    ) -> SSL.Connection:
-        """See L{ClientOptions}."""
-        self.connection = super().clientConnectionForTLS(tlsProtocol)
-        return self.connection
 
     def heed(self, problem: str, error: int, _: TLSMemoryBIOProtocol) -> bool:
         """See L{ClientOptions.heed}."""

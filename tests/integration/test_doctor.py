@@ -74,7 +74,7 @@ class Scene(Stage):
         name: str,
         targets: Mapping[str, int | str | None],
         top: Mapping[str, object],
-        **more: object,
+        **more: Any,
     ) -> None:
         path = self.listener_config(targets, name, **more)
         path.write_text(table("", top) + path.read_text())
