@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -102,6 +103,11 @@ def print_checks(checks: Sequence[Check]) -> None:
             f"{check.seen}{took}",
             check.mend,
         )
+    if sys.stdout.isatty():
+        Console(markup=False, highlight=False).print(table)
+        return
     # What is no terminal has no width: nothing is cut off.
-    width = None if sys.stdout.isatty() else 1000
-    Console(width=width, markup=False, highlight=False).print(table)
+    plain = Console(file=io.StringIO(), width=1000, markup=False, highlight=False)
+    plain.print(table)
+    for line in plain.file.getvalue().splitlines():  # type: ignore[attr-defined]
+        click.echo(line.rstrip())

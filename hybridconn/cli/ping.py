@@ -185,7 +185,7 @@ class _Pinger:
             return Lead(settings.forwards[0].connection)
         for forward in settings.forwards:
             if str(forward.bind) == self._where:
-                return Lead(forward.connection, None, forward.bind)
+                return Lead(forward.connection, None, forward.bind, forward.http)
         named = by_name(settings, self._where)
         learned = known_endpoints(settings)
         if learned is None:
@@ -200,7 +200,7 @@ class _Pinger:
         endpoint, redirect = by_endpoint(self._settings, learned, asked)
         hosts = addresses(self._settings, learned)
         place = HostPort(hosts[endpoint.host].ipv4, endpoint.port)
-        return Lead(redirect.connection, asked, place)
+        return Lead(redirect.connection, asked, place, http=False)
 
 
 def _from_string(

@@ -125,7 +125,7 @@ class Examiner:
         if name is None:
             name = lead.endpoint.host if lead.endpoint is not None else ""
         prober = Prober(connector, lead.headers, name, self._timeout)
-        return FarSide(lead.connection, reader, prober, self._wall)
+        return FarSide(lead.connection, reader, prober, self._wall, lead.http)
 
     def _tell(self, check: Check) -> None:
         self.good = self.good and check.ok

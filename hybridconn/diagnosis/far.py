@@ -41,10 +41,10 @@ _MOST: Final = 100
 #: Of relays that do not say who was chosen: tries for each listener.
 _TRIES: Final = 4
 _DAY: Final = 86400.0
+_WEB: Final = "it is a web service: use a [[forward]] with http = true"
+_NO_WEB: Final = "it is no web service: leave out http = true in this [[forward]]"
 _NO_TLS: Final = "does the target speak TLS from the first byte at that port?"
-#: What our own listener says of a web service that is asked for a WebSocket.
-_NO_WEBSOCKET: Final = "opens no WebSocket"
-_UNKNOWN_WEB: Final = "this listener knows no probes; its web service answered"
+_UNKNOWN_WEB: Final = "no probe, and a web service need not open a WebSocket: it said"
 _UNKNOWN: Final = "this listener knows no probes; it reached its target and let us in"
 
 
@@ -52,6 +52,7 @@ class FarSide:
     """
     Looks at one hybrid connection.
 
+    @param http: whether HTTP requests go there; L{None}: that is not known.
     @param wall: seconds since 1970-01-01 UTC.
     """
 
@@ -61,7 +62,9 @@ class FarSide:
         reader: DescriptionReader,
         prober: Prober,
         wall: Callable[[], float] = time.time,
+        http: bool | None = None,
     ) -> None:
+        self._http = http
         self._connection = connection
         self._reader = reader
         self._prober = prober
@@ -83,7 +86,7 @@ class FarSide:
             if number == 1 and not self._judge(steps, one, described, clock_good):
                 return False
             subject = f"{steps.subject}, listener {number}"
-            checks = listener_checks(subject, one, self._wall())
+            checks = listener_checks(subject, one, self._wall(), self._http)
             for check in checks:
                 told(check)
             good = good and all(check.ok for check in checks)
@@ -94,7 +97,9 @@ class FarSide:
         good, number = True, 0
         async for one in self._listeners(await self._describe()):
             number += 1
-            checks = listener_checks(f"{subject}, listener {number}", one, self._wall())
+            checks = listener_checks(
+                f"{subject}, listener {number}", one, self._wall(), self._http
+            )
             for check in checks:
                 told(check)
             good = good and all(check.ok for check in checks)
@@ -199,10 +204,13 @@ def _relays_no(one: Probed) -> Blame | None:
     return found if found.hop in HOPS else None
 
 
-def listener_checks(subject: str, one: Probed, now: float) -> Sequence[Check]:
+def listener_checks(
+    subject: str, one: Probed, now: float, http: bool | None = None
+) -> Sequence[Check]:
     """
     What one listener told.
 
+    @param http: as for L{FarSide}.
     @param now: seconds since 1970-01-01 UTC.
     """
     checks: list[Check] = []
@@ -212,11 +220,11 @@ def listener_checks(subject: str, one: Probed, now: float) -> Sequence[Check]:
 
     if one.refused is not None:
         error = one.refused
-        if _NO_WEBSOCKET in error.reason:
-            tell(LISTENER, Result.PASS, "it answers", "", one.seconds)
-            tell(TARGET, Result.SKIP, _UNKNOWN_WEB)
-            return checks
         fault = blame(error.status_code, error.reason, error.tracking_id)
+        if http and fault.hop == LISTENER:
+            tell(LISTENER, Result.PASS, "it answers", "", one.seconds)
+            tell(TARGET, Result.SKIP, f"{_UNKNOWN_WEB} {fault.seen}")
+            return checks
         if fault.hop != LISTENER:
             tell(LISTENER, Result.PASS, "it answers", "", one.seconds)
         tell(fault.hop, Result.FAIL, fault.seen, fault.mend)
@@ -226,7 +234,7 @@ def listener_checks(subject: str, one: Probed, now: float) -> Sequence[Check]:
         tell(TARGET, Result.SKIP, _UNKNOWN)
         return checks
     for said in one.told:
-        checks.append(_check(subject, said, one, now))
+        checks.append(_check(subject, said, one, now, http))
     if one.broken and all(check.ok for check in checks):
         mend = "see the listener's log at this time"
         tell(
@@ -243,13 +251,18 @@ _HOP_OF: Final = {
 }
 
 
-def _check(subject: str, said: probe.Message, one: Probed, now: float) -> Check:
+def _check(
+    subject: str, said: probe.Message, one: Probed, now: float, http: bool | None
+) -> Check:
     match said:
         case probe.ListenerIs():
             words = f"{said.name}, hybridconn {said.version}, tracking id {said.id}"
             return Check(subject, LISTENER, Result.PASS, words, "", one.seconds)
         case probe.TargetIs():
-            return Check(subject, TARGET, Result.PASS, said.target)
+            is_web = said.target.startswith(("http://", "https://"))
+            good = http is None or http is is_web
+            mend = "" if good else _WEB if is_web else _NO_WEB
+            return Check(subject, TARGET, good, said.target, mend)
         case probe.Found():
             words = f"is {' and '.join(said.addresses)} there"
             return Check(subject, TARGET_NAME, Result.PASS, words, "", said.seconds)

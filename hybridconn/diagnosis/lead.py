@@ -21,12 +21,14 @@ class Lead:
     @ivar endpoint: the name and port by which apps reach the service; L{None}: they
         use the sender's port.
     @ivar place: where the sender listens for it; L{None}: that is nothing here.
+    @ivar http: whether HTTP requests go there; L{None}: that is not known.
     @ivar headers: what the sender tells the listener of this way, beside the token.
     """
 
     connection: ConnectionString
     endpoint: HostPort | None = None
     place: HostPort | None = None
+    http: bool | None = None
     headers: Mapping[str, str] = field(factory=dict)
 
     @property
@@ -52,11 +54,11 @@ def leads_of(config: SenderConfig, learned: Learned) -> Iterator[Lead]:
     @raise ConfigError: there are more hosts than addresses for them.
     """
     for forward in config.forwards:
-        yield Lead(forward.connection, None, forward.bind)
+        yield Lead(forward.connection, None, forward.bind, forward.http)
     hosts = addresses(config, learned)
     for endpoint, redirect in learned.endpoints.items():
         place = HostPort(hosts[endpoint.host].ipv4, endpoint.port)
-        yield Lead(redirect.connection, endpoint, place)
+        yield Lead(redirect.connection, endpoint, place, http=False)
     known = list(learned.endpoints.values())
     for one in config.redirects:
         if one not in known:

@@ -16,7 +16,7 @@ _WAYS: Final[Sequence[tuple[str, str]]] = (
         "name cannot be resolved",
         "mend the host in Endpoint, or this machine's DNS",
     ),
-    ("refused", "is the relay running, and is that its port? it tries again by itself"),
+    ("refused", "is the relay running, and is that its port?"),
     (
         "in time",
         "let this machine out to the relay's host and port in the firewall",
@@ -47,4 +47,6 @@ def target_step(error: str) -> str:
         return "mend the name, or this machine's DNS: it must lead somewhere here"
     if "refused the connection" in error:
         return "start the target, or mend its port"
+    if "No such file" in error:
+        return "start the target, or mend its path"
     return "look at the firewall between this machine and the target"

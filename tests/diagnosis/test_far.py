@@ -85,12 +85,13 @@ class FarCase(SynchronousTestCase):
         described: Any = None,
         clock_good: bool = True,
         string: ConnectionString = STRING,
+        http: bool | None = None,
     ) -> list[Check]:
         self.prober = FakeProber(*listeners)
         prober: Any = self.prober
         answer: Any = described or Description(listeners=len(listeners))
         reader: Any = FakeReader(answer)
-        far = FarSide(string, reader, prober, lambda: NOW)
+        far = FarSide(string, reader, prober, lambda: NOW, http)
         checks: list[Check] = []
         steps = Steps("db", Clock(), checks.append)
         looking = Deferred.fromCoroutine(far.look(steps, checks.append, clock_good))
@@ -156,10 +157,24 @@ class ListenersTests(FarCase):
         self.assertEqual(self.results(checks, "listeners"), [Result.PASS])
 
     def test_web_service(self) -> None:
-        """A web service that opens no WebSocket has answered all the same."""
-        checks = self.look(refused(502, "target http://x opens no WebSocket: 404"))
+        """A web service that opens no WebSocket for us has answered all the same."""
+        no = refused(404, "No such page")
+        checks = self.look(no, http=True)
         self.assertEqual(self.results(checks, "target"), [Result.SKIP])
         self.assertTrue(self.good)
+        self.assertEqual(self.results(self.look(no), "listener"), [Result.FAIL])
+
+    def test_web_service_or_not(self) -> None:
+        """HTTP leads to web services and nowhere else; bytes do not lead there."""
+        for target, http, good in (
+            ("http://app:80", True, True),
+            ("https://app", False, False),
+            ("app:80", True, False),
+            ("app:80", False, True),
+            ("https://app", None, True),
+        ):
+            self.look(probed("one", TargetIs(target, 0.1)), http=http)
+            self.assertEqual(self.good, good, target)
 
     def test_broke_off(self) -> None:
         """A probe that breaks off is a failure, though nothing failed before."""

@@ -63,7 +63,7 @@ class PortTests(SynchronousTestCase):
 
     def listens(self, *places: tuple[str, int]) -> None:
         lines = "".join(_LINE.format(*place) for place in places)
-        (self.proc / "net/tcp").write_text(_HEAD + _LINE.format("0100007F", 9) + lines)
+        (self.proc / "net/tcp").write_text(_HEAD + lines)
 
     def process(self, pid: int, inode: int, *argv: str) -> None:
         folder = self.proc / str(pid)
