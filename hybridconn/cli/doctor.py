@@ -100,8 +100,9 @@ async def _examine(
     examiner = Examiner(
         settings, dialer, reactor, checks.append, timeout, None if tls else ""
     )
-    await examiner.here(leads)
+    await examiner.ports(leads)
     checks += await check_name_server(settings, hosts, reactor, examiner.good)
+    await examiner.names(leads)
     await examiner.there(leads)
     for line in learned.trouble:
         entity, _, why = line.partition(": ")

@@ -155,7 +155,7 @@ class _Pinger:
             relay = f"{lead.connection.host}:{lead.connection.port}"
             click.echo(f"{lead.subject}, by {lead.entity} at {relay}")
         self._rounds.append([])
-        await examiner.examine([lead])
+        await examiner.examine(lead)
         while len(self._rounds) != self._count:
             await deferLater(reactor, self._interval, lambda: None)
             self._rounds.append([])
@@ -197,7 +197,16 @@ class _Pinger:
 
     def _redirected(self, learned: Learned) -> Lead:
         asked = parse_where(self._where)
-        endpoint, redirect = by_endpoint(self._settings, learned, asked)
+        try:
+            endpoint, redirect = by_endpoint(self._settings, learned, asked)
+        except click.ClickException as error:
+            known = list(learned.endpoints.values())
+            unknown = [one for one in self._settings.redirects if one not in known]
+            if not unknown:
+                raise
+            # What keeps its metadata from being read is on the way, too.
+            click.echo(f"warning: {error.message}", err=True)
+            return Lead(unknown[0].connection, http=False)
         hosts = addresses(self._settings, learned)
         place = HostPort(hosts[endpoint.host].ipv4, endpoint.port)
         return Lead(redirect.connection, asked, place, http=False)

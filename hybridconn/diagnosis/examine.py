@@ -54,15 +54,31 @@ class Examiner:
         self._tls_name = tls_name
         self._wall = wall
 
-    async def examine(self, leads: Sequence[Lead]) -> None:
-        """Look at all of it."""
-        await self.here(leads)
-        await self.there(leads)
+    async def examine(self, lead: Lead) -> None:
+        """Look at all of one, in the order in which an app goes there."""
+        await self.names([lead])
+        await self.ports([lead])
+        await self.there([lead])
 
-    async def here(self, leads: Sequence[Lead]) -> None:
-        """Look at this machine."""
+    async def names(self, leads: Sequence[Lead]) -> None:
+        """Look whether apps find the services by their names."""
         for lead in leads:
-            await self._here(lead)
+            if lead.endpoint is None or lead.place is None:
+                continue
+            found = await deferToThread(
+                check_name,
+                lead.subject,
+                lead.endpoint,
+                lead.place,
+                self._reactor.seconds,
+            )
+            self._tell(found)
+
+    async def ports(self, leads: Sequence[Lead]) -> None:
+        """Look whether the sender listens."""
+        for lead in leads:
+            if lead.place is not None and lead.place.port:
+                self._tell(await deferToThread(check_port, lead.subject, lead.place))
 
     async def there(self, leads: Sequence[Lead]) -> None:
         """Look at each relay once, and at what is behind it."""
@@ -76,21 +92,6 @@ class Examiner:
         """Look at the listeners only."""
         if not await self._far_side(lead).again(lead.subject, self._tell):
             self.good = False
-
-    async def _here(self, lead: Lead) -> None:
-        if lead.place is None:
-            return
-        if lead.endpoint is not None:
-            name = await deferToThread(
-                check_name,
-                lead.subject,
-                lead.endpoint,
-                lead.place,
-                self._reactor.seconds,
-            )
-            self._tell(name)
-        if lead.place.port:
-            self._tell(await deferToThread(check_port, lead.subject, lead.place))
 
     async def _through(self, leads: list[Lead]) -> None:
         first = leads[0].connection

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.names.client import Resolver
 from twisted.names.error import (
     DNSQueryTimeoutError,
@@ -124,8 +124,7 @@ async def check_name_server(
     if dns is None or not hosts:
         return []
     if not runs:
-        why = "what is wrong with names and ports comes first"
-        return [Check(_HERE, NAME_SERVER, Result.SKIP, why)]
+        return [Check(_HERE, NAME_SERVER, Result.SKIP, "the sender does not listen")]
     host, planned = next(iter(hosts.items()))
     asked = host.replace(WILDCARD, "hybridconn-test.", 1)
     began = reactor.seconds()
@@ -169,7 +168,7 @@ async def _ask(server: HostPort, name: str, reactor: Any) -> list[str] | None:
         return None
     except DomainError:
         return []
-    except (DNSQueryTimeoutError, OSError):
+    except (DNSQueryTimeoutError, TimeoutError, OSError):
         return None
     except Exception as error:
         if is_surprise(Failure(error)):
