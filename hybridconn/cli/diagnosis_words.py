@@ -42,11 +42,15 @@ def _ms(check: Check) -> str:
 
 def round_line(number: int, checks: Sequence[Check]) -> str:
     """A later round, in one line."""
-    wrong = next((check for check in checks if not check.ok), None)
-    if wrong is not None:
-        return f"{number}: {wrong.subject}: {wrong.name} FAIL: {wrong.seen}"
-    times = ", ".join(f"{1000 * one:.1f} ms" for one in _times(checks))
-    return f"{number}: {times or 'nobody answered'}"
+    words: dict[str, str] = {}
+    for check in checks:
+        if check.name == LISTENER and check.ok:
+            who = check.seen.partition(",")[0]
+            words[check.subject] = f"{who} {_ms(check)}".rstrip()
+        if not check.ok:
+            before = words.get(check.subject, check.subject)
+            words[check.subject] = f"{before}, {check.name} FAIL: {check.seen}"
+    return f"{number}: {'; '.join(words.values()) or 'nobody answered'}"
 
 
 def _times(checks: Iterable[Check]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -14,7 +15,13 @@ from hybridconn.config.sender import SenderConfig
 from hybridconn.diagnosis.check import Check, Result
 from hybridconn.diagnosis.examine import Examiner
 from hybridconn.diagnosis.lead import addresses, leads_of
-from hybridconn.diagnosis.machine import check_modes, check_name_server, check_ways
+from hybridconn.diagnosis.machine import (
+    check_front_doors,
+    check_modes,
+    check_name_server,
+    check_own_certificate,
+    check_ways,
+)
 from hybridconn.sender.learning import known_endpoints, learn_endpoints
 
 CONFIGURATION = "configuration"
@@ -90,6 +97,7 @@ async def _examine(
     tls: bool,
 ) -> None:
     dialer = dialer_of(settings, reactor)
+    checks += check_own_certificate(settings, time.time())
     if settings.redirects:
         checks += check_ways()
     learned = known_endpoints(settings)
@@ -101,6 +109,7 @@ async def _examine(
         settings, dialer, reactor, checks.append, timeout, None if tls else ""
     )
     await examiner.ports(leads)
+    checks += check_front_doors(settings)
     checks += await check_name_server(settings, hosts, reactor, examiner.good)
     await examiner.names(leads)
     await examiner.there(leads)

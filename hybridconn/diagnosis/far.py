@@ -264,7 +264,10 @@ def _check(
             mend = "" if good else _WEB if is_web else _NO_WEB
             return Check(subject, TARGET, good, said.target, mend)
         case probe.Found():
-            words = f"is {' and '.join(said.addresses)} there"
+            target = next(
+                (it.target for it in one.told if isinstance(it, probe.TargetIs)), "it"
+            )
+            words = f"{target} is at {' and '.join(said.addresses)} there"
             return Check(subject, TARGET_NAME, Result.PASS, words, "", said.seconds)
         case probe.Reached():
             words = f"{said.address} takes connections"

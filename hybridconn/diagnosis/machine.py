@@ -17,18 +17,22 @@ from twisted.names.error import (
 )
 from twisted.python.failure import Failure
 
+from hybridconn.certificates import expiry
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.secrets import Source, carries_secrets, permission_mistake
 from hybridconn.config.sender import SenderConfig
 from hybridconn.diagnosis.check import Check, Result
+from hybridconn.diagnosis.local import check_port
 from hybridconn.names.plan import WILDCARD, HostAddresses
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.ways import WAYS
 from hybridconn.websocket.words import is_surprise
 
-FILES, WAY, NAME_SERVER, UPSTREAM = (
+_DAY: Final = 86400.0
+FILES, CERTIFICATE, WAY, NAME_SERVER, UPSTREAM = (
     "file modes",
+    "own certificate",
     "way of names",
     "name server",
     "upstream",
@@ -107,6 +111,29 @@ def check_ways(root: Path = Path("/")) -> list[Check]:
         )
         checks.append(Check(_HERE, WAY, Result.SKIP, seen))
     return checks
+
+
+def check_own_certificate(config: SenderConfig, now: float) -> list[Check]:
+    """
+    Whether the certificate that is shown to the relay is still good.
+
+    @param now: seconds since 1970-01-01 UTC.
+    """
+    files = config.way_out.client_certificate
+    if files is None:
+        return []
+    ends = expiry(Path(files.certificate).read_bytes()).timestamp()
+    days = int((ends - now) / _DAY)
+    seen = f"{files.certificate}, {days} days left"
+    mend = "" if ends > now else "get another one, as client_certificate of [way_out]"
+    return [Check(_HERE, CERTIFICATE, ends > now, seen, mend)]
+
+
+def check_front_doors(config: SenderConfig) -> Iterator[Check]:
+    """Whether the sender is a proxy for apps where it is to be."""
+    for bind in (config.front_door.socks_bind, config.front_door.http_bind):
+        if bind is not None and bind.port:
+            yield check_port("front door", bind)
 
 
 async def check_name_server(

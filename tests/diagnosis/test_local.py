@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hybridconn.certificates import make_certificates
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.redirects import FrontDoor, NamesSettings
+from hybridconn.config.sender import SenderConfig
 from hybridconn.diagnosis.check import Result
 from hybridconn.diagnosis.local import check_name, check_port
-from hybridconn.diagnosis.machine import check_modes, check_ways
-from hybridconn.redirect.ways import STATE
+from hybridconn.diagnosis.machine import (
+    check_front_doors,
+    check_modes,
+    check_own_certificate,
+    check_ways,
+)
+from hybridconn.names.plan import HostAddresses
+from hybridconn.redirect.ways import STATE, WAYS, Names
+from hybridconn.tls import CertificateFiles
+from hybridconn.wayout.way import WayOut
 
 PLACE = HostPort("127.77.0.1", 1433)
 _HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
@@ -163,6 +175,35 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(check_modes(str(self.file), {}), [])
 
 
+class OwnCertificateTests(SynchronousTestCase):
+    """The certificate that is shown to a relay."""
+
+    def test_days(self) -> None:
+        """It is well until it ends."""
+        file = Path(self.mktemp())
+        now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+        file.write_bytes(make_certificates(["app"], now).relay.certificate)
+        way_out = WayOut(client_certificate=CertificateFiles(str(file), ""))
+        config = SenderConfig(way_out=way_out)
+        (check,) = check_own_certificate(config, now.timestamp())
+        self.assertTrue(check.ok)
+        self.assertIn("364 days left", check.seen)
+        (check,) = check_own_certificate(config, now.timestamp() + 366 * 86400)
+        self.assertIn("client_certificate", check.mend)
+        self.assertEqual(check_own_certificate(SenderConfig(), 0), [])
+
+
+class FrontDoorTests(SynchronousTestCase):
+    """The sender as a proxy for apps."""
+
+    def test_each(self) -> None:
+        """Each port that is configured is looked at."""
+        door = FrontDoor(HostPort("127.0.0.1", 1), HostPort("127.0.0.1", 2))
+        checks = [*check_front_doors(SenderConfig(front_door=door))]
+        self.assertEqual([one.ok for one in checks], [False, False])
+        self.assertEqual([*check_front_doors(SenderConfig())], [])
+
+
 class WayTests(SynchronousTestCase):
     """How names are found."""
 
@@ -175,10 +216,6 @@ class WayTests(SynchronousTestCase):
 
     def test_tampered(self) -> None:
         """A file that somebody else has written since is told, with the mend."""
-        from hybridconn.config.redirects import NamesSettings
-        from hybridconn.names.plan import HostAddresses
-        from hybridconn.redirect.ways import WAYS, Names
-
         root = Path(self.mktemp())
         (root / "etc").mkdir(parents=True)
         hosts = root / "etc/hosts"

@@ -259,7 +259,7 @@ class WellTests(DoctorTestCase):
             "ping", "echo", *how, "--count", "3", "--interval", "0.1", status=0
         )
         self.assertRegex(said, r"  target port +PASS +[0-9.]+ ms  127\.0\.0\.1:")
-        self.assertRegex(said, r"\n2: [0-9.]+ ms\n3: [0-9.]+ ms\n")
+        self.assertRegex(said, r"\n2: \S+ [0-9.]+ ms\n3: \S+ [0-9.]+ ms\n")
         self.assertRegex(said, r"3 of 3 got through; .* min/avg/max [0-9.]+/")
 
     def test_interrupted(self) -> None:
