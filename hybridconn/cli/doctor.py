@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -53,21 +54,24 @@ def doctor(config: str, tls: bool, timeout: float, as_json: bool) -> None:
     quiet()
     checks: list[Check] = check_modes(config)
     settings = _load(config, checks)
+    whole = False
     if settings is not None:
         found = settings
-        run_reactor(
-            lambda reactor: Deferred.fromCoroutine(
-                _examine(found, checks, reactor, timeout, tls)
+        with suppress(click.Abort):  # what was seen until then is told
+            run_reactor(
+                lambda reactor: Deferred.fromCoroutine(
+                    _examine(found, checks, reactor, timeout, tls)
+                )
             )
-        )
+            whole = True
+    wrong = sum(not check.ok for check in checks)
+    good = whole and not wrong
     if as_json:
-        good = print_json(checks)
+        print_json(checks, good)
     else:
         print_checks(checks)
-        good = all(check.ok for check in checks)
-        wrong = sum(not check.ok for check in checks)
-        click.echo()
-        click.echo("All is well." if good else f"{wrong} to be mended.")
+        end = "All is well." if good else f"{wrong} to be mended."
+        click.echo(f"\n{end if whole or wrong else 'Not all of it was looked at.'}")
     raise SystemExit(0 if good else 1)
 
 

@@ -32,7 +32,7 @@ _OWN_NAME = ""
 
 
 @click.command()
-@click.argument("where", metavar="HOST:PORT|NAME")
+@click.argument("where", metavar="HOST:PORT|NAME", required=False)
 @click.option("--config", "-c", "config", help="The sender's configuration.")
 @click.option(
     "--connection-string-file",
@@ -73,7 +73,7 @@ _OWN_NAME = ""
 )
 @click.option("--json", "as_json", is_flag=True, help="All of it as JSON, at the end.")
 def ping(
-    where: str,
+    where: str | None,
     config: str | None,
     string_file: str | None,
     ca_file: str | None,
@@ -96,6 +96,11 @@ def ping(
         hybridconn ping db.corp:5432 --config sender.toml
         hybridconn ping db --connection-string-file send.connection-string
     """
+    if where is None:
+        # In "--tls db.corp:5432" it was taken for the name for TLS.
+        where, tls_name = tls_name, _OWN_NAME
+    if not where:
+        raise click.UsageError("say what to ping.")
     if (config is None) == (string_file is None):
         raise click.UsageError("give --config or --connection-string-file.")
     if config is not None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
+from hybridconn.core.text import printable
 from hybridconn.diagnosis.mends import target_step
 
 TOKEN, ENTITY, LISTENERS = "token", "hybrid connection", "listeners"
@@ -37,6 +38,10 @@ class Blame:
 
 
 _ANEW: Final = "copy the connection string anew from the relay"
+_COME: Final = (
+    "the listeners are there but do not come: see whether they reach the address by"
+    " which the relay has them come"
+)
 #: Status, words, the hop and its mend.
 _RELAY: Final[Sequence[tuple[int, str, str, str]]] = (
     (401, "expired", TOKEN, f"set this machine's clock; or {_ANEW}"),
@@ -59,8 +64,7 @@ _RELAY: Final[Sequence[tuple[int, str, str, str]]] = (
         404,
         "listeners accepted",
         LISTENERS,
-        "the listeners are there but do not come: see whether they reach the address"
-        " by which the relay has them come",
+        _COME,
     ),
     (
         404,
@@ -68,6 +72,7 @@ _RELAY: Final[Sequence[tuple[int, str, str, str]]] = (
         ENTITY,
         "mend EntityPath, or make the hybrid connection at the relay",
     ),
+    (0, "no answer", LISTENERS, _COME),
     (429, "", ENTITY, "wait: this address asks too often"),
     (503, "", ENTITY, "wait: the relay stops or is full"),
 )
@@ -86,9 +91,9 @@ def blame(status: int, reason: str, tracking_id: str = "") -> Blame:
     @param status: 0: there was no answer.
     @param reason: the relay's or the listener's words.
     """
-    words = f"{status} {sentence(reason)}" if status else reason
+    words = printable(f"{status} {sentence(reason)}" if status else reason)
     if tracking_id:
-        words += f", tracking id {tracking_id}"
+        words += f", tracking id {printable(tracking_id, 80)}"
     if _RELAYS_OWN not in reason and status not in (0, 401):
         return _listeners(words, reason)
     for known, part, hop, mend in _RELAY:

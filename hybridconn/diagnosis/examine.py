@@ -18,6 +18,7 @@ from hybridconn.diagnosis.local import check_name, check_port
 from hybridconn.diagnosis.steps import Steps
 from hybridconn.diagnosis.way import RelayWay
 from hybridconn.dialer import ReactorDialer
+from hybridconn.names.plan import WILDCARD
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.probe import Prober
 from hybridconn.web.description_reader import DescriptionReader
@@ -98,11 +99,12 @@ class Examiner:
         steps = Steps(f"{first.host}:{first.port}", self._reactor, self._tell)
         way = RelayWay(first, self._dialer, self._reactor, self._timeout, self._wall)
         clock_good = await way.look(steps)
-        done: set[str] = set()
+        done: set[tuple[str, ...]] = set()
         for lead in leads:
-            if lead.entity in done:
+            key = (lead.entity, *lead.headers.values())
+            if key in done:
                 continue
-            done.add(lead.entity)
+            done.add(key)
             behind = Steps(lead.subject, self._reactor, self._tell)
             if steps.failed:
                 behind.failed = steps.failed
@@ -124,7 +126,8 @@ class Examiner:
         )
         name = self._tls_name
         if name is None:
-            name = lead.endpoint.host if lead.endpoint is not None else ""
+            name = "" if lead.endpoint is None else lead.endpoint.host
+            name = "" if name.startswith(WILDCARD) else name
         prober = Prober(connector, lead.headers, name, self._timeout)
         return FarSide(lead.connection, reader, prober, self._wall, lead.http)
 

@@ -80,30 +80,39 @@ class FarSide:
         @return: whether each let us through to its target.
         """
         described = await self._describe()
-        good, number = True, 0
-        async for one in self._listeners(described):
-            number += 1
-            if number == 1 and not self._judge(steps, one, described, clock_good):
-                return False
-            subject = f"{steps.subject}, listener {number}"
-            checks = listener_checks(subject, one, self._wall(), self._http)
-            for check in checks:
-                told(check)
-            good = good and all(check.ok for check in checks)
-        return good
+        listeners = self._listeners(described)
+        first = await anext(listeners)
+        if not self._judge(steps, first, described, clock_good):
+            return False
+        return await self._tell_each(steps.subject, first, listeners, told)
 
     async def again(self, subject: str, told: Callable[[Check], object]) -> bool:
         """The same for the listeners only."""
-        good, number = True, 0
-        async for one in self._listeners(await self._describe()):
+        listeners = self._listeners(await self._describe())
+        return await self._tell_each(subject, await anext(listeners), listeners, told)
+
+    async def _tell_each(
+        self,
+        subject: str,
+        first: Probed,
+        others: AsyncIterator[Probed],
+        told: Callable[[Check], object],
+    ) -> bool:
+        number = 0
+
+        def tell(one: Probed) -> bool:
+            nonlocal number
             number += 1
-            checks = listener_checks(
-                f"{subject}, listener {number}", one, self._wall(), self._http
-            )
+            place = f"{subject}, listener {number}"
+            checks = listener_checks(place, one, self._wall(), self._http)
             for check in checks:
                 told(check)
-            good = good and all(check.ok for check in checks)
-        return good and number > 0
+            return all(check.ok for check in checks)
+
+        good = tell(first)
+        async for one in others:
+            good = tell(one) and good
+        return good
 
     async def _describe(self) -> Description | DescriptionError | None:
         try:

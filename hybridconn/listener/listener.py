@@ -139,7 +139,14 @@ class HybridConnectionListener(Service):
         self._probes: ProbeDesk | None = None
         if prober is not None:
             self._probes = ProbeDesk(
-                self.entity, prober, reactor, lambda: self.channel.tracking_id
+                self.entity,
+                prober,
+                reactor,
+                self._keeper,
+                admit=lambda accept: self.accept_requested(accept),
+                dial=lambda accept: self._dial(accept.address, (PROBE,)),
+                refuse=self._tell_refusal,
+                control_id=lambda: self.channel.tracking_id,
             )
         self._requests = RequestServer(
             self.entity,
@@ -301,7 +308,7 @@ class HybridConnectionListener(Service):
             )
             return
         if self._probes is not None and offers_probe(accept):
-            await self._answer_probe(self._probes, accept)
+            await self._probes.serve(accept)
             return
         kind = self._reusable(accept)
         end = None
@@ -344,25 +351,6 @@ class HybridConnectionListener(Service):
             self._join(end, tunnel, accept).addCallback(
                 lambda _: self._keeper.forget(tunnel)
             )
-
-    async def _answer_probe(self, desk: ProbeDesk, accept: Accept) -> None:
-        try:
-            desk.begin()
-        except Reject as no:
-            await self._reject(accept, no)
-            return
-        try:
-            await maybeDeferred(self.accept_requested, accept)
-            tunnel = await self._dial(accept.address, (PROBE,))
-            self._keeper.watch(tunnel, f"{self.entity}: probe {accept.id}")
-            try:
-                await desk.answer(accept, tunnel)
-            finally:
-                self._keeper.forget(tunnel)
-        except Reject as no:
-            await self._reject(accept, no)
-        finally:
-            desk.end()
 
     def _reusable(self, accept: Accept) -> str | None:
         """Which kind of tunnel for many connections the sender offers."""
@@ -472,6 +460,9 @@ class HybridConnectionListener(Service):
 
     async def _reject(self, accept: Accept, no: Reject) -> None:
         self._log_refusal(accept, no)
+        await self._tell_refusal(accept, no)
+
+    async def _tell_refusal(self, accept: Accept, no: Reject) -> None:
         address = reject_address(accept.address, no.status, no.description)
         try:
             tunnel = await self._dial(address)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from ipaddress import ip_address
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
@@ -34,6 +35,7 @@ from hybridconn.operation.updates import running_version
 from hybridconn.tls import ClientTrust, TLSLook
 from hybridconn.websocket.client import TunnelClientProtocol, with_timeout
 from hybridconn.websocket.closing import NORMAL
+from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.messages import MessageSink
 from hybridconn.websocket.words import explain, is_surprise
 
@@ -49,6 +51,10 @@ class ProbeDesk:
     """
     Answers the probes of one hybrid connection.
 
+    @param keeper: pings their tunnels.
+    @param admit: decides on each, as on any sender.
+    @param dial: opens the tunnel to one.
+    @param refuse: tells one no.
     @param control_id: gives the tracking id of the control channel.
     @param machine: what this machine is called.
     """
@@ -60,52 +66,62 @@ class ProbeDesk:
         entity: str,
         prober: ITargetProber,
         clock: IReactorTime,
+        keeper: Keeper,
+        *,
+        admit: Callable[[Accept], Deferred[None] | None],
+        dial: Callable[[Accept], Deferred[TunnelClientProtocol]],
+        refuse: Callable[[Accept, Reject], Coroutine[Deferred[Any], Any, None]],
         control_id: Callable[[], str],
         machine: Callable[[], str] = socket.gethostname,
     ) -> None:
         self._entity = entity
         self._prober = prober
         self._clock = clock
+        self._keeper = keeper
+        self._admit = admit
+        self._dial = dial
+        self._refuse = refuse
         self._control_id = control_id
         self._machine = machine
         self._trust: ClientTrust | None = None
         self._now = 0
         self._minute, self._answered = 0.0, 0
 
-    def begin(self) -> None:
-        """
-        One more is to be answered; L{end} is to be called for it.
+    async def serve(self, accept: Accept) -> None:
+        """Answer one, or refuse it."""
+        self._now += 1
+        try:
+            self._count()
+            await maybeDeferred(self._admit, accept)
+            tunnel = await self._dial(accept)
+            self._keeper.watch(tunnel, f"{self._entity}: probe {accept.id}")
+            try:
+                await self._answer(accept, tunnel)
+            finally:
+                self._keeper.forget(tunnel)
+        except Reject as no:
+            await self._refuse(accept, no)
+        finally:
+            self._now -= 1
 
+    def _count(self) -> None:
+        """
         @raise Reject: there are too many.
         """
         minute = self._clock.seconds() // 60
         if minute != self._minute:
             self._minute, self._answered = minute, 0
-        if self._now >= AT_ONCE or self._answered >= PER_MINUTE:
+        if self._now > AT_ONCE or self._answered >= PER_MINUTE:
             raise Reject(429, "The listener answers too many probes already")
-        self._now += 1
         self._answered += 1
 
-    def end(self) -> None:
-        """One was answered, or not."""
-        self._now -= 1
-
-    async def answer(self, accept: Accept, tunnel: TunnelClientProtocol) -> None:
-        """
-        Say what is found, and close.
-
-        @param tunnel: on which it is said.
-        """
+    async def _answer(self, accept: Accept, tunnel: TunnelClientProtocol) -> None:
+        """Say what is found, and close."""
         tunnel.attach(_Silent(tunnel))
         telling = _Telling(tunnel, self._clock)
+        name = printable(self._machine(), 120)
         try:
-            telling.say(
-                ListenerIs(
-                    printable(self._machine(), 120),
-                    running_version(),
-                    self._control_id(),
-                )
-            )
+            telling.say(ListenerIs(name, running_version(), self._control_id()))
             await self._look(accept, telling)
         except Reject as no:
             status, reason = no.status, no.description

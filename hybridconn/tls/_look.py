@@ -18,6 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hybridconn.core.text import printable
 from hybridconn.tls._client import ClientOptions, ClientTrust
 from hybridconn.tls._server import names_of
 
@@ -77,8 +78,8 @@ class TLSLook:
         found.callback(
             TLSFound(
                 connection.get_protocol_version_name(),
-                tuple(names_of(certificate)),
-                _people(certificate.issuer),
+                tuple(printable(name) for name in names_of(certificate)),
+                printable(_people(certificate.issuer), 120),
                 certificate.not_valid_after_utc.timestamp(),
                 options.wrong,
                 options.untrusted,

@@ -36,6 +36,9 @@ class DescriptionError(Exception):
 class NotDescribed(DescriptionError):
     """The relay does not know the hybrid connection."""
 
+    def __init__(self, words: str) -> None:
+        super().__init__(words, 404)
+
 
 @frozen
 class Description:

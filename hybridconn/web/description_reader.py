@@ -97,7 +97,7 @@ def _read_answer(response: IResponse) -> Deferred[Description]:
 
     def parse(body: bytes) -> Description:
         if response.code == 404:
-            raise NotDescribed("the relay does not know this hybrid connection", 404)
+            raise NotDescribed("the relay does not know this hybrid connection")
         if response.code != 200:
             reason = printable(response.phrase.decode("latin-1"))
             words = f"the relay answered {response.code} {reason}"

@@ -213,7 +213,7 @@ class RelayTests(FarCase):
     def test_not_described(self) -> None:
         """A relay that describes nothing to senders is no failure."""
         for error in (
-            NotDescribed("no", 404),
+            NotDescribed("no"),
             DescriptionError("the relay answered 401", 401),
             ConnectionRefusedError(),
         ):
