@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from twisted.internet.defer import Deferred
@@ -16,21 +17,27 @@ from hybridconn.config.sender import SenderConfig
 from hybridconn.diagnosis.check import Check, Result
 from hybridconn.diagnosis.examine import Examiner
 from hybridconn.diagnosis.lead import addresses, leads_of
+from hybridconn.diagnosis.listening import ListenerExaminer
 from hybridconn.diagnosis.machine import (
     check_front_doors,
     check_modes,
     check_name_server,
     check_own_certificate,
     check_ways,
+    role_of,
 )
+from hybridconn.hcm.loading import Loaded, load_managed
 from hybridconn.sender.learning import known_endpoints, learn_endpoints
 
 CONFIGURATION = "configuration"
 
+_T = TypeVar("_T", SenderConfig, Loaded)
+_Look = Callable[[Any], Coroutine[Deferred[Any], Any, None]]
+
 
 @click.command()
 @click.option(
-    "--config", "-c", "config", required=True, help="The sender's configuration."
+    "--config", "-c", "config", required=True, help="A sender's or a listener's."
 )
 @click.option(
     "--tls", "tls", is_flag=True, help="Agree on TLS with each redirected target too."
@@ -48,21 +55,18 @@ def doctor(config: str, tls: bool, timeout: float, as_json: bool) -> None:
     Look at everything that the apps of this machine need: the sender's files, names,
     ports, the relay, each listener and each target.
 
-    Nothing is changed, and nothing is sent to a target. The exit status is 0 if nothing
-    is wrong. hybridconn hcm doctor is the same for a connection manager.
+    With a listener's configuration: its files, its relays and its targets, whether it
+    runs or not. Nothing is changed, and nothing is sent to a target. The exit status is
+    0 if nothing is wrong. hybridconn hcm doctor asks a connection manager that runs.
     """
     quiet()
     checks: list[Check] = check_modes(config)
-    settings = _load(config, checks)
+    look = _prepare(config, checks, timeout, tls)
     whole = False
-    if settings is not None:
-        found = settings
+    if look is not None:
+        ready = look
         with suppress(click.Abort):  # what was seen until then is told
-            run_reactor(
-                lambda reactor: Deferred.fromCoroutine(
-                    _examine(found, checks, reactor, timeout, tls)
-                )
-            )
+            run_reactor(lambda reactor: Deferred.fromCoroutine(ready(reactor)))
             whole = True
     wrong = sum(not check.ok for check in checks)
     good = whole and not wrong
@@ -75,22 +79,52 @@ def doctor(config: str, tls: bool, timeout: float, as_json: bool) -> None:
     raise SystemExit(0 if good else 1)
 
 
-def _load(file: str, checks: list[Check]) -> SenderConfig | None:
+def _prepare(file: str, checks: list[Check], timeout: float, tls: bool) -> _Look | None:
+    """What to look at, if the configuration can be used."""
+    role = role_of(file)
+    if role == "relay":
+        mend = f"hybridconn check {file} --role relay; start it and see its log"
+        seen = "this is a relay's; doctor is for senders and listeners"
+        checks.append(Check(file, CONFIGURATION, Result.FAIL, seen, mend))
+        return None
+    if role == "listener":
+        loaded = _load(file, checks, load_managed)
+        if loaded is None:
+            return None
+        seen = f"hybrid connections: {len(loaded.connections)}"
+        checks.append(Check(file, CONFIGURATION, Result.PASS, seen))
+        held = loaded
+        return lambda reactor: _examine_listener(held, checks, reactor, timeout)
+    settings = _load(file, checks, load_sender)
+    if settings is None:
+        return None
+    forwards, redirects = len(settings.forwards), len(settings.redirects)
+    seen = f"forwards: {forwards}, redirects: {redirects}"
+    checks.append(Check(file, CONFIGURATION, Result.PASS, seen))
+    found = settings
+    return lambda reactor: _examine(found, checks, reactor, timeout, tls)
+
+
+def _load(file: str, checks: list[Check], load: Callable[[str], _T]) -> _T | None:
     if not all(check.ok for check in checks):
         why = f"{checks[0].name} failed"
         checks.append(Check(file, CONFIGURATION, Result.SKIP, why))
         return None
     try:
-        settings = load_sender(file)
+        return load(file)
     except ConfigError as error:
         for line in error.mistakes:
             mend = "mend it: nothing else can be looked at before"
             checks.append(Check(file, CONFIGURATION, Result.FAIL, line, mend))
         return None
-    forwards, redirects = len(settings.forwards), len(settings.redirects)
-    seen = f"forwards: {forwards}, redirects: {redirects}"
-    checks.append(Check(file, CONFIGURATION, Result.PASS, seen))
-    return settings
+
+
+async def _examine_listener(
+    loaded: Loaded, checks: list[Check], reactor: Any, timeout: float
+) -> None:
+    dialer = dialer_of(loaded.config, reactor)
+    checks += check_own_certificate(loaded.config, time.time())
+    await ListenerExaminer(loaded, dialer, reactor, checks.append, timeout).examine()
 
 
 async def _examine(

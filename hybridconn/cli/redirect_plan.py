@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from hybridconn.config import ConfigError, load_sender
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.listener import ListenerConfig
 from hybridconn.config.sender import SenderConfig
 from hybridconn.dialer import ReactorDialer
 from hybridconn.names.plan import HostAddresses, plan_addresses
@@ -85,7 +86,7 @@ def load_or_fail(file: str) -> SenderConfig:
         raise click.ClickException(str(error)) from None
 
 
-def dialer_of(config: SenderConfig, reactor: Any) -> ReactorDialer:
+def dialer_of(config: SenderConfig | ListenerConfig, reactor: Any) -> ReactorDialer:
     """
     The way out.
 

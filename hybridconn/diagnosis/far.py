@@ -285,7 +285,8 @@ def _check(
             return _tls_check(subject, said, now)
         case probe.Failed():
             hop = _HOP_OF[said.step]
-            words = f"{said.reason}, tracking id {one.tracking_id}"
+            whose = one.tracking_id
+            words = f"{said.reason}, tracking id {whose}" if whose else said.reason
             mend = target_step(said.reason) if hop != TARGET_TLS else _NO_TLS
             return Check(subject, hop, Result.FAIL, words, mend, said.seconds)
 

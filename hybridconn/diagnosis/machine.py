@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from hybridconn.certificates import expiry
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.listener import ListenerConfig
 from hybridconn.config.secrets import Source, carries_secrets, permission_mistake
 from hybridconn.config.sender import SenderConfig
 from hybridconn.diagnosis.check import Check, Result
@@ -41,8 +42,20 @@ _SECRET_FILES: Final = (
     "connection_string_file",
     "proxy_password_file",
     "client_key",
+    "key_file",
 )
 _HERE: Final = "this machine"
+
+
+def role_of(file: str) -> str:
+    """Whose configuration a file is: C{sender}, C{listener} or C{relay}."""
+    try:
+        raw = tomllib.loads(Path(file).read_text("utf-8-sig"))
+    except (OSError, ValueError):
+        return "sender"
+    if raw.keys() & {"hybrid_connection", "connections", "admin", "allow_targets"}:
+        return "listener"
+    return "relay" if raw.keys() & {"namespace", "listen", "relay"} else "sender"
 
 
 def check_modes(file: str, environ: Mapping[str, str] = os.environ) -> list[Check]:
@@ -113,7 +126,9 @@ def check_ways(root: Path = Path("/")) -> list[Check]:
     return checks
 
 
-def check_own_certificate(config: SenderConfig, now: float) -> list[Check]:
+def check_own_certificate(
+    config: SenderConfig | ListenerConfig, now: float
+) -> list[Check]:
     """
     Whether the certificate that is shown to the relay is still good.
 

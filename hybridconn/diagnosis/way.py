@@ -31,7 +31,6 @@ ANSWER, CLOCK = "relay answer", "clock"
 #: All of them, in their order.
 HOPS: Final = (NAME, PROXY, PORT, TLS, ANSWER, CLOCK)
 
-_FILE: Final = "sender.toml"
 _DAY: Final = 86400.0
 #: A certificate that ends in fewer days is spoken of.
 _SOON: Final = 14
@@ -45,6 +44,7 @@ class RelayWay:
     @param connection: names the relay.
     @param timeout: seconds for each hop.
     @param wall: seconds since 1970-01-01 UTC.
+    @param file: the configuration, as people call it.
     """
 
     def __init__(
@@ -54,7 +54,9 @@ class RelayWay:
         reactor: Any,
         timeout: float,
         wall: Callable[[], float] = time.time,
+        file: str = "sender.toml",
     ) -> None:
+        self._file = file
         self._host, self._port = connection.host, connection.port
         self._authority = connection.authority
         self._secure = connection.secure
@@ -85,7 +87,7 @@ class RelayWay:
         found = await self._wait(addresses_of(self._reactor, self._host, self._port))
         if not found:
             what = f"{self._host} is not found"
-            raise Trouble(what, way_step("name cannot be resolved", _FILE))
+            raise Trouble(what, way_step("name cannot be resolved", self._file))
         return Seen(f"{self._host} is {' and '.join(found[:4])}", None)
 
     async def _look_at_port(self) -> Seen[None]:
@@ -106,7 +108,7 @@ class RelayWay:
         problem = found.wrong or found.untrusted
         if problem:
             words = f"the certificate of {self._host}, signed by {found.issuer}, is"
-            mend = _certificate_mend(found)
+            mend = self._certificate_mend(found)
             raise Trouble(f"{words} refused: {problem}", mend)
         return Seen(certificate_words(found, self._wall()), None)
 
@@ -135,6 +137,16 @@ class RelayWay:
         steps.tell(CLOCK, Result.PASS if good else Result.FAIL, seen, mend)
         return good
 
+    def _certificate_mend(self, found: TLSFound) -> str:
+        if not found.wrong:
+            return way_step("certificate", self._file)
+        if "names" in found.wrong:
+            return (
+                "mend the host in Endpoint of the connection string, or have the"
+                " relay's certificate made for that name"
+            )
+        return "renew the relay's certificate; if its dates are good, set this clock"
+
     async def _dial(self, factory: Any) -> Any:
         factory.noisy = False
         endpoint = self._dialer.plain_endpoint(self._host, self._port, self._secure)
@@ -153,7 +165,7 @@ class RelayWay:
             if is_surprise(failure):
                 raise
             words = explain(failure)
-            raise Trouble(words, way_step(words, _FILE)) from None
+            raise Trouble(words, way_step(words, self._file)) from None
         return found
 
 
@@ -166,17 +178,6 @@ def certificate_words(found: TLSFound, now: float) -> str:
         f"{found.protocol}, certificate for {names} signed by {found.issuer},"
         f" {days} days left{soon}"
     )
-
-
-def _certificate_mend(found: TLSFound) -> str:
-    if not found.wrong:
-        return way_step("certificate", _FILE)
-    if "names" in found.wrong:
-        return (
-            "mend the host in Endpoint of the connection string, or have the relay's"
-            " certificate made for that name"
-        )
-    return "renew the relay's certificate; if its dates are good, set this clock"
 
 
 def addresses_of(reactor: Any, host: str, port: int) -> Deferred[list[str]]:

@@ -287,6 +287,48 @@ class WellTests(DoctorTestCase):
         self.wait_until("the target", lambda: self.scene.echo.seen > seen)
 
 
+class ListenerTests(DoctorTestCase):
+    """C{hybridconn doctor} with a listener's configuration."""
+
+    def test_well(self) -> None:
+        """It sees that somebody listens, and the target from here."""
+        path = str(self.scene.folder / "silent.toml")
+        checks = self.checks(self.said("doctor", "-c", path, "--json", status=0))
+        names = [check["name"] for check in checks]
+        for hop in ("file modes", "relay TLS", "token", "listeners", "target name"):
+            self.assertIn(hop, names)
+        self.assertEqual(names[-1], "target port")
+
+    def test_faults(self) -> None:
+        """Each hybrid connection's own fault, and no other."""
+        path = str(self.scene.folder / "listener.toml")
+        checks = self.checks(self.said("doctor", "-c", path, "--json", status=1))
+        wrong = {one["subject"]: one["name"] for one in checks if not one["ok"]}
+        self.assertEqual(
+            wrong,
+            {"dead": "target port", "lost": "target name", "forbidden": "target"},
+        )
+
+    def test_token(self) -> None:
+        """A key that is none, and a hybrid connection where nobody listens."""
+        text = (self.scene.folder / "silent.toml").read_text()
+        right = self.scene.connection_string("closed", LISTEN)
+        for string, hop, mend in (
+            (right.replace(self.scene.keys[LISTEN], "bm9uZQ=="), "token", "--replace"),
+            (right.replace("=closed", "=nobody"), "listeners", "start twistd"),
+        ):
+            self.scene.write("other.string", string)
+            path = self.scene.write(
+                "other.toml", text.replace("closed.listen", "other.string")
+            )
+            self.assertFault(hop, ".", mend, "doctor", "-c", str(path))
+
+    def test_relay(self) -> None:
+        """A relay's configuration is none of the two."""
+        path = str(self.scene.folder / "relay.toml")
+        self.assertFault("configuration", "relay's", "check", "doctor", "-c", path)
+
+
 class LocalFaultTests(DoctorTestCase):
     """On this machine."""
 
