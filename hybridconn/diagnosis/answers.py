@@ -9,7 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from hybridconn.core.text import printable
-from hybridconn.diagnosis.mends import target_step
+from hybridconn.diagnosis.mends import NO_WEBSOCKET, target_step
 
 TOKEN, ENTITY, LISTENERS = "token", "hybrid connection", "listeners"
 LISTENER = "listener"
@@ -77,6 +77,7 @@ _RELAY: Final[Sequence[tuple[int, str, str, str]]] = (
     (503, "", ENTITY, "wait: the relay stops or is full"),
 )
 _TARGET: Final[Sequence[tuple[str, str]]] = (
+    (NO_WEBSOCKET, TARGET),
     ("allow_targets", TARGET),
     ("is not known", TARGET),
     ("resolved", TARGET_NAME),
@@ -108,7 +109,10 @@ def _listeners(words: str, reason: str) -> Blame:
     for part, hop in _TARGET:
         if re.search(part, reason, re.IGNORECASE):
             return Blame(hop, words, target_step(reason))
-    return Blame(LISTENER, words, "see the listener's log at this time")
+    mend = "see the listener's log at this time"
+    if "too many probes" in reason:
+        mend = "wait a minute, and ping less often"
+    return Blame(LISTENER, words, mend)
 
 
 def sentence(reason: str) -> str:

@@ -26,7 +26,7 @@ from hybridconn.diagnosis.answers import (
     blame,
 )
 from hybridconn.diagnosis.check import Check, Result
-from hybridconn.diagnosis.mends import target_step
+from hybridconn.diagnosis.mends import NO_WEBSOCKET, target_step
 from hybridconn.diagnosis.steps import Steps
 from hybridconn.sender.probe import Probed, Prober
 from hybridconn.web.description import Description, DescriptionError, NotDescribed
@@ -230,7 +230,8 @@ def listener_checks(
     if one.refused is not None:
         error = one.refused
         fault = blame(error.status_code, error.reason, error.tracking_id)
-        if http and fault.hop == LISTENER:
+        answered = http is not False and NO_WEBSOCKET in error.reason
+        if answered or (http and fault.hop == LISTENER):
             tell(LISTENER, Result.PASS, "it answers", "", one.seconds)
             tell(TARGET, Result.SKIP, f"{_UNKNOWN_WEB} {fault.seen}")
             return checks

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+#: In what a listener of ours says of a web service.
+NO_WEBSOCKET: Final = "opens no WebSocket"
 #: What became of a dial to a relay, and the way out.
 _WAYS: Final[Sequence[tuple[str, str]]] = (
     ("^proxy ", "mend [way_out] in {file}, or ask who runs the proxy"),
@@ -47,6 +49,8 @@ def target_step(error: str) -> str:
         return "mend the name, or this machine's DNS: it must lead somewhere here"
     if "refused the connection" in error:
         return "start the target, or mend its port"
+    if NO_WEBSOCKET in error:
+        return "it is a web service: use a [[forward]] with http = true"
     if "No such file" in error:
         return "start the target, or mend its path"
     return "look at the firewall between this machine and the target"

@@ -64,6 +64,12 @@ class BlameTests(SynchronousTestCase):
         ):
             self.assertEqual(blame(502, words).hop, hop, words)
 
+    def test_too_many_probes(self) -> None:
+        """What a listener of ours says to too many probes is no riddle."""
+        found = blame(429, "The listener answers too many probes already")
+        self.assertEqual(found.hop, "listener")
+        self.assertIn("less often", found.mend)
+
     def test_no_answer(self) -> None:
         """Without an answer the logs know more."""
         self.assertEqual(blame(0, "no answer within 10 s").hop, "listeners")

@@ -164,6 +164,18 @@ class ListenersTests(FarCase):
         self.assertTrue(self.good)
         self.assertEqual(self.results(self.look(no), "listener"), [Result.FAIL])
 
+    def test_web_service_of_ours(self) -> None:
+        """An older listener of ours says so, which is a failure for bytes only."""
+        no = refused(502, "target http://x opens no WebSocket: 404")
+        for http, result in (
+            (True, Result.SKIP),
+            (None, Result.SKIP),
+            (False, Result.FAIL),
+        ):
+            checks = self.look(no, http=http)
+            self.assertEqual(self.results(checks, "target"), [result])
+        self.assertIn("http = true", checks[-1].mend)
+
     def test_web_service_or_not(self) -> None:
         """HTTP leads to web services and nowhere else; bytes do not lead there."""
         for target, http, good in (
