@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import click
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
@@ -108,39 +109,36 @@ def ping(
     else:
         settings = _from_string(where, string_file, ca_file, insecure)
     quiet()
-    pinger = _Pinger(settings, where, config is None, count, interval, as_json)
     # Without --tls, nothing; without its NAME, the endpoint's.
-    pinger.tls_name = None if tls_name == _OWN_NAME else tls_name or ""
-    pinger.timeout = timeout
+    tls = None if tls_name == _OWN_NAME else tls_name or ""
+    alone = config is None
+    how = _How(alone, tls, count, interval, timeout, as_json)
+    pinger = _Pinger(settings, where, how)
     with suppress(click.Abort):  # what was seen until then is told
         run_reactor(lambda reactor: Deferred.fromCoroutine(pinger.run(reactor)))
     raise SystemExit(0 if pinger.end() else 1)
 
 
-class _Pinger:
+@frozen
+class _How:
     """
+    @ivar alone: there is no sender.
     @ivar tls_name: see L{Examiner}.
-    @ivar timeout: seconds for each hop.
     """
 
-    tls_name: str | None = ""
-    timeout = 10.0
+    alone: bool
+    tls_name: str | None
+    count: int
+    interval: float
+    timeout: float
+    as_json: bool
 
-    def __init__(
-        self,
-        settings: SenderConfig,
-        where: str,
-        alone: bool,
-        count: int,
-        interval: float,
-        as_json: bool,
-    ) -> None:
+
+class _Pinger:
+    def __init__(self, settings: SenderConfig, where: str, how: _How) -> None:
         self._settings = settings
         self._where = where
-        self._alone = alone
-        self._count = count
-        self._interval = interval
-        self._as_json = as_json
+        self._how = how
         self._rounds: list[list[Check]] = []
         self._hops = HopPrinter()
 
@@ -148,24 +146,22 @@ class _Pinger:
         """Do it."""
         dialer = dialer_of(self._settings, reactor)
         lead = await self._lead(dialer, reactor)
+        how = self._how
+        if how.tls_name is None and lead.endpoint is None:
+            raise click.ClickException("no name for TLS is known here: use --tls=NAME.")
         examiner = Examiner(
-            self._settings,
-            dialer,
-            reactor,
-            self._told,
-            self.timeout,
-            self.tls_name,
+            self._settings, dialer, reactor, self._told, how.timeout, how.tls_name
         )
-        if not self._as_json:
+        if not how.as_json:
             relay = f"{lead.connection.host}:{lead.connection.port}"
             click.echo(f"{lead.subject}, by {lead.entity} at {relay}")
         self._rounds.append([])
         await examiner.examine(lead)
-        while len(self._rounds) != self._count:
-            await deferLater(reactor, self._interval, lambda: None)
+        while len(self._rounds) != how.count:
+            await deferLater(reactor, how.interval, lambda: None)
             self._rounds.append([])
             await examiner.again(lead)
-            if not self._as_json:
+            if not how.as_json:
                 click.echo(round_line(len(self._rounds), self._rounds[-1]))
 
     def end(self) -> bool:
@@ -174,19 +170,19 @@ class _Pinger:
 
         @return: whether each round got through.
         """
-        if self._as_json:
+        if self._how.as_json:
             checks = [check for some in self._rounds for check in some]
             return print_json(checks, bool(checks))
         return summary(self._where, self._rounds)
 
     def _told(self, check: Check) -> None:
         self._rounds[-1].append(check)
-        if len(self._rounds) == 1 and not self._as_json:
+        if len(self._rounds) == 1 and not self._how.as_json:
             self._hops.print(check)
 
     async def _lead(self, dialer: Any, reactor: Any) -> Lead:
         settings = self._settings
-        if self._alone:
+        if self._how.alone:
             return Lead(settings.forwards[0].connection)
         for forward in settings.forwards:
             if str(forward.bind) == self._where:

@@ -15,6 +15,7 @@ DISALLOWED = "microsoft-relay-disallowedlisteners"
 #: comma list of what the answers to its handshakes had in the second of these.
 AVOID: Final = "HybridConn-Avoid"
 CHOSEN: Final = "HybridConn-Listener"
+_AVOID: Final = AVOID.lower()
 #: Nobody has more listeners; the rest of a list does not count.
 MOST_AVOIDED: Final = 1000
 
@@ -101,7 +102,7 @@ def take_avoided(headers: MutableMapping[str, str]) -> frozenset[str] | None:
     @return: L{None} if it says nothing of it.
     """
     for name in headers:
-        if name.lower() == AVOID.lower():
+        if name.lower() == _AVOID:
             ids = (one.strip() for one in headers.pop(name).split(","))
             return frozenset([one for one in ids if one][:MOST_AVOIDED])
     return None

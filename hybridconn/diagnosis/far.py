@@ -29,7 +29,7 @@ from hybridconn.diagnosis.check import Check, Result
 from hybridconn.diagnosis.mends import NO_WEBSOCKET, target_step
 from hybridconn.diagnosis.steps import Steps
 from hybridconn.sender.probe import Probed, Prober
-from hybridconn.web.description import Description, DescriptionError, NotDescribed
+from hybridconn.web.description import Description, DescriptionError
 from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.websocket.words import is_surprise
 
@@ -128,11 +128,16 @@ class FarSide:
     async def _listeners(
         self, described: Description | DescriptionError | None
     ) -> AsyncIterator[Probed]:
-        """One probe through each listener, as far as they can be told apart."""
+        """
+        One probe through each listener, as far as they can be told apart.  There is
+        one at least: without a listener, it has the relay's no.
+        """
         count = described.listeners if isinstance(described, Description) else None
         relays: list[str] = []
         seen: set[str] = set()
-        for _ in range(min(_MOST, _TRIES * (count or 1))):
+        for attempt in range(_MOST):
+            if attempt >= _TRIES * (count or 1) and not relays:
+                return
             one = await self._prober.probe(relays)
             whose = one.listener or next(
                 (said.id for said in one.told if isinstance(said, probe.ListenerIs)), ""
@@ -161,8 +166,6 @@ class FarSide:
         @return: whether one of them answered.
         """
         fault = _relays_no(first)
-        if fault is None and isinstance(described, NotDescribed):
-            described = None  # other relays keep it to themselves
         if fault is not None and fault.hop == TOKEN and not clock_good:
             steps.failed = "clock"
         for hop in HOPS:

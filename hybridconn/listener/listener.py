@@ -143,7 +143,7 @@ class HybridConnectionListener(Service):
                 prober,
                 reactor,
                 self._keeper,
-                admit=lambda accept: self.accept_requested(accept),
+                admit=self.accept_requested,
                 dial=lambda accept: self._dial(accept.address, (PROBE,)),
                 refuse=self._tell_refusal,
                 control_id=lambda: self.channel.tracking_id,

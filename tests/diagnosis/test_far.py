@@ -132,6 +132,14 @@ class ListenersTests(FarCase):
         self.assertEqual(len(self.results(checks, "listener")), 1)
         self.assertEqual(self.prober.listeners, [])
 
+    def test_count_unknown(self) -> None:
+        """A relay that says who was chosen, but not how many, shows all of them."""
+        listeners = [probed("", listener=f"L{n}") for n in range(12)]
+        again = probed("", listener="L3")
+        error = DescriptionError("the relay answered 401", 401)
+        checks = self.look(*listeners, again, described=error)
+        self.assertEqual(len(self.results(checks, "listener")), 12)
+
     def test_one_is_broken(self) -> None:
         """One of two does not get through: that is told, and the other one too."""
         dead = probed("two", WELL[0], Failed("reached", 502, "target x refused", 1.0))
