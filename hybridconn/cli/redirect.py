@@ -6,17 +6,16 @@ whether they do, and put everything back.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from hybridconn.cli.redirect_plan import Plan, make_plan
-from hybridconn.names.plan import WILDCARD
+from hybridconn.diagnosis.local import check_name, check_port
 from hybridconn.redirect.errors import RedirectError
-from hybridconn.redirect.listening import listening
 from hybridconn.redirect.ways import WAYS, Names, Way
 
 _ROOT = Path("/")
@@ -118,33 +117,14 @@ def status(config: str | None, root: Path) -> None:
 
 def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
     """For each endpoint a line, and whether all is well with it."""
-    ports = listening()
     for endpoint, place in plan.places.items():
-        asked = endpoint.host.replace("*", "hybridconn-test", 1)
-        found = _resolve(asked)
-        good = place.host in found
-        words = [
-            f"{asked} is found as {place.host}"
-            if good
-            else f"{asked} is {' and '.join(sorted(found)) or 'not found'}, not "
-            f"{place.host}"
-        ]
-        if place in ports:
-            words.append("the sender listens")
-        else:
-            words.append("nobody listens: start twistd hcsender")
-        if endpoint.host.startswith(WILDCARD) and not good:
-            words.append("a wildcard needs --way resolv or resolved")
-        yield f"{endpoint}: {'; '.join(words)}", good and place in ports
-
-
-def _resolve(name: str) -> set[str]:
-    """As the apps of this machine do."""
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return set()
-    return {str(where[4][0]) for where in found}
+        subject = str(endpoint)
+        checks = (
+            check_name(subject, endpoint, place, time.monotonic),
+            check_port(subject, place),
+        )
+        words = [word for one in checks for word in (one.seen, one.mend) if word]
+        yield f"{endpoint}: {'; '.join(words)}", all(one.ok for one in checks)
 
 
 def _tell_resolved(way: Way, changed: bool) -> list[str]:

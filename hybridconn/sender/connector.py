@@ -20,7 +20,11 @@ from hybridconn.interfaces import IDialer
 from hybridconn.sender.errors import as_connect_error
 from hybridconn.socket_options import tune
 from hybridconn.websocket.autobahn_frames import DataPath
-from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
+from hybridconn.websocket.client import (
+    Answered,
+    TunnelClientProtocol,
+    connect_websocket,
+)
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 
@@ -81,6 +85,7 @@ class TunnelConnector:
         query: str = "",
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
+        answered: Answered | None = None,
     ) -> Deferred[TunnelClientProtocol]:
         """
         Open one.
@@ -88,6 +93,7 @@ class TunnelConnector:
         @param suffix: for the listener, percent-encoded, with a slash in front.
         @param query: for the listener, percent-encoded.
         @param headers: for the listener, beside the token.
+        @param answered: called with the fields of the relay's answer, yes or no.
         @return: fires with the open tunnel; what arrives waits until a sink is
             attached.  Fails with L{HybridConnectionError}.  Cancelling it closes
             what was half made.
@@ -108,6 +114,7 @@ class TunnelConnector:
             timeout=self._timings.connect_timeout,
             data_path=self._data_path,
             read_sizes=self._read_sizes,
+            answered=answered,
         )
 
         def opened(tunnel: TunnelClientProtocol) -> TunnelClientProtocol:

@@ -9,7 +9,7 @@ from attrs import evolve
 from twisted.internet.protocol import Factory, Protocol
 
 from hybridconn.config.addresses import parse_target
-from hybridconn.config.listener import HybridConnectionTarget
+from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.config.ports import parse_port
 from hybridconn.core.commands import Accept
 from hybridconn.core.entities import Claim
