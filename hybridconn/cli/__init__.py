@@ -23,6 +23,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "redirect": "redirect:redirect",
     "exec": "redirect_exec:exec_command",
     "connect": "connect:connect",
+    "ping": "ping:ping",
+    "doctor": "doctor:doctor",
     "renew": "renew:renew",
     "token": "token:token",
     "store-key": "keys:store_key",

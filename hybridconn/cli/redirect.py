@@ -6,8 +6,8 @@ whether they do, and put everything back.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,9 +16,9 @@ import click
 
 from hybridconn.cli.redirect_plan import Plan, make_plan
 from hybridconn.config.addresses import HostPort
+from hybridconn.diagnosis.local import check_name, check_port, resolve
 from hybridconn.names.plan import WILDCARD
 from hybridconn.redirect.errors import RedirectError
-from hybridconn.redirect.listening import listening
 from hybridconn.redirect.ways import WAYS, Names, Way
 
 _ROOT = Path("/")
@@ -120,39 +120,29 @@ def status(config: str | None, root: Path) -> None:
 
 def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
     """For each endpoint a line, and whether all is well with it."""
-    ports = listening()
     for endpoint, place in plan.places.items():
-        asked = endpoint.host.replace("*", "hybridconn-test", 1)
-        found = _resolve(asked)
-        if asked != endpoint.host and plan.learned.endpoints[endpoint].endpoints:
-            # Such a name has an address, and ports, from when it is first asked for.
-            network = plan.config.names.network
-            own = (at for at in found if ip_address(at) in network)
-            place = HostPort(next(own, place.host), endpoint.port)
-            ports = listening()
-        good = place.host in found
-        words = [
-            f"{asked} is found as {place.host}"
-            if good
-            else f"{asked} is {' and '.join(sorted(found)) or 'not found'}, not "
-            f"{place.host}"
-        ]
-        if place in ports:
-            words.append("the sender listens")
-        else:
-            words.append("nobody listens: start twistd hcsender")
-        if endpoint.host.startswith(WILDCARD) and not good:
-            words.append("a wildcard needs --way resolv or resolved")
-        yield f"{endpoint}: {'; '.join(words)}", good and place in ports
+        if endpoint.host.startswith(WILDCARD):
+            place = _place_below(plan, endpoint, place)
+        subject = str(endpoint)
+        checks = (
+            check_name(subject, endpoint, place, time.monotonic),
+            check_port(subject, place),
+        )
+        words = [word for one in checks for word in (one.seen, one.mend) if word]
+        yield f"{endpoint}: {'; '.join(words)}", all(one.ok for one in checks)
 
 
-def _resolve(name: str) -> set[str]:
-    """As the apps of this machine do."""
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return set()
-    return {str(where[4][0]) for where in found}
+def _place_below(plan: Plan, wildcard: HostPort, place: HostPort) -> HostPort:
+    """
+    Where the sender listens for a name below a wildcard: of many services, each has an
+    address from when it is first asked for.
+    """
+    if not plan.learned.endpoints[wildcard].endpoints:
+        return place
+    found = resolve(wildcard.host.replace("*", "hybridconn-test", 1))
+    network = plan.config.names.network
+    own = (at for at in sorted(found) if ip_address(at) in network)
+    return HostPort(next(own, place.host), wildcard.port)
 
 
 def _tell_resolved(way: Way, changed: bool) -> list[str]:

@@ -8,10 +8,14 @@ from typing import Any, TypeVar
 import click
 from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import globalLogBeginner as log_beginner
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from hybridconn.config import ConfigError, load_sender
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.listener import ListenerConfig
 from hybridconn.config.sender import SenderConfig
 from hybridconn.dialer import ReactorDialer
 from hybridconn.names.plan import HostAddresses, plan_addresses
@@ -82,7 +86,7 @@ def load_or_fail(file: str) -> SenderConfig:
         raise click.ClickException(str(error)) from None
 
 
-def dialer_of(config: SenderConfig, reactor: Any) -> ReactorDialer:
+def dialer_of(config: SenderConfig | ListenerConfig, reactor: Any) -> ReactorDialer:
     """
     The way out.
 
@@ -124,3 +128,18 @@ def run_reactor(start: Callable[[Any], Deferred[_T]]) -> _T:
         results[0].raiseException()
     result: _T = results[0]
     return result
+
+
+def quiet() -> None:
+    """Have the log show what went wrong, and nothing else."""
+    log_beginner.beginLoggingTo([_Warnings()], redirectStandardIO=False)
+
+
+@implementer(ILogObserver)
+class _Warnings:
+    """Shows what went wrong, and nothing else."""
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level")
+        if level is not None and level >= LogLevel.warn:
+            click.echo(formatEvent(event), err=True)

@@ -81,6 +81,7 @@ class HybridConnectionTarget:
     @ivar mode: what is said at the beginning of a tunnel: C{raw} or C{bridge}.
     @ivar ports: what senders may ask for then, in place of C{target}.
     @ivar proxy_protocol: begin each connection to a target with such a header.
+    @ivar answer_probes: tell senders that ask what is found on the way to the target.
     """
 
     connection: ConnectionString
@@ -99,6 +100,7 @@ class HybridConnectionTarget:
     mode: str = "raw"
     ports: tuple[NamedPort, ...] = ()
     proxy_protocol: bool = False
+    answer_probes: bool = True
 
     @property
     def is_told_target(self) -> bool:
@@ -211,6 +213,16 @@ class HybridConnectionTable:
         metadata={
             "help": "Reach the target for such a tunnel before there is a connection: "
             "quicker, but the target sees connections that say nothing."
+        },
+    )
+
+    answer_probes: bool = field(
+        default=True,
+        metadata={
+            "help": "Tell senders that ask, with `hybridconn ping` or `doctor`, what "
+            "is found on the way to the target: its name's addresses, the time of each "
+            "step, its certificate. Otherwise they learn no more than whether it can "
+            "be reached."
         },
     )
 
@@ -358,4 +370,5 @@ def build_hybrid_connection(
         table.mode,
         table.ports,
         table.proxy_protocol,
+        table.answer_probes,
     )

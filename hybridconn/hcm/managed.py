@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
+from hybridconn.core.probe import offers_probe
 from hybridconn.hcm.connector import (
     Reached,
     WatchedConnector,
@@ -265,7 +266,8 @@ class ManagedListener(TargetListener):
 
         @raise Reject: it is.
         """
-        if self.checks_target and self.health.reachable is False:
+        down = self.checks_target and self.health.reachable is False
+        if down and not (self._one.answer_probes and offers_probe(accept)):
             raise Reject(502, self.health.error)
         return super().accept_requested(accept)
 

@@ -20,18 +20,21 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
+from hybridconn.core.probe import PROBE, offers_probe
 from hybridconn.core.refusals import NotImplementedHere
 from hybridconn.core.reuse import Kind, choose_kind
 from hybridconn.interfaces import (
     IDialer,
     IRequestResponder,
     ITargetConnector,
+    ITargetProber,
     ITunnel,
     ITunnelEnd,
 )
 from hybridconn.listener.channel import ControlChannelClient, Reply
 from hybridconn.listener.dialing import RendezvousDialer
 from hybridconn.listener.draining import drain
+from hybridconn.listener.probe import ProbeDesk
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.rejecting import Rejections
 from hybridconn.listener.request import ListenerRequest
@@ -76,6 +79,7 @@ class HybridConnectionListener(Service):
     @param heeds_targets: C{connector} joins a sender to the target that it wants, or
         refuses it (L{hybridconn.core.targets}).
     @param responder: answers HTTP requests; without one they get 501.
+    @param prober: reaches the target for probes; without one they are not known here.
     """
 
     log = Logger()
@@ -98,6 +102,7 @@ class HybridConnectionListener(Service):
         dial_ahead: bool = False,
         heeds_targets: bool = False,
         responder: IRequestResponder | None = None,
+        prober: ITargetProber | None = None,
         rng: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
@@ -133,6 +138,18 @@ class HybridConnectionListener(Service):
         self._heeds_targets = heeds_targets
         self._carriers: set[ListenerCarrier] = set()
         self._responder = responder
+        self._probes: ProbeDesk | None = None
+        if prober is not None:
+            self._probes = ProbeDesk(
+                self.entity,
+                prober,
+                reactor,
+                self._keeper,
+                admit=self.accept_requested,
+                dial=lambda accept: self._rendezvous.dial(accept.address, (PROBE,)),
+                refuse=self._rejections.tell,
+                control_id=lambda: self.channel.tracking_id,
+            )
         self._requests = RequestServer(
             self.entity,
             self.respond,
@@ -292,6 +309,9 @@ class HybridConnectionListener(Service):
                 entity=self.entity,
                 wrong=wrong,
             )
+            return
+        if self._probes is not None and offers_probe(accept):
+            await self._probes.serve(accept)
             return
         kind = choose_kind(
             accept.header("Sec-WebSocket-Protocol") or "",

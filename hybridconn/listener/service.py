@@ -18,7 +18,7 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.limits import Limits
 from hybridconn.core.targets import TARGET_HEADER, TargetRules
 from hybridconn.dialer import ReactorDialer
-from hybridconn.interfaces import IDialer, ITunnelEnd
+from hybridconn.interfaces import IDialer, ITargetProber, ITunnelEnd
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.guard import GuardedReactor
 from hybridconn.listener.guarded import GuardedConnector
@@ -111,6 +111,9 @@ class TargetListener(HybridConnectionListener):
             reuse=one.reuse and responder is None and one.mode == "raw",
             responder=responder,
             dial_ahead=one.dial_ahead,
+            prober=forward
+            if one.answer_probes and ITargetProber.providedBy(forward)
+            else None,
             heeds_targets=self._refusal is None,
             **more,
         )

@@ -14,7 +14,12 @@ _LISTENS = "0A"
 
 def listening(proc: Path = Path("/proc")) -> set[HostPort]:
     """All of them; empty where the system does not tell."""
-    found: set[HostPort] = set()
+    return set(listening_sockets(proc))
+
+
+def listening_sockets(proc: Path = Path("/proc")) -> dict[HostPort, int]:
+    """The same, each with the number by which the system knows its socket."""
+    found: dict[HostPort, int] = {}
     for name in ("tcp", "tcp6"):
         try:
             text = (proc / "net" / name).read_text("ascii")
@@ -24,12 +29,13 @@ def listening(proc: Path = Path("/proc")) -> set[HostPort]:
     return found
 
 
-def _read(text: str) -> Iterator[HostPort]:
+def _read(text: str) -> Iterator[tuple[HostPort, int]]:
     for line in text.splitlines()[1:]:
         words = line.split()
         if len(words) > 3 and words[3] == _LISTENS:
             address, _, port = words[1].partition(":")
-            yield HostPort(_address(address), int(port, 16))
+            number = int(words[9]) if len(words) > 9 else 0
+            yield HostPort(_address(address), int(port, 16)), number
 
 
 def _address(text: str) -> str:

@@ -164,16 +164,25 @@ class Way:
 
     def status(self) -> str:
         """In one line."""
+        return self.look()[1]
+
+    def look(self) -> tuple[bool | None, str]:
+        """
+        @return: whether all is well with it, L{None} if it is not installed; and that
+            in one line.
+        """
         note, in_force = self.journal.note(), self.is_in_force(_read(self.path))
         if note is None:
             if in_force:
-                return f"{self.path} is ours, but nothing says what was there before"
-            return "not installed"
+                words = f"{self.path} is ours, but nothing says what was there before"
+                return True, words
+            return None, "not installed"
         if note.busy:
-            return f"half done in {self.path}; install or undo mends it"
+            return False, f"half done in {self.path}; install or undo mends it"
         if not in_force:
-            return f"{self.path} was written by somebody else since; install again"
-        return f"in force in {self.path}"
+            words = f"{self.path} was written by somebody else since; install again"
+            return False, words
+        return True, f"in force in {self.path}"
 
     def _undo(self, note: Note) -> None:
         self._loopback.remove(note.more.get("loopback", ()))

@@ -172,6 +172,10 @@ class Desk:
             if request.selective and entity.channels and not tried:
                 raise ListenersExcluded()
             return None
+        if request.avoid:
+            seen = request.avoid
+            fresh = {r: c for r, c in candidates.items() if r.id not in seen}
+            candidates = fresh or candidates
         try:
             chosen = self._balancer.choose(tuple(candidates), request)
             if chosen in candidates:

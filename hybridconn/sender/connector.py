@@ -22,7 +22,11 @@ from hybridconn.interfaces import IDialer
 from hybridconn.sender.errors import OneTargetOnly, as_connect_error
 from hybridconn.socket_options import tune
 from hybridconn.websocket.autobahn_frames import DataPath
-from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
+from hybridconn.websocket.client import (
+    Answered,
+    TunnelClientProtocol,
+    connect_websocket,
+)
 from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
@@ -85,6 +89,7 @@ class TunnelConnector:
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
         target: str = "",
+        answered: Answered | None = None,
     ) -> Deferred[TunnelClientProtocol]:
         """
         Open one.
@@ -94,6 +99,7 @@ class TunnelConnector:
         @param headers: for the listener, beside the token.
         @param target: the C{host:port} that is wanted of the listener.  One that does
             not heed it gets no byte: it fails with L{OneTargetOnly}.
+        @param answered: called with the fields of the relay's answer, yes or no.
         @return: fires with the open tunnel; what arrives waits until a sink is
             attached.  Fails with L{HybridConnectionError}.  Cancelling it closes
             what was half made.
@@ -117,6 +123,7 @@ class TunnelConnector:
             timeout=self._timings.connect_timeout,
             data_path=self._data_path,
             read_sizes=self._read_sizes,
+            answered=answered,
         )
 
         def opened(tunnel: TunnelClientProtocol) -> TunnelClientProtocol:
