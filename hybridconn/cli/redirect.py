@@ -64,6 +64,8 @@ def install(config: str, way: str, root: Path) -> None:
         raise click.ClickException(str(error)) from None
     for endpoint, place in plan.places.items():
         click.echo(f"{endpoint} is {place} on this machine")
+    for endpoint in plan.by_name:
+        click.echo(f"{endpoint}: each name has an address from when it is asked for")
     click.echo(f"{way}: {chosen.path} {'written' if changed else 'is as it should be'}")
     trouble = [*chosen.notes, *_tell_resolved(chosen, changed)]
     for line in trouble:
@@ -120,30 +122,32 @@ def status(config: str | None, root: Path) -> None:
 
 def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
     """For each endpoint a line, and whether all is well with it."""
-    ports = listening()
-    for endpoint, place in plan.places.items():
+    for endpoint in plan.learned.endpoints:
         asked = endpoint.host.replace("*", "hybridconn-test", 1)
         found = _resolve(asked)
-        if asked != endpoint.host and plan.learned.endpoints[endpoint].endpoints:
-            # Such a name has an address, and ports, from when it is first asked for.
-            network = plan.config.names.network
-            own = (at for at in found if ip_address(at) in network)
-            place = HostPort(next(own, place.host), endpoint.port)
-            ports = listening()
+        place = plan.places.get(endpoint) or _place_among(found, endpoint, plan)
         good = place.host in found
+        listens = place in listening()
         words = [
             f"{asked} is found as {place.host}"
             if good
             else f"{asked} is {' and '.join(sorted(found)) or 'not found'}, not "
             f"{place.host}"
         ]
-        if place in ports:
+        if listens:
             words.append("the sender listens")
         else:
             words.append("nobody listens: start twistd hcsender")
         if endpoint.host.startswith(WILDCARD) and not good:
             words.append("a wildcard needs --way resolv or resolved")
-        yield f"{endpoint}: {'; '.join(words)}", good and place in ports
+        yield f"{endpoint}: {'; '.join(words)}", good and listens
+
+
+def _place_among(found: set[str], endpoint: HostPort, plan: Plan) -> HostPort:
+    """Where a name is that the sender gave an address when it was asked for it."""
+    network = plan.config.names.network
+    own = (address for address in found if ip_address(address) in network)
+    return HostPort(next(own, f"one of {network}"), endpoint.port)
 
 
 def _resolve(name: str) -> set[str]:
