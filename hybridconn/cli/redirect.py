@@ -17,7 +17,6 @@ import click
 from hybridconn.cli.redirect_plan import Plan, make_plan
 from hybridconn.config.addresses import HostPort
 from hybridconn.diagnosis.local import check_name, check_port, resolve
-from hybridconn.names.plan import WILDCARD
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.ways import WAYS, Names, Way
 
@@ -64,6 +63,8 @@ def install(config: str, way: str, root: Path) -> None:
         raise click.ClickException(str(error)) from None
     for endpoint, place in plan.places.items():
         click.echo(f"{endpoint} is {place} on this machine")
+    for endpoint in plan.by_name:
+        click.echo(f"{endpoint}: each name has an address from when it is asked for")
     click.echo(f"{way}: {chosen.path} {'written' if changed else 'is as it should be'}")
     trouble = [*chosen.notes, *_tell_resolved(chosen, changed)]
     for line in trouble:
@@ -120,9 +121,8 @@ def status(config: str | None, root: Path) -> None:
 
 def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
     """For each endpoint a line, and whether all is well with it."""
-    for endpoint, place in plan.places.items():
-        if endpoint.host.startswith(WILDCARD):
-            place = _place_below(plan, endpoint, place)
+    for endpoint in plan.learned.endpoints:
+        place = plan.places.get(endpoint) or _place_below(plan, endpoint)
         subject = str(endpoint)
         checks = (
             check_name(subject, endpoint, place, time.monotonic),
@@ -132,17 +132,15 @@ def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
         yield f"{endpoint}: {'; '.join(words)}", all(one.ok for one in checks)
 
 
-def _place_below(plan: Plan, wildcard: HostPort, place: HostPort) -> HostPort:
+def _place_below(plan: Plan, wildcard: HostPort) -> HostPort:
     """
-    Where the sender listens for a name below a wildcard: of many services, each has an
+    Where the sender listens for a name below a wildcard of many services: each has an
     address from when it is first asked for.
     """
-    if not plan.learned.endpoints[wildcard].endpoints:
-        return place
     found = resolve(wildcard.host.replace("*", "hybridconn-test", 1))
     network = plan.config.names.network
-    own = (at for at in sorted(found) if ip_address(at) in network)
-    return HostPort(next(own, place.host), wildcard.port)
+    own = (address for address in sorted(found) if ip_address(address) in network)
+    return HostPort(next(own, f"one of {network}"), wildcard.port)
 
 
 def _tell_resolved(way: Way, changed: bool) -> list[str]:

@@ -148,6 +148,8 @@ def _hosts_for_a_while(plan: Plan, why: NotAllowed) -> Iterator[None]:
 def _sender(plan: Plan, config: str, log: Path | None, stack: ExitStack) -> None:
     """Have a sender listen until C{stack} ends, if none does."""
     wanted = set(plan.places.values())
+    if plan.by_name and plan.config.names.dns is not None:
+        wanted.add(plan.config.names.dns)
     if wanted <= listening():
         return
     kept: IO[Any] = stack.enter_context(_log(log))

@@ -18,7 +18,7 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.listener import ListenerConfig
 from hybridconn.config.sender import SenderConfig
 from hybridconn.dialer import ReactorDialer
-from hybridconn.names.plan import HostAddresses, plan_addresses
+from hybridconn.names.plan import WILDCARD, HostAddresses, plan_addresses
 from hybridconn.sender.learning import Learned, known_endpoints, learn_endpoints
 from hybridconn.tls import TLSConfigError
 
@@ -42,7 +42,17 @@ class Plan:
         return {
             endpoint: HostPort(self.hosts[endpoint.host].ipv4, endpoint.port)
             for endpoint in self.learned.endpoints
+            if endpoint not in self.by_name
         }
+
+    @property
+    def by_name(self) -> list[HostPort]:
+        """Wildcards whose names have places of their own, once they are asked for."""
+        return [
+            endpoint
+            for endpoint, redirect in self.learned.endpoints.items()
+            if redirect.endpoints and endpoint.host.startswith(WILDCARD)
+        ]
 
 
 def make_plan(file: str) -> Plan:

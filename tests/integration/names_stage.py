@@ -27,12 +27,15 @@ ENDPOINTS = {
     "web": "web.corp:443",
     "wild": "*.apps.corp:443",
 }
+#: Further hybrid connections, for whoever wants them.
+MORE = ("many", "old")
 #: Those whose sender reads the endpoint from the metadata.
 BY_METADATA = ("db", "cache")
 DNS = "127.0.0.77"
 
 _WEB = """
 import http.server, ssl, sys
+pem, address = sys.argv[1:]
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = b"web " + self.headers["Host"].encode()
@@ -40,9 +43,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 443), Handler)
+server = http.server.ThreadingHTTPServer((address, 443), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1])
+context.load_cert_chain(pem)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
@@ -58,7 +61,8 @@ class NamesStage(Stage):
         for program in ("psql", "redis-server", "redis-cli", "curl", "ssh", "dig"):
             need(shutil.which(program), f"no program {program} here")
         self.hosts = Hosts()
-        super().__init__([{"path": e, "endpoint": at} for e, at in self._told()])
+        entities: list[Any] = [{"path": e, "endpoint": at} for e, at in self._told()]
+        super().__init__([*entities, *MORE])
         self.certify(self.ca.issue_cert(RELAY))
         app, relay, centre = self.hosts.app, self.hosts.relay, self.hosts.centre
         for host in (app, centre):
@@ -70,10 +74,7 @@ class NamesStage(Stage):
         self.postgresql = PostgreSQL(centre.inside, 5432)
         self.sshd = Sshd(centre.inside, 22)
         self._start("redis", ["redis-server", "--port", "6379", "--save", ""], 6379)
-        pem = self.folder / "web.pem"
-        leaf = self.ca.issue_cert("web.corp", "one.apps.corp", "two.apps.corp")
-        leaf.private_key_and_cert_chain_pem.write_to_path(str(pem))
-        self._start("web", [sys.executable, "-c", _WEB, str(pem)], PORT)
+        self.start_web("web", "127.0.0.1", "web.corp", "one.apps.corp", "two.apps.corp")
         self.relay.argv = [*relay.inside, *self.relay.argv]
         self.relay.start().wait_port(PORT)
         path = self.listener_config(
@@ -96,6 +97,14 @@ class NamesStage(Stage):
     @staticmethod
     def _target(entity: str) -> str:
         return f"127.0.0.1:{ENDPOINTS[entity].rpartition(':')[2]}"
+
+    def start_web(self, program: str, address: str, *names: str) -> None:
+        """Run a web server in the data centre, with a certificate for these names."""
+        pem = self.folder / f"{program}.pem"
+        leaf = self.ca.issue_cert(*names)
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(pem))
+        argv = [sys.executable, "-c", _WEB, str(pem), address]
+        self._start(program, argv, PORT)
 
     def _start(self, name: str, argv: list[str], port: int) -> None:
         inside = self.hosts.centre.inside
