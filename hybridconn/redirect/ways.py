@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from hybridconn.config.addresses import HostPort
-from hybridconn.config.redirects import DNS_PORT, NamesSettings
+from hybridconn.config.redirects import DNS_PORT, NamesSettings, read_server
 from hybridconn.names.plan import WILDCARD, HostAddresses
 from hybridconn.names.resolvers import (
     RESOLV_CONF,
@@ -19,7 +19,6 @@ from hybridconn.names.resolvers import (
     RESOLVED_UPSTREAMS,
     SystemResolvers,
     find_servers,
-    read_server,
 )
 from hybridconn.redirect.entry import Entry
 from hybridconn.redirect.errors import RedirectError, not_written

@@ -17,7 +17,7 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.names.cache import AnswerCache
 from hybridconn.names.packet import SERVFAIL, lifetimes, status
 from hybridconn.names.plan import HostAddresses, NameTable
-from hybridconn.names.resolvers import SystemResolvers, find_servers, read_server
+from hybridconn.names.resolvers import SystemResolvers, find_servers
 from hybridconn.names.server import NameServer
 from hybridconn.names.streams import StreamServerFactory
 from hybridconn.names.upstream import MOST_WAITING, Upstreams
@@ -438,7 +438,6 @@ class ResolverTests(SynchronousTestCase):
             ((stub, "", ""), ()),
         ):
             self.assertEqual(find_servers(*texts, ours), found)
-        self.assertIsNone(read_server("relay.test"))
 
     def test_changes(self) -> None:
         """A file that changed is read again, one that is gone is empty."""
