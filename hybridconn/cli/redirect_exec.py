@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ from hybridconn.names.plan import WILDCARD
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.listening import listening
+from hybridconn.redirect.passing import for_a_while
 from hybridconn.redirect.private import NotAllowed, PrivateCommand, die_with_parent
 from hybridconn.redirect.texts import files_first, hosts_block, resolv_conf, with_block
 from hybridconn.redirect.ways import HostsWay, Names
@@ -67,7 +68,7 @@ def exec_command(config: str, log: Path | None, command: tuple[str, ...]) -> Non
         try:
             running = PrivateCommand(command, _files(plan))
         except NotAllowed as error:
-            stack.enter_context(_hosts_for_a_while(plan, error))
+            _hosts_for_a_while(plan, error, stack)
             running = _plain(command)
         except RedirectError as error:
             raise click.ClickException(f"{error}.") from None
@@ -113,18 +114,16 @@ def _files(plan: Plan) -> Mapping[Path, bytes]:
     return files
 
 
-@contextmanager
-def _hosts_for_a_while(plan: Plan, why: NotAllowed) -> Iterator[None]:
+def _hosts_for_a_while(plan: Plan, why: NotAllowed, stack: ExitStack) -> None:
     """
-    Have the block in the machine's own hosts file; in a container that is the
-    container's.
+    Have the block in the machine's own hosts file until C{stack} ends; in a container
+    that is the container's.
 
     @raise click.ClickException: that is not allowed either.
     """
     way = HostsWay()
-    there = way.exists()
     try:
-        way.install(Names(plan.hosts, plan.config.names))
+        stack.enter_context(for_a_while(way, Names(plan.hosts, plan.config.names)))
     except RedirectError as error:
         raise click.ClickException(
             f"the command cannot have a hosts file of its own ({why}), and {error} To"
@@ -138,11 +137,6 @@ def _hosts_for_a_while(plan: Plan, why: NotAllowed) -> Iterator[None]:
         f"ends, {way.path} has the names, for all programs",
         err=True,
     )
-    try:
-        yield
-    finally:
-        if not there:
-            way.undo()
 
 
 def _sender(plan: Plan, config: str, log: Path | None, stack: ExitStack) -> None:

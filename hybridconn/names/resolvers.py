@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import read_server
+from hybridconn.files import inside
 
 #: Before each name server that was there before, in files that we write.
 UPSTREAM_MARK = "# hybridconn upstream "
@@ -35,7 +36,9 @@ class SystemResolvers:
     def __init__(self, ours: HostPort | None, root: Path = Path("/")) -> None:
         self._ours = ours
         self._files = [
-            root / name for name in (RESOLV_CONF, RESOLVED_DROP_IN, RESOLVED_UPSTREAMS)
+            # The system follows links by itself, each time anew.
+            root / name if root == Path("/") else inside(root, name)
+            for name in (RESOLV_CONF, RESOLVED_DROP_IN, RESOLVED_UPSTREAMS)
         ]
         self._seen: object = None
         self._found: tuple[HostPort, ...] = ()

@@ -22,6 +22,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from hybridconn.files import sync_folder
 from hybridconn.redirect.entry import (
     Entry,
     beside_of,
@@ -29,7 +30,6 @@ from hybridconn.redirect.entry import (
     is_mount_point,
     new_file,
     put,
-    sync_folder,
 )
 from hybridconn.redirect.errors import RedirectError, not_written
 
@@ -143,11 +143,16 @@ class Journal:
         return content
 
     def change(
-        self, path: Path, content: bytes, more: Mapping[str, Any] | None = None
+        self,
+        path: Path,
+        before: bytes,
+        content: bytes,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Replace a file, for the first time or again.
 
+        @param before: its content, of which C{content} was made.
         @param more: what else is to be undone, kept with it.
         @raise RedirectError: it cannot be written; then it is as it was.
         """
@@ -165,7 +170,12 @@ class Journal:
         try:
             for folder in reversed(note.folders):
                 Path(folder).mkdir(0o755, exist_ok=True)
-            current = note.original if first else Entry.look(path)
+            current = Entry.look(path)
+            if current.kind == "file" and current.digest != digest(before):
+                self._leave(known, first)
+                raise RedirectError(
+                    f"{path} is being changed by somebody else; try again."
+                )
             wanted = current.with_content(content)
             try:
                 put(path, wanted, content, note.in_place)
@@ -179,7 +189,12 @@ class Journal:
             if first:
                 self.undo()
             raise not_written(path, error) from None
-        self._save(evolve(note, written=(digest(content),), busy=False))
+        try:
+            self._save(evolve(note, written=(digest(content),), busy=False))
+        except RedirectError:
+            if first:
+                self.undo()
+            raise
 
     def undo(self) -> None:
         """
@@ -221,12 +236,21 @@ class Journal:
             beside_of(self._folder / name).unlink(missing_ok=True)
         sync_folder(self._folder)
 
+    def _leave(self, known: Note, first: bool) -> None:
+        """Nothing was done after all."""
+        if first:
+            self.forget()
+        else:
+            self._save(known)
+
     def _begin(self, path: Path) -> Note:
         try:
             original = Entry.look(path)
             content = path.read_bytes() if original.kind == "file" else b""
             if digest(content) != original.digest and original.kind == "file":
-                raise RedirectError(f"{path} is being changed; try again.")
+                raise RedirectError(
+                    f"{path} is being changed by somebody else; try again."
+                )
         except OSError as error:
             raise RedirectError(f"{path} cannot be read: {error.strerror}.") from None
         folders = []

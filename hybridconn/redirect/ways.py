@@ -4,7 +4,6 @@ The ways to have apps find redirected names, each by one file of the system.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from attrs import evolve, frozen
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import DNS_PORT, NamesSettings, read_server
+from hybridconn.files import inside
 from hybridconn.names.plan import WILDCARD, HostAddresses
 from hybridconn.names.resolvers import (
     RESOLV_CONF,
@@ -20,7 +20,7 @@ from hybridconn.names.resolvers import (
     SystemResolvers,
     find_servers,
 )
-from hybridconn.redirect.entry import Entry
+from hybridconn.redirect.entry import Entry, digest
 from hybridconn.redirect.errors import RedirectError, not_written
 from hybridconn.redirect.journal import Journal, Note
 from hybridconn.redirect.loopback import Loopback
@@ -38,6 +38,8 @@ HOSTS = "etc/hosts"
 RESOLVED_CONF = "etc/systemd/resolved.conf"
 #: What the ways did, to be undone.
 STATE = "var/lib/hybridconn/redirect"
+#: Of a journal: it was done for a command, and is to be undone behind it.
+_WHILE = "for_a_while"
 
 
 @frozen
@@ -76,7 +78,7 @@ class Way:
     ) -> None:
         self.root = root
         self._loopback = loopback or Loopback()
-        self.journal = Journal(root / STATE / self.name)
+        self.journal = Journal(inside(root, f"{STATE}/{self.name}"))
         self.notes: list[str] = []
 
     # --- to be given by each way ---
@@ -106,39 +108,63 @@ class Way:
 
     @property
     def path(self) -> Path:
-        """The file."""
-        return self.root / self.file
+        """The file, which may be a link: then that is replaced."""
+        folder, _, name = self.file.rpartition("/")
+        return inside(self.root, folder) / name
 
-    def install(self, names: Names) -> bool:
+    def current(self) -> bytes:
+        """
+        What it has, perhaps by a link.
+
+        @raise RedirectError: it cannot be read.
+        """
+        return _read(inside(self.root, self.file))
+
+    def install(self, names: Names, for_a_while: bool = False) -> bool:
         """
         Do it, again if it is done already.
 
+        @param for_a_while: L{end_of_while} will undo it, unless it is there for
+            longer already.
         @return: whether anything changed.
         @raise RedirectError: it cannot be done; nothing is changed then.
         """
         self.notes = []
         with self.journal.locked():
-            path, current = self.path, _read(self.path)
-            note = self.journal.note()
+            current, note = self.current(), self.journal.note()
             if note is not None and note.busy:
                 self._undo(note)
-                current = _read(path)
+                current = self.current()
             elif note is not None and not self.is_in_force(current):
                 # Somebody else has written the file since: begin anew from that.
                 self.journal.forget()
-            changed = self._write(names, current)
+            changed = self._write(names, current, for_a_while)
             trouble = self._loopback.add(names.ipv6)
             if trouble:
-                self._write(names.without_ipv6(), _read(path))
+                self._write(names.without_ipv6(), self.current(), for_a_while)
                 self.notes += trouble
             return changed
 
-    def _write(self, names: Names, current: bytes) -> bool:
-        wanted = self.text(names, current)
-        if wanted == current and self.journal.note() is not None:
-            return False
-        self.journal.change(self.path, wanted, {"loopback": names.ipv6})
+    def _write(self, names: Names, current: bytes, for_a_while: bool) -> bool:
+        wanted, note = self.text(names, current), self.journal.note()
+        if note is not None:
+            was = note.more.get(_WHILE, False)
+            for_a_while = for_a_while and was
+            if wanted == current and was == for_a_while:
+                return False
+        more = {"loopback": names.ipv6, _WHILE: for_a_while}
+        self.journal.change(self.path, current, wanted, more)
         return True
+
+    def end_of_while(self) -> None:
+        """
+        Undo what was installed for a while.
+
+        @raise RedirectError: it cannot be put back.
+        """
+        note = self.journal.note()
+        if note is not None and note.more.get(_WHILE, False):
+            self.undo()
 
     def undo(self) -> bool:
         """
@@ -159,11 +185,11 @@ class Way:
 
     def exists(self) -> bool:
         """Whether it was installed, in full or in part."""
-        return self.journal.note() is not None or self.is_in_force(_read(self.path))
+        return self.journal.note() is not None or self.is_in_force(self.current())
 
     def status(self) -> str:
         """In one line."""
-        note, in_force = self.journal.note(), self.is_in_force(_read(self.path))
+        note, in_force = self.journal.note(), self.is_in_force(self.current())
         if note is None:
             if in_force:
                 return f"{self.path} is ours, but nothing says what was there before"
@@ -179,11 +205,14 @@ class Way:
         path = Path(note.path)
         now = Entry.look(path)
         broken = note.busy and note.in_place
+        left = self.leave(note, _read(path))
         theirs = now != note.original and now.digest not in note.written
+        if left is not None:
+            # They may have written between two of our writings.
+            theirs |= digest(left) != (note.original.digest or digest(b""))
         if not theirs or broken:
             self.journal.undo()
             return
-        left = self.leave(note, _read(path))
         if left is None:
             self.notes.append(f"{path} was changed by somebody else and stays as it is")
         else:
@@ -207,7 +236,7 @@ class HostsWay(Way):
     @property
     def path(self) -> Path:
         """The file itself, where a link leads to it: others change it there."""
-        return Path(os.path.realpath(self.root / self.file))
+        return inside(self.root, self.file)
 
     def text(self, names: Names, current: bytes) -> bytes:
         """See L{Way.text}."""
@@ -232,8 +261,8 @@ class HostsWay(Way):
 
     def _undo_unnoted(self) -> bool:
         # The block says all that there is to know.
-        text = without_block(_read(self.path))
-        self.journal.change(self.path, text)
+        current = self.current()
+        self.journal.change(self.path, current, without_block(current))
         self.journal.forget()
         return True
 
@@ -276,7 +305,9 @@ class ResolvedWay(Way):
             # Those of its own configuration first: they are taken out there.
             servers = tuple(_configured(self._configuration()))
         if not servers:
-            resolved = _read(self.root / RESOLVED_UPSTREAMS).decode("utf-8", "replace")
+            resolved = _read(inside(self.root, RESOLVED_UPSTREAMS)).decode(
+                "utf-8", "replace"
+            )
             ours = current.decode("utf-8", "replace")
             servers = find_servers("", ours, resolved, dns)
         return resolved_drop_in(names.hosts, dns, servers)
@@ -284,7 +315,10 @@ class ResolvedWay(Way):
     def _configuration(self) -> str:
         """All that it reads, but for what is ours (resolved.conf(5))."""
         parts = sorted(self.path.parent.glob("*.conf"))
-        files = [self.root / RESOLVED_CONF, *(one for one in parts if one != self.path)]
+        files = [
+            inside(self.root, RESOLVED_CONF),
+            *(one for one in parts if one != self.path),
+        ]
         return "\n".join(_read(one).decode("utf-8", "replace") for one in files)
 
 

@@ -15,9 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import NamesSettings
+from hybridconn.files import inside
 from hybridconn.names.plan import plan_addresses
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.loopback import Loopback
+from hybridconn.redirect.passing import for_a_while
 from hybridconn.redirect.ways import HOSTS, WAYS, HostsWay, Names, ResolvWay, Way
 
 DNS = HostPort("127.0.0.77", 53)
@@ -174,6 +176,106 @@ class EachWayTests(WayTestCase):
         else:
             raise PermissionError(13, "Permission denied")
 
+    def test_image(self) -> None:
+        """Links of an image do not lead out of it, for reading or writing."""
+        outside = Path(self.mktemp()).absolute()
+        outside.mkdir()
+        for name in ("hosts", "resolv.conf"):
+            (outside / name).write_text("nameserver 192.0.2.66\n")
+            (self.root / "etc" / name).unlink()
+            os.symlink(outside / name, self.root / "etc" / name)
+        os.symlink(outside, self.root / "var")
+        for name in ("hosts", "resolv"):
+            copy = inside(self.root, f"{outside}/hosts")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text("127.0.0.1 localhost\n")
+            way = self.way(name)
+            way.install(names(upstreams=(HostPort("192.0.2.1", 53),)))
+            self.assertIn("in force", way.status())
+            self.assertNotIn(b"192.0.2.66", way.path.read_bytes())
+            self.assertTrue(str(way.path).startswith(str(self.root)))
+            way.undo()
+        self.assertEqual(
+            sorted(one.name for one in outside.iterdir()), ["hosts", "resolv.conf"]
+        )
+        self.assertEqual((outside / "hosts").read_text(), "nameserver 192.0.2.66\n")
+
+    def test_no_room(self) -> None:
+        """Without room for the last note, all is as it was, and the mend is another."""
+        before = self.picture()
+        for name in WAYS:
+            saved: list[object] = []
+
+            def full(source: Any, target: Any, saved: list[object] = saved) -> None:
+                if Path(target).name == "journal.json":
+                    saved.append(target)
+                    if len(saved) == 2:
+                        raise OSError(28, "No space left on device")
+                self._real_replace(source, target)
+
+            self.patch(os, "replace", full)
+            error = self.assertRaises(RedirectError, self.way(name).install, names())
+            self.assertRegex(str(error), "No space left on device. Make room there")
+            self.assertEqual(self.picture(), before, name)
+            self.assertEqual(self.way(name).status(), "not installed")
+
+    def test_at_the_same_time(self) -> None:
+        """What another program writes while we do is not lost."""
+        way = self.way("hosts")
+        for first in (True, False):
+            text = way.path.read_bytes() + b"192.0.2.1 theirs\n"
+            real = way.text
+
+            def slow(names: Names, current: bytes) -> bytes:
+                made = real(names, current)  # noqa: B023
+                way.path.write_bytes(text)  # noqa: B023
+                return made
+
+            self.patch(way, "text", slow)
+            wanted = names() if first else names("other.corp")
+            error = self.assertRaises(RedirectError, way.install, wanted)
+            self.assertIn("being changed by somebody else; try again", str(error))
+            self.assertEqual(way.path.read_bytes(), text)
+            self.patch(way, "text", real)
+            way.install(wanted)
+        way.undo()
+        self.assertEqual(way.path.read_bytes().count(b"theirs"), 2)
+
+
+class WhileTests(WayTestCase):
+    """A way for as long as commands run."""
+
+    def test_last(self) -> None:
+        """The last one undoes it, whoever came first."""
+        before = self.picture()
+        one = for_a_while(self.way("hosts"), names())
+        other = for_a_while(self.way("hosts"), names())
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        self.assertIn("in force", self.way("hosts").status())
+        other.__exit__(None, None, None)
+        self.assertEqual(self.picture(), before)
+
+    def test_killed(self) -> None:
+        """What one that was killed left goes with the next one."""
+        before = self.picture()
+        self.way("hosts").install(names(), for_a_while=True)
+        with for_a_while(self.way("hosts"), names()):
+            pass
+        self.assertEqual(self.picture(), before)
+
+    def test_installed(self) -> None:
+        """What is installed for longer stays, before or meanwhile."""
+        for meanwhile in (False, True):
+            if not meanwhile:
+                self.way("hosts").install(names())
+            with for_a_while(self.way("hosts"), names()):
+                if meanwhile:
+                    self.way("hosts").install(names())
+            self.assertIn("in force", self.way("hosts").status())
+            self.way("hosts").undo()
+
 
 class HostsTests(WayTestCase):
     """The hosts file."""
@@ -205,6 +307,21 @@ class HostsTests(WayTestCase):
         )
         self.assertEqual(way.path.stat().st_mode & 0o777, 0o600)
         self.assertIn("was changed by somebody else; that stays", way.notes[0])
+
+    def test_others_edit_between(self) -> None:
+        """What others wrote between two installs stays, too, when the block goes."""
+        for there in (True, False):
+            way = self.way("hosts")
+            if not there:
+                way.path.unlink()
+            text = way.path.read_bytes() if there else b""
+            way.install(names())
+            with way.path.open("ab") as opened:
+                opened.write(b"192.0.2.1 theirs\n")
+            way.install(names("other.corp"))
+            way.undo()
+            theirs = b"\n192.0.2.1 theirs\n" if there else b"192.0.2.1 theirs\n"
+            self.assertEqual(way.path.read_bytes(), text + theirs)
 
     def test_lost_journal(self) -> None:
         """The block alone is enough to undo it."""
