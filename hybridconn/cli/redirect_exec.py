@@ -32,6 +32,8 @@ _NSSWITCH = Path("/etc/nsswitch.conf")
 _RESOLV = Path("/etc/resolv.conf")
 #: Of a daemon that glibc would ask first, and that sees the system's own files.
 _NAME_CACHE = Path("/run/nscd/socket")
+#: Of systemd-resolved, which glibc may ask in place of resolv.conf's servers.
+_RESOLVED = Path("/run/systemd/resolve/io.systemd.Resolve")
 
 #: Seconds for a sender to open its ports.
 _PATIENCE = 20.0
@@ -111,6 +113,8 @@ def _files(plan: Plan) -> Mapping[Path, bytes]:
             before = _RESOLV.read_text("utf-8", "surrogateescape")
             servers = plan.config.names.upstreams or SystemResolvers(dns)()
             files[_RESOLV] = resolv_conf(before, dns, servers)
+            if _RESOLVED.exists():
+                files[_RESOLVED] = b""
     return files
 
 

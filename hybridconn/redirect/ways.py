@@ -205,12 +205,18 @@ class Way:
         path = Path(note.path)
         now = Entry.look(path)
         broken = note.busy and note.in_place
-        left = self.leave(note, _read(path))
+        text = _read(path)
+        left = self.leave(note, text)
         theirs = now != note.original and now.digest not in note.written
         if left is not None:
             # They may have written between two of our writings.
             theirs |= digest(left) != (note.original.digest or digest(b""))
         if not theirs or broken:
+            self.journal.undo()
+            return
+        if left is None and self.is_in_force(text):
+            # They changed our text, which asks us, who will not be there.
+            self.notes.append(f"{path} was ours: what others changed in it is gone")
             self.journal.undo()
             return
         if left is None:

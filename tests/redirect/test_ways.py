@@ -431,6 +431,18 @@ class ResolvTests(WayTestCase):
         way.undo()
         self.assertEqual(way.path.read_bytes(), b"nameserver 192.0.2.9\n")
 
+    def test_ours_changed(self) -> None:
+        """Our text with a line of others goes all the same: it asks us."""
+        before = self.picture()
+        for name in ("resolv", "resolved"):
+            way = self.way(name)
+            way.install(names())
+            with way.path.open("ab") as opened:
+                opened.write(b"# theirs\n")
+            way.undo()
+            self.assertEqual(self.picture(), before)
+            self.assertIn("what others changed in it is gone", way.notes[0])
+
     def test_mistakes(self) -> None:
         """No name server, another port, nothing to pass queries on to."""
         way = ResolvWay(self.root, self.loopback)
