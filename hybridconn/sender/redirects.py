@@ -167,7 +167,8 @@ class RedirectService(MultiService):
         return server
 
     def _learned(self) -> None:
-        self._arrange(at_start=False)
+        if self.running:
+            self._arrange(at_start=False)
 
     def _arrange(self, at_start: bool) -> None:
         """Have the ports that are wanted open, and no others."""
@@ -184,10 +185,15 @@ class RedirectService(MultiService):
             for endpoint, one in wanted.items()
             for address in self.hosts[endpoint.host].all
         }
+        closing: list[Deferred[Any]] = []
         for place in [*self._ports]:
             if place not in places or self._ports[place][0] is not places[place][1]:
                 _, port = self._ports.pop(place)
-                maybeDeferred(port.stopListening)
+                closing.append(maybeDeferred(port.stopListening))
+        if not all(one.called for one in closing):
+            # Another may want the same place, which is free only when it is closed.
+            gatherResults(closing).addCallback(lambda _: self._learned())
+            return
         for place, (endpoint, one) in places.items():
             if place not in self._ports:
                 self._open(place, endpoint, one, at_start)

@@ -222,7 +222,7 @@ class ExecTests(NamesTestCase):
         script = (
             "import os, socket, sys; path = sys.argv[1]; "
             "os.makedirs(os.path.dirname(path), exist_ok=True); "
-            "socket.socket(socket.AF_UNIX).bind(path)"
+            "os.path.exists(path) or socket.socket(socket.AF_UNIX).bind(path)"
         )
         self.app.must(sys.executable, "-c", script, path)
         self.addCleanup(self.app.must, "rm", "-r", path.rpartition("/")[0])
