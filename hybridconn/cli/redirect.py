@@ -17,7 +17,8 @@ from hybridconn.cli.redirect_plan import Plan, make_plan
 from hybridconn.names.plan import WILDCARD
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.listening import listening
-from hybridconn.redirect.ways import WAYS, Names, Way
+from hybridconn.redirect.way import Names, Way
+from hybridconn.redirect.ways import WAYS
 
 _ROOT = Path("/")
 _RESOLVED = "systemd-resolved.service"

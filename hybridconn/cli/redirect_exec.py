@@ -25,7 +25,8 @@ from hybridconn.redirect.listening import listening
 from hybridconn.redirect.passing import for_a_while
 from hybridconn.redirect.private import NotAllowed, PrivateCommand, die_with_parent
 from hybridconn.redirect.texts import files_first, hosts_block, resolv_conf, with_block
-from hybridconn.redirect.ways import HostsWay, Names
+from hybridconn.redirect.way import Names
+from hybridconn.redirect.ways import HostsWay
 
 _HOSTS = Path("/etc/hosts")
 _NSSWITCH = Path("/etc/nsswitch.conf")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from hybridconn.files import inside
 from hybridconn.redirect.errors import not_written
-from hybridconn.redirect.ways import STATE, Names, Way
+from hybridconn.redirect.way import STATE, Names, Way
 
 
 @contextmanager

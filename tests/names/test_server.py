@@ -394,15 +394,16 @@ class StreamTests(ServerTestCase):
         protocol, transport = self.connect()
         raw = query()
         asked = len(raw).to_bytes(2, "big") + raw
-        transport.producer.pauseProducing()
+        producer: Any = transport.producer
+        producer.pauseProducing()
         protocol.dataReceived(asked * 5)
         self.assertEqual(transport.producerState, "paused")
         self.assertEqual(transport.value(), b"")
-        transport.producer.resumeProducing()
+        producer.resumeProducing()
         answer = self.successResultOf(self.ask(raw))
         self.assertEqual(len(transport.value()), 5 * (2 + len(answer)))
         self.assertEqual(transport.producerState, "producing")
-        transport.producer.pauseProducing()
+        producer.pauseProducing()
         aborted: list[bool] = []
         self.patch(transport, "abortConnection", lambda: aborted.append(True))
         self.reactor.advance(21)

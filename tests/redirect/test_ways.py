@@ -20,7 +20,8 @@ from hybridconn.names.plan import plan_addresses
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.loopback import Loopback
 from hybridconn.redirect.passing import for_a_while
-from hybridconn.redirect.ways import HOSTS, WAYS, HostsWay, Names, ResolvWay, Way
+from hybridconn.redirect.way import Names, Way
+from hybridconn.redirect.ways import HOSTS, WAYS, HostsWay, ResolvWay
 
 DNS = HostPort("127.0.0.77", 53)
 
@@ -480,6 +481,19 @@ class ResolvedTests(WayTestCase):
                 "Domains=~apps.corp ~db.corp",
             ],
         )
+
+    def test_strict(self) -> None:
+        """What keeps it from asking us, or from believing us, is said."""
+        way = self.way("resolved")
+        for text, words in (
+            ("DNSSEC=yes\n", "hybridconn.negative"),
+            ("DNSOverTLS=true\n", "DNSOverTLS=opportunistic"),
+            ("DNSSEC=yes\nDNSSEC=allow-downgrade\n#DNSOverTLS=yes\n", None),
+        ):
+            self.write("etc/systemd/resolved.conf", f"[Resolve]\n{text}".encode())
+            way.install(names())
+            self.assertEqual(len(way.notes), 1 if words else 0, text)
+            self.assertIn(words or "", "".join(way.notes))
 
     def test_network(self) -> None:
         """Settings of another loopback network are possible, too."""
