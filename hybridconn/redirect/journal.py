@@ -22,7 +22,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from hybridconn.files import sync_folder
+from hybridconn.files import inside, sync_folder
 from hybridconn.redirect.entry import (
     Entry,
     beside_of,
@@ -42,12 +42,13 @@ class Note:
     """
     What a journal says.
 
-    @ivar path: the file.
+    @ivar path: the file, below the folder that stands for C{/}: an image may be
+        prepared at one place and used at another.
     @ivar original: what stood there.
     @ivar written: the digests of what we wrote there, or were about to.
     @ivar busy: it is being written.
     @ivar in_place: it cannot be replaced, only written into.
-    @ivar folders: those that had to be made for it, the innermost first.
+    @ivar folders: those that had to be made for it, the innermost first, as C{path}.
     @ivar more: what else is to be undone.
     """
 
@@ -64,11 +65,23 @@ class Journal:
     """
     The change of one file.
 
-    @param folder: where it is kept.
+    @param folder: where it is kept, below C{root}.
+    @param root: the folder that stands for C{/}.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, root: Path) -> None:
+        self._folder = inside(root, folder)
+        self._root = root
+
+    def place(self, path: str) -> Path:
+        """
+        Where a file or folder is.
+
+        @param path: as in a L{Note}, which may be that of an image from elsewhere, and
+            leads nowhere outside of it.
+        """
+        folder, _, name = path.rpartition("/")
+        return inside(self._root, folder) / name
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -137,8 +150,8 @@ class Journal:
             raise RedirectError(f"{path} cannot be read: {error.strerror}.") from None
         if digest(content) != note.original.digest:
             raise RedirectError(
-                f"{path} is not what was kept there; mend {note.path} by hand and "
-                f"remove {self._folder}."
+                f"{path} is not what was kept there; mend {self.place(note.path)} by"
+                f" hand and remove {self._folder}."
             )
         return content
 
@@ -169,7 +182,7 @@ class Journal:
         self._save(note)
         try:
             for folder in reversed(note.folders):
-                Path(folder).mkdir(0o755, exist_ok=True)
+                self.place(folder).mkdir(0o755, exist_ok=True)
             current = Entry.look(path)
             if current.kind == "file" and current.digest != digest(before):
                 self._leave(known, first)
@@ -214,7 +227,7 @@ class Journal:
 
         @raise RedirectError: it cannot be written.
         """
-        path = Path(note.path)
+        path = self.place(note.path)
         try:
             beside_of(path).unlink(missing_ok=True)
             if Entry.look(path) != entry and path.parent.exists():
@@ -227,7 +240,7 @@ class Journal:
         note = self.note()
         for folder in note.folders if note is not None else ():
             try:
-                Path(folder).rmdir()
+                self.place(folder).rmdir()
             except OSError:
                 continue  # somebody else has put something there
         # The journal goes first: without it the copy means nothing.
@@ -257,9 +270,12 @@ class Journal:
         for folder in path.parents:
             if folder.exists():
                 break
-            folders.append(str(folder))
+            folders.append(self._named(folder))
         self._write(_ORIGINAL, content)
-        return Note(str(path), original, (), folders=tuple(folders))
+        return Note(self._named(path), original, (), folders=tuple(folders))
+
+    def _named(self, path: Path) -> str:
+        return str(path.relative_to(self._root))
 
     def _save(self, note: Note) -> None:
         values = {

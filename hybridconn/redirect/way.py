@@ -58,7 +58,7 @@ class Way:
     ) -> None:
         self.root = root
         self._loopback = loopback or Loopback()
-        self.journal = Journal(inside(root, f"{STATE}/{self.name}"))
+        self.journal = Journal(f"{STATE}/{self.name}", root)
         self.notes: list[str] = []
 
     # --- to be given by each way ---
@@ -182,7 +182,7 @@ class Way:
 
     def _undo(self, note: Note) -> None:
         self._loopback.remove(note.more.get("loopback", ()))
-        path = Path(note.path)
+        path = self.journal.place(note.path)
         now = Entry.look(path)
         broken = note.busy and note.in_place
         text = read(path)

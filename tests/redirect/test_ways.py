@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -200,6 +201,29 @@ class EachWayTests(WayTestCase):
             sorted(one.name for one in outside.iterdir()), ["hosts", "resolv.conf"]
         )
         self.assertEqual((outside / "hosts").read_text(), "nameserver 192.0.2.66\n")
+
+    def test_image_moved(self) -> None:
+        """What was prepared at one place is undone at another, and nowhere else."""
+        before = self.picture()
+        former = self.root
+        for name in WAYS:
+            self.way(name).install(names())
+        self.root = former.with_name("moved")
+        former.rename(self.root)
+        victim = former / "etc/hosts"
+        victim.parent.mkdir(parents=True)
+        victim.write_text("theirs")
+        for name in WAYS:
+            self.assertIn("in force", self.way(name).status())
+            self.assertTrue(self.way(name).undo())
+        self.assertEqual(self.picture(), before)
+        self.way("hosts").install(names())
+        journal = self.root / "var/lib/hybridconn/redirect/hosts/journal.json"
+        wrong = json.loads(journal.read_text())
+        for path in (str(victim), f"../{former.name}/etc/hosts"):
+            journal.write_text(json.dumps({**wrong, "path": path}))
+            self.way("hosts").undo()
+            self.assertEqual(victim.read_text(), "theirs")
 
     def test_no_room(self) -> None:
         """Without room for the last note, all is as it was, and the mend is another."""
