@@ -35,8 +35,9 @@ from hybridconn.names.packet import (
 
 #: Answers of servers that have none: others may have one.
 _HELPLESS = (SERVFAIL, NOTIMP, REFUSED)
-#: Queries that wait for other servers at a time; further ones get SERVFAIL.
-MOST_WAITING = 512
+#: Queries that wait for other servers at a time; further ones get SERVFAIL.  Each may
+#: take a socket for each server.
+MOST_WAITING = 256
 #: Seconds that a server is asked first after it answered in another's place.
 _PREFERRED = 30.0
 

@@ -29,6 +29,7 @@ from hybridconn.names.plan import HostAddresses, NameTable, plan_addresses
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.names.server import NameServer, NameService
 from hybridconn.names.upstream import Upstreams
+from hybridconn.redirect.listening import occupant
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
@@ -234,7 +235,8 @@ class RedirectService(MultiService):
                 place=str(place),
             )
             return
-        what = f"{place} for {endpoint}"
+        who = occupant(place)
+        what = f"{place} for {endpoint}" + (f" ({who})" if who else "")
         if ":" in place.host and _is_unknown_address(failures[0].value):
             self._tell_once(
                 f"{one.entity}: {endpoint} has no IPv6 address: {place.host} is not on"
