@@ -55,9 +55,9 @@ def install(config: str, way: str, root: Path) -> None:
 
     Done again, it brings up to date what is there. The sender need not run.
     """
-    plan = make_plan(config)
     chosen = WAYS[way](root)
     try:
+        plan = make_plan(config, chosen.former())
         changed = chosen.install(Names(plan.hosts, plan.config.names))
     except RedirectError as error:
         raise click.ClickException(str(error)) from None

@@ -20,6 +20,8 @@ from hybridconn.redirect.texts import is_ours
 STATE = "var/lib/hybridconn/redirect"
 #: Of a journal: it was done for a command, and is to be undone behind it.
 _WHILE = "for_a_while"
+#: Of a journal: the names that it was done for.
+_HOSTS = "hosts"
 
 
 @frozen
@@ -130,11 +132,16 @@ class Way:
         if note is not None:
             was = note.more.get(_WHILE, False)
             for_a_while = for_a_while and was
-            if wanted == current and was == for_a_while:
+            same = note.more.get(_HOSTS) == sorted(names.hosts)
+            if wanted == current and same and was == for_a_while:
                 return False
-        more = {"loopback": names.ipv6, _WHILE: for_a_while}
+        more = {
+            "loopback": names.ipv6,
+            _HOSTS: sorted(names.hosts),
+            _WHILE: for_a_while,
+        }
         self.journal.change(self.path, current, wanted, more)
-        return True
+        return note is None or wanted != current
 
     def end_of_while(self) -> None:
         """
@@ -145,6 +152,15 @@ class Way:
         note = self.journal.note()
         if note is not None and note.more.get(_WHILE, False):
             self.undo()
+
+    def former(self) -> tuple[str, ...]:
+        """
+        The hosts for which it is installed.
+
+        @raise RedirectError: it is not known.
+        """
+        note = self.journal.note()
+        return () if note is None else tuple(note.more.get(_HOSTS, ()))
 
     def undo(self) -> bool:
         """

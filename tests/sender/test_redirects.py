@@ -14,6 +14,7 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import NamesSettings, Redirect
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
+from hybridconn.sender import redirects
 from hybridconn.sender.learning import learn_endpoints
 from hybridconn.sender.redirects import RedirectService
 from hybridconn.startup import exit_for_port
@@ -168,8 +169,9 @@ class PortTests(RedirectsTestCase):
         """A port that the metadata name and that is taken is said; the rest works."""
         self.describe("db.corp:1433")
         self.ports.wrong = {"127.": errno.EADDRINUSE}
+        self.patch(redirects, "occupant", lambda place: "sshd listens")
         service = self.service(self.redirect())
-        self.assertLogged("cannot listen on", "for db.corp:1433", "stop what uses it")
+        self.assertLogged("cannot listen on", "for db.corp:1433 (sshd listens):")
         self.assertIsNone(service.table.find("db.corp"))
         self.ports.wrong = {}
         self.network.advance(300)
@@ -232,3 +234,4 @@ class LearningTests(RedirectsTestCase):
         )
         (trouble,) = learned.trouble
         self.assertRegex(trouble, "^gone: ")
+        self.assertEqual(learned.unknown, ["gone"])
