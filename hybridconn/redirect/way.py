@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -13,7 +14,7 @@ from hybridconn.names.plan import HostAddresses
 from hybridconn.redirect.entry import Entry, digest
 from hybridconn.redirect.errors import RedirectError, not_written
 from hybridconn.redirect.journal import Journal, Note
-from hybridconn.redirect.loopback import Loopback
+from hybridconn.redirect.loopback import ElsewhereLoopback, Loopback
 from hybridconn.redirect.texts import is_ours
 
 #: What the ways did, to be undone.
@@ -59,7 +60,8 @@ class Way:
         self, root: Path = Path("/"), loopback: Loopback | None = None
     ) -> None:
         self.root = root
-        self._loopback = loopback or Loopback()
+        here = root == Path("/")
+        self._loopback = loopback or (Loopback() if here else ElsewhereLoopback())
         self.journal = Journal(f"{STATE}/{self.name}", root)
         self.notes: list[str] = []
 
@@ -197,7 +199,9 @@ class Way:
         return f"in force in {self.path}"
 
     def _undo(self, note: Note) -> None:
-        self._loopback.remove(note.more.get("loopback", ()))
+        needed = self._needed_by_others()
+        mine = note.more.get("loopback", ())
+        self._loopback.remove(one for one in mine if one not in needed)
         path = self.journal.place(note.path)
         now = Entry.look(path)
         broken = note.busy and note.in_place
@@ -221,6 +225,17 @@ class Way:
             self.notes.append(f"{path} was changed by somebody else; that stays")
             self.journal.put(note, now.with_content(left), left)
         self.journal.forget()
+
+    def _needed_by_others(self) -> set[str]:
+        """Addresses of the loopback interface that other ways lead to."""
+        needed: set[str] = set()
+        for folder in inside(self.root, STATE).iterdir():
+            if folder.name == self.name or not folder.is_dir():
+                continue
+            with suppress(RedirectError):  # it is told when that way is undone
+                note = Journal(f"{STATE}/{folder.name}", self.root).note()
+                needed.update(note.more.get("loopback", ()) if note else ())
+        return needed
 
     def _undo_unnoted(self) -> bool:
         raise RedirectError(

@@ -398,6 +398,21 @@ class HostsTests(WayTestCase):
         error = self.assertRaises(RedirectError, way.install, names("*.corp"))
         self.assertIn("no wildcards; use --way resolv", str(error))
 
+    def test_ipv6_of_two(self) -> None:
+        """Addresses go with the last way that needs them; an image has none."""
+        six = names("db.corp", ipv6_network=IPv6Network("fd77::/64"))
+        for name in ("hosts", "resolv"):
+            self.way(name).install(six)
+        self.way("hosts").undo()
+        self.assertNotIn(("delete", six.ipv6[0]), self.loopback.asked)
+        self.way("resolv").undo()
+        self.assertIn(("delete", six.ipv6[0]), self.loopback.asked)
+        way = HostsWay(self.root)
+        way.install(six)
+        self.assertNotIn(b"fd77", way.path.read_bytes())
+        self.assertIn("an image has none", way.notes[0])
+        way.undo()
+
     def test_ipv6(self) -> None:
         """Addresses are put on the loopback interface, and taken away again."""
         six = names("db.corp", ipv6_network=IPv6Network("fd77::/64"))
