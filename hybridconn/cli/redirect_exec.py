@@ -23,7 +23,12 @@ from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.listening import listening
 from hybridconn.redirect.passing import for_a_while
-from hybridconn.redirect.private import NotAllowed, PrivateCommand, die_with_parent
+from hybridconn.redirect.private import (
+    NotAllowed,
+    NotRun,
+    PrivateCommand,
+    die_with_parent,
+)
 from hybridconn.redirect.texts import files_first, hosts_block, resolv_conf, with_block
 from hybridconn.redirect.way import Names
 from hybridconn.redirect.ways import HostsWay
@@ -69,21 +74,24 @@ def exec_command(config: str, log: Path | None, command: tuple[str, ...]) -> Non
     with ExitStack() as stack:
         _sender(plan, config, log, stack)
         try:
-            running = PrivateCommand(command, _files(plan))
+            running = _run(command, _files(plan))
         except NotAllowed as error:
             _hosts_for_a_while(plan, error, stack)
-            running = _plain(command)
-        except RedirectError as error:
-            raise click.ClickException(f"{error}.") from None
+            running = _run(command, {})
         code = running.wait()
     raise SystemExit(code)
 
 
-def _plain(command: tuple[str, ...]) -> PrivateCommand:
+def _run(command: tuple[str, ...], files: Mapping[Path, bytes]) -> PrivateCommand:
+    """
+    @raise NotAllowed: it can have no files of its own.
+    @raise SystemExit: it cannot be run, as is said.
+    """
     try:
-        return PrivateCommand(command, {})
-    except RedirectError as error:
-        raise click.ClickException(f"{error}.") from None
+        return PrivateCommand(command, files)
+    except NotRun as error:
+        click.echo(f"Error: {error}.", err=True)
+        raise SystemExit(error.code) from None
 
 
 def _files(plan: Plan) -> Mapping[Path, bytes]:

@@ -29,6 +29,18 @@ class NotAllowed(RedirectError):
     """This system lets nobody have files of their own."""
 
 
+class NotRun(RedirectError):
+    """
+    The command cannot be run.
+
+    @ivar code: the exit status by which shells tell it.
+    """
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class PrivateCommand:
     """
     A command that sees C{files} in place of the system's.
@@ -42,7 +54,7 @@ class PrivateCommand:
 
         @param files: each must be there already.
         @raise NotAllowed: there can be no such files.
-        @raise RedirectError: the command cannot be run.
+        @raise NotRun: the command cannot be run.
         """
         if sys.platform != "linux":
             raise NotAllowed("files of one's own are to be had on Linux only")
@@ -55,9 +67,11 @@ class PrivateCommand:
         with open(reader, "rb") as opened:
             said = opened.read().decode("utf-8", "replace")
         if said:
-            os.waitpid(self.pid, 0)
+            _, status = os.waitpid(self.pid, 0)
             kind, _, text = said.partition(" ")
-            raise (NotAllowed if kind == "files" else RedirectError)(text)
+            if kind == "files":
+                raise NotAllowed(text)
+            raise NotRun(text, os.waitstatus_to_exitcode(status))
 
     def wait(self) -> int:
         """

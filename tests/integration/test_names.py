@@ -265,8 +265,11 @@ class ExecTests(NamesTestCase):
         ):
             got, said = self.app.run(*self.prefix(), "sh", "-c", line)
             self.assertEqual((got, said), (status, ""))
+        got, said = self.app.run(*self.prefix(), "/etc")
+        self.assertEqual(got, 126)
+        self.assertIn("/etc cannot be run: Permission denied", said)
         got, said = self.app.run(*self.prefix(), "no-such-command")
-        self.assertEqual(got, 1)
+        self.assertEqual(got, 127)
         self.assertIn("no-such-command: there is no such command", said)
 
     def test_no_power(self) -> None:
