@@ -29,6 +29,7 @@ from hybridconn.names.plan import HostAddresses, NameTable, plan_addresses
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.names.server import NameServer, NameService
 from hybridconn.names.upstream import Upstreams
+from hybridconn.redirect.listening import occupant
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
@@ -167,7 +168,8 @@ class RedirectService(MultiService):
         return server
 
     def _learned(self) -> None:
-        self._arrange(at_start=False)
+        if self.running:
+            self._arrange(at_start=False)
 
     def _arrange(self, at_start: bool) -> None:
         """Have the ports that are wanted open, and no others."""
@@ -184,10 +186,15 @@ class RedirectService(MultiService):
             for endpoint, one in wanted.items()
             for address in self.hosts[endpoint.host].all
         }
+        closing: list[Deferred[Any]] = []
         for place in [*self._ports]:
             if place not in places or self._ports[place][0] is not places[place][1]:
                 _, port = self._ports.pop(place)
-                maybeDeferred(port.stopListening)
+                closing.append(maybeDeferred(port.stopListening))
+        if not all(one.called for one in closing):
+            # Another may want the same place, which is free only when it is closed.
+            gatherResults(closing).addCallback(lambda _: self._learned())
+            return
         for place, (endpoint, one) in places.items():
             if place not in self._ports:
                 self._open(place, endpoint, one, at_start)
@@ -228,7 +235,8 @@ class RedirectService(MultiService):
                 place=str(place),
             )
             return
-        what = f"{place} for {endpoint}"
+        who = occupant(place)
+        what = f"{place} for {endpoint}" + (f" ({who})" if who else "")
         if ":" in place.host and _is_unknown_address(failures[0].value):
             self._tell_once(
                 f"{one.entity}: {endpoint} has no IPv6 address: {place.host} is not on"
