@@ -38,6 +38,10 @@ def connect(config: str, where: str) -> None:
         ssh -o ProxyCommand='hybridconn connect -c sender.toml %h:%p' server.corp
     """
     settings = load_or_fail(config)
+    if sys.stdin is None or sys.stdout is None:
+        raise click.ClickException(
+            "standard input or output is closed; use /dev/null for one not needed."
+        )
     quiet()
     good = run_reactor(lambda reactor: _connect(settings, where, reactor))
     raise SystemExit(0 if good else 1)

@@ -56,7 +56,7 @@ def doctor(config: str, tls: bool, timeout: float, as_json: bool) -> None:
     ports, the relay, each listener and each target.
 
     With a listener's configuration: its files, its relays and its targets, whether it
-    runs or not. Nothing is changed, and nothing is sent to a target. The exit status is
+    runs or not. Nothing is changed, and no data is sent to a target. The exit status is
     0 if nothing is wrong. hybridconn hcm doctor asks a connection manager that runs.
     """
     quiet()

@@ -96,7 +96,7 @@ def ping(
     listener, and say how long each takes.
 
     A service is named by its host and port as in a redirect, by the sender's own port,
-    or by the name of its hybrid connection. Nothing is sent to the target. The exit
+    or by the name of its hybrid connection. No data is sent to the target. The exit
     status is 0 only if all listeners let us through.
 
     \b

@@ -18,7 +18,8 @@ from hybridconn.cli.redirect_plan import Plan, make_plan
 from hybridconn.config.addresses import HostPort
 from hybridconn.diagnosis.local import check_name, check_port, resolve
 from hybridconn.redirect.errors import RedirectError
-from hybridconn.redirect.ways import WAYS, Names, Way
+from hybridconn.redirect.way import Names, Way
+from hybridconn.redirect.ways import WAYS
 
 _ROOT = Path("/")
 _RESOLVED = "systemd-resolved.service"
@@ -55,9 +56,9 @@ def install(config: str, way: str, root: Path) -> None:
 
     Done again, it brings up to date what is there. The sender need not run.
     """
-    plan = make_plan(config)
     chosen = WAYS[way](root)
     try:
+        plan = make_plan(config, chosen.former())
         changed = chosen.install(Names(plan.hosts, plan.config.names))
     except RedirectError as error:
         raise click.ClickException(str(error)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -55,10 +55,12 @@ class Plan:
         ]
 
 
-def make_plan(file: str) -> Plan:
+def make_plan(file: str, former: Iterable[str] = ()) -> Plan:
     """
     Read a sender's configuration, and what its redirects stand for.
 
+    @param former: hosts that were redirected before; they stay as long as it is not
+        known of all redirects what they stand for, as when the relay is away.
     @raise click.ClickException: the configuration is wrong, or nothing can be
         redirected.
     """
@@ -72,18 +74,20 @@ def make_plan(file: str) -> Plan:
         )
     for line in learned.trouble:
         click.echo(f"warning: {line}", err=True)
-    if not learned.endpoints:
+    hosts = {endpoint.host for endpoint in learned.endpoints}
+    kept = {*former} - hosts if learned.unknown else set()
+    if kept:
+        click.echo(f"warning: {', '.join(sorted(kept))}: kept from before", err=True)
+    if not hosts | kept:
         raise click.ClickException(
             f"it is not known what the redirects of {file} stand for; write endpoint"
             " into each, or mend what is said above."
         )
     try:
-        hosts = plan_addresses(
-            (endpoint.host for endpoint in learned.endpoints), config.names
-        )
+        addresses = plan_addresses(hosts | kept, config.names)
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
-    return Plan(config, learned, hosts)
+    return Plan(config, learned, addresses)
 
 
 def load_or_fail(file: str) -> SenderConfig:

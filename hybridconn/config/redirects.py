@@ -55,6 +55,21 @@ def parse_redirected(text: str) -> HostPort:
     return HostPort(host, found.port)
 
 
+def read_server(text: str) -> HostPort | None:
+    """
+    Read a name server: an IP address with or without a port, such as C{::1} or
+    C{[::1]:5353}.
+    """
+    text = text.strip()
+    for read in (lambda: HostPort(text, DNS_PORT), lambda: parse_host_port(text)):
+        try:
+            server = read()
+            return HostPort(str(ipaddress.ip_address(server.host)), server.port)
+        except ValueError:
+            continue
+    return None
+
+
 def _redirected(value: str, source: Source) -> HostPort:
     try:
         return parse_redirected(value)
@@ -87,18 +102,12 @@ def _bind(value: str, source: Source) -> HostPort:
 
 
 def _upstream(value: str, source: Source) -> HostPort:
-    try:
-        return HostPort(str(ipaddress.ip_address(value)), DNS_PORT)
-    except ValueError:
-        pass
-    try:
-        server = parse_host_port(value)
-        ipaddress.ip_address(server.host.partition("%")[0])
-    except ValueError:
+    server = read_server(value)
+    if server is None:
         raise Mistake(
             f"{shown(value)} is no name server; write its IP address, with a port if "
             "that is not 53."
-        ) from None
+        )
     return server
 
 
@@ -257,6 +266,7 @@ def check_redirects(table: Mapping[str, Any]) -> Iterator[Mistake]:
                     *("redirect", index, *place),
                 )
             own.add(endpoint)
+    yield from _check_names(table.get("names"))
 
 
 def _endpoints_in(
@@ -266,6 +276,23 @@ def _endpoints_in(
     many = item.get("endpoints")
     for number, text in enumerate(many if isinstance(many, list) else ()):
         yield ("endpoints", number), text
+
+
+def _check_names(table: Any) -> Iterator[Mistake]:
+    """The name server does not ask itself."""
+    if not isinstance(table, Mapping) or not isinstance(table.get("upstreams"), list):
+        return
+    try:
+        dns = parse_bind(table["dns"])
+    except (ValueError, TypeError, KeyError):
+        return
+    for index, value in enumerate(table["upstreams"]):
+        if isinstance(value, str) and read_server(value) == dns:
+            yield Mistake(
+                f"{shown(value)} is dns itself, which would ask itself for ever; name "
+                "the network's own name servers.",
+                *("names", "upstreams", index),
+            )
 
 
 @frozen

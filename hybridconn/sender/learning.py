@@ -23,10 +23,12 @@ class Learned:
     """
     @ivar endpoints: what is redirected, and to where.
     @ivar trouble: what could not be learned, and why.
+    @ivar unknown: the hybrid connections of which it is not known what they stand for.
     """
 
     endpoints: dict[HostPort, Redirect] = field(factory=dict)
     trouble: list[str] = field(factory=list)
+    unknown: list[str] = field(factory=list)
 
     def add(self, endpoint: HostPort, redirect: Redirect) -> None:
         """An endpoint is known; the first one that has it keeps it."""
@@ -77,7 +79,9 @@ def learn_endpoints(
             why = why_unknown(result)
             if why is None:
                 result.raiseException()
-            learned.trouble.append(f"{redirect.connection.entity_path}: {why}")
+            entity = redirect.connection.require_entity_path()
+            learned.trouble.append(f"{entity}: {why}")
+            learned.unknown.append(entity)
         return learned
 
     return DeferredList(readings, consumeErrors=True).addCallback(all_read)

@@ -28,6 +28,7 @@ from hybridconn.names.plan import HostAddresses, NameTable
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.names.server import NameServer, NameService
 from hybridconn.names.upstream import Upstreams
+from hybridconn.redirect.listening import occupant
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
@@ -157,7 +158,8 @@ class RedirectService(MultiService):
         return server
 
     def _learned(self) -> None:
-        self._arrange(at_start=False)
+        if self.running:
+            self._arrange(at_start=False)
 
     def _unfold(self, wildcard: str, name: str) -> None:
         """Somebody asks for a name below a wildcard: it is to have its ports."""
@@ -176,10 +178,15 @@ class RedirectService(MultiService):
             for endpoint, way in self._endpoints.ways.items()
             for address in self.hosts[endpoint.host].all
         }
+        closing: list[Deferred[Any]] = []
         for place in [*self._ports]:
             if place not in places or self._ports[place][0] != places[place][1]:
                 _, port = self._ports.pop(place)
-                maybeDeferred(port.stopListening)
+                closing.append(maybeDeferred(port.stopListening))
+        if not all(one.called for one in closing):
+            # Another may want the same place, which is free only when it is closed.
+            gatherResults(closing).addCallback(lambda _: self._learned())
+            return
         for place, (endpoint, way) in places.items():
             if place not in self._ports:
                 self._open(place, endpoint, way, at_start)
@@ -206,7 +213,8 @@ class RedirectService(MultiService):
                 place=str(place),
             )
             return
-        what = f"{place} for {endpoint}"
+        who = occupant(place)
+        what = f"{place} for {endpoint}" + (f" ({who})" if who else "")
         if ":" in place.host and _is_unknown_address(failures[0].value):
             self._tell_once(
                 f"{entity}: {endpoint} has no IPv6 address: {place.host} is not on"

@@ -21,7 +21,8 @@ from hybridconn.diagnosis.machine import (
     check_ways,
 )
 from hybridconn.names.plan import HostAddresses
-from hybridconn.redirect.ways import STATE, WAYS, Names
+from hybridconn.redirect.way import STATE, Names
+from hybridconn.redirect.ways import WAYS
 from hybridconn.tls import CertificateFiles
 from hybridconn.wayout.way import WayOut
 

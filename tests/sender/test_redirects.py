@@ -9,11 +9,14 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import deferLater
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import NamesSettings, Redirect, parse_redirected
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
+from hybridconn.sender import redirects
+from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.learning import learn_endpoints
 from hybridconn.sender.redirects import RedirectService
 from hybridconn.startup import exit_for_port
@@ -25,7 +28,10 @@ class Ports:
     A reactor whose ports are remembered; time is another clock's.
 
     @ivar wrong: the error number for a host.
+    @ivar slow: a port is closed a moment after it was told so, as real ones are.
     """
+
+    slow = False
 
     def __init__(self, clock: Any) -> None:
         self.clock = clock
@@ -54,8 +60,14 @@ class Port:
     def __init__(self, around: Ports, place: tuple[str, int]) -> None:
         self._around, self._place = around, place
 
-    def stopListening(self) -> None:
+    def stopListening(self) -> Any:
         """Close it."""
+        if self._around.slow:
+            return deferLater(self._around.clock, 0, self._close)
+        self._close()
+        return None
+
+    def _close(self) -> None:
         del self._around.open[self._place]
 
 
@@ -161,9 +173,36 @@ class PortTests(RedirectsTestCase):
         """A port that the metadata name and that is taken is said; the rest works."""
         self.describe("db.corp:1433")
         self.ports.wrong = {"127.": errno.EADDRINUSE}
+        self.patch(redirects, "occupant", lambda place: "sshd listens")
         service = self.service(self.redirect())
-        self.assertLogged("cannot listen on", "for db.corp:1433", "stop what uses it")
+        self.assertLogged("cannot listen on", "for db.corp:1433 (sshd listens):")
         self.assertIsNone(service.table.find("db.corp"))
+        self.ports.wrong = {}
+        self.network.advance(300)
+        self.assertIsNotNone(service.table.find("db.corp"))
+
+    def test_handed_over(self) -> None:
+        """What another hybrid connection had before is free when it was closed."""
+        second = evolve(self.connection, entity_path="other")
+        self.describe("db.corp:1433")
+        metadata = endpoint_metadata("db.corp:1433")
+        self.relay.add(HybridConnection("other", user_metadata=metadata))
+        service = self.service(self.redirect(), Redirect(second, None))
+        self.assertGoes(service, HostPort("db.corp", 1433), service.forwards[0])
+        self.ports.slow = True
+        self.describe("web.corp:80")
+        self.network.advance(300)
+        self.network.advance(0)
+        self.assertGoes(service, HostPort("db.corp", 1433), service.forwards[1])
+        self.assertGoes(service, HostPort("web.corp", 80), service.forwards[0])
+        self.ports.slow = False
+
+    def assertGoes(
+        self, service: RedirectService, at: HostPort, forward: LocalForward
+    ) -> None:
+        found = service.find(at.host, at.port)
+        assert found is not None
+        self.assertIs(found.forward, forward)
 
     def test_twice(self) -> None:
         """What a second one's metadata name already is left out, and said."""
@@ -312,3 +351,4 @@ class LearningTests(RedirectsTestCase):
         )
         (trouble,) = learned.trouble
         self.assertRegex(trouble, "^gone: ")
+        self.assertEqual(learned.unknown, ["gone"])
