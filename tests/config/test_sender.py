@@ -83,7 +83,7 @@ class FileTests(SenderTestCase):
     def test_mistakes(self) -> None:
         """Each value has its own mistake and mend."""
         for text, *words in (
-            ("", "forward: is missing; add a [[forward]] or a [[redirect]]."),
+            ("", "forward: is missing; add a [[forward]], a [[redirect]] or an [app]."),
             (
                 FORWARD.replace("15432", "99999"),
                 "bind",
