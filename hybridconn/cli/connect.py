@@ -50,13 +50,13 @@ def connect(config: str, where: str) -> None:
 async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
     dialer = dialer_of(settings, reactor)
     one = by_name(settings, where)
-    wanted, port_name = "", None
+    wanted = ""
     if isinstance(one, Forward):
         if one.udp:
             raise click.ClickException(
                 f"{where} is for datagrams, and standard input and output are streams."
             )
-        wanted, port_name = one.target, one.port_name
+        wanted = one.target
     if one is None:
         learned = known_endpoints(settings)
         if learned is None:
@@ -74,7 +74,7 @@ async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
         timings=settings.timings,
         data_path=settings.data_path,
     )
-    forward = _OneForward(connector, wanted, port_name)
+    forward = _OneForward(connector, wanted, one.port_name)
     return await _join_standard_streams(forward, reactor)
 
 

@@ -125,3 +125,20 @@ def check_forward(table: Mapping[str, Any]) -> Iterator[Mistake]:
     bind = table.get("bind")
     if bridge and "port_name" not in table and str(bind).endswith(":0"):
         yield Mistake("is missing; with port 0 there is no other name.", "port_name")
+
+
+def check_redirect(table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What goes with which mode of a C{[[redirect]]}."""
+    bridge = table.get("mode") == "bridge"
+    if "port_name" in table and not bridge:
+        yield Mistake('goes only with mode = "bridge"; add it.', "port_name")
+    if bridge and "endpoints" in table:
+        yield Mistake(
+            'goes only with mode = "raw"; azbridge\'s preamble has no host in it, so '
+            "use a redirect with endpoint for each.",
+            "endpoints",
+        )
+    elif bridge and not ("endpoint" in table or "port_name" in table):
+        yield Mistake(
+            "is missing; without endpoint there is no other name.", "port_name"
+        )

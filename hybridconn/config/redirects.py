@@ -16,6 +16,7 @@ from hybridconn.config.addresses import HostPort, parse_bind, parse_host_port
 from hybridconn.config.checks import tables
 from hybridconn.config.kinds import Count, FileName, Kind, Seconds, VariableName
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.ports import MODE_HELP, Mode, PortName, check_redirect
 from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
@@ -172,11 +173,14 @@ class Redirect:
     @ivar endpoint: its name and port; L{None} if its metadata says them.
     @ivar endpoints: instead, those of many services: the listener is told each time
         which is wanted.
+    @ivar port_name: the listener's port that is asked for with azbridge's preamble;
+        L{None}: nothing is asked.
     """
 
     connection: ConnectionString
     endpoint: HostPort | None = None
     endpoints: tuple[HostPort, ...] = ()
+    port_name: str | None = None
 
     @property
     def known(self) -> tuple[HostPort, ...]:
@@ -204,6 +208,14 @@ class RedirectTable:
             "which one is wanted each time, and allows it by its `targets`."
         },
     )
+    mode: Mode = field(default="raw", metadata={"help": MODE_HELP})
+    port_name: PortName | None = field(
+        default=None,
+        metadata={
+            "help": "With `bridge`: the port of the listener's that is asked for. "
+            "Without it, the number of the endpoint's port."
+        },
+    )
     connection_string_file: FileName | None = field(
         default=None, metadata={"help": FILE_HELP}
     )
@@ -217,6 +229,7 @@ class RedirectTable:
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read, and opens the metadata if need be."""
+        yield from check_redirect(table)
         try:
             found = connection_string(table, source)
         except Mistake as mistake:
@@ -244,7 +257,14 @@ def build_redirect(table: RedirectTable, source: Source) -> Redirect:
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
-    return Redirect(connection_string(given, source), table.endpoint, table.endpoints)
+    port_name = None
+    if table.mode == "bridge":
+        port_name = table.port_name
+        if port_name is None and table.endpoint is not None:
+            port_name = str(table.endpoint.port)
+    return Redirect(
+        connection_string(given, source), table.endpoint, table.endpoints, port_name
+    )
 
 
 def check_redirects(table: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -115,14 +115,12 @@ class Endpoints:
             for at, one in direct.items()
             if one.many and at.host.startswith(WILDCARD)
         }
-        planned = plan_addresses({at.host for at in direct}, self._settings)
-        hosts, before = dict(planned), self.hosts
+        hosts = plan_addresses({at.host for at in direct}, self._settings)
+        taken = {address for one in hosts.values() for address in one.all}
+        # In the order in which they came: none is moved by a later one.
         for name in self._unfolded:
-            known = before.get(name)
-            taken = {at for one in hosts.values() for at in one.all}
-            if known is None or taken & set(known.all):
-                known = choose_addresses(name, self._settings, taken)
-            hosts[name] = known
+            hosts[name] = choose_addresses(name, self._settings, taken)
+            taken.update(hosts[name].all)
         self.hosts = hosts
 
     @property

@@ -76,7 +76,12 @@ class RedirectService(MultiService):
             many = bool(one.endpoints)
             return Redirected(
                 one.connection.require_entity_path(),
-                LocalForward(connector_for(one), config.spare_tunnels, many=many),
+                LocalForward(
+                    connector_for(one),
+                    config.spare_tunnels,
+                    many=many,
+                    port_name=one.port_name,
+                ),
                 one.known,
                 many,
             )

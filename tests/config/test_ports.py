@@ -8,6 +8,7 @@ from hybridconn.config.sender import load_sender
 from tests.config.case import STRING, ConfigTestCase
 
 LISTENER = '[[hybrid_connection]]\nconnection_string_file = "db"\nmode = "bridge"\n'
+REDIRECT = '[[redirect]]\nconnection_string_file = "db"\n'
 SENDER = '[[forward]]\nconnection_string_file = "db"\nbind = "127.0.0.1:5353"\n'
 
 
@@ -110,3 +111,27 @@ class PortTests(ConfigTestCase):
         text = SENDER.replace("5353", "0") + 'mode = "bridge"\n'
         (mistake,) = self.mistakes(load_sender, text)
         self.assertIn("port_name: is missing", mistake)
+
+    def test_redirect(self) -> None:
+        """A redirect's name is the number of its endpoint's port unless it is said."""
+        for more, name in (
+            ("", None),
+            ('mode = "bridge"\n', "1433"),
+            ('mode = "bridge"\nport_name = "sql"\n', "sql"),
+        ):
+            text = REDIRECT + 'endpoint = "db.corp:1433"\n' + more
+            (one,) = load_sender(self.write("a.toml", text)).redirects
+            self.assertEqual(one.port_name, name)
+        text = REDIRECT + 'mode = "bridge"\nport_name = "sql"\n'
+        (one,) = load_sender(self.write("a.toml", text)).redirects
+        self.assertEqual((one.port_name, one.endpoint), ("sql", None))
+
+    def test_redirect_mistakes(self) -> None:
+        """What does not go together is said, with its key."""
+        for more, words in (
+            ('endpoint = "a.b:1"\nport_name = "a"\n', "port_name: goes only with mode"),
+            ('mode = "bridge"\n', "port_name: is missing"),
+            ('mode = "bridge"\nendpoints = ["a.b:1"]\n', "endpoints: goes only with"),
+        ):
+            (mistake,) = self.mistakes(load_sender, REDIRECT + more)
+            self.assertIn(words, mistake)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from tests.integration import nameserver
 from tests.integration.case import IntegrationTestCase, need
 from tests.integration.nodejs import Peer
-from tests.integration.programs import twistd
+from tests.integration.programs import command, twistd
 from tests.integration.stage import LISTEN, SEND, Stage, table
 from tests.integration.targets import blob, echo, read_all
 from tests.integration.waiting import free_port
@@ -185,6 +185,29 @@ class BridgeTests(IntegrationTestCase):
         for what, one in running.items():
             said, _ = one.communicate(timeout=60)
             self.assertEqual((said.strip(), one.returncode), (asked[what], 0), what)
+
+    def test_connect(self) -> None:
+        """Standard streams through a forward, and through a redirect, by its name."""
+        target = self.target(echo)
+        self.start_listener("other=127.0.0.1:1", f"1433=127.0.0.1:{target.port}")
+        string = self.stage.connection_string_file("hyco", SEND).name
+        mode = {"connection_string_file": string, "mode": "bridge"}
+        forward = {**mode, "bind": "127.0.0.1:15432", "port_name": "1433"}
+        redirect = {**mode, "endpoint": "db.corp:1433"}
+        text = table("", {"ca_file": "ca.pem"})
+        for key, values, where in (
+            ("[[forward]]", forward, "hyco"),
+            ("[[redirect]]", redirect, "db.corp:1433"),
+        ):
+            path = self.stage.write("connect.toml", text + table(key, values))
+            done = subprocess.run(
+                command("connect", "--config", str(path), where),
+                input=b"there and back",
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual((done.stdout, done.returncode), (b"there and back", 0))
 
     def assertMessage(self, peer: Peer, data: bytes) -> None:
         got = peer.expect("message")

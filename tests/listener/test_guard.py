@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from unittest.mock import Mock
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import HostnameEndpoint
@@ -13,8 +14,10 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.filepath import FilePath
 from zope.interface import implementer
 
+from hybridconn.config import load_listener
 from hybridconn.config.addresses import Target, parse_target
 from hybridconn.core.allow_list import AllowedTarget, AllowList
 from hybridconn.core.commands import Accept
@@ -26,6 +29,7 @@ from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.guard import GuardedReactor, Lookup
 from hybridconn.listener.guarded import GuardedConnector
 from hybridconn.listener.reject import Reject
+from hybridconn.listener.service import ListenerService, TargetListener
 from tests.hcm.case import HcmTestCase
 from tests.listener.scene import LogTestCase
 
@@ -177,6 +181,59 @@ class RebindingTests(LogTestCase):
                 no = self.failureResultOf(dialled, Reject).value
                 self.assertIn("is not in targets of the listener", str(no))
         self.assertEqual(self.reactor.tcpClients, [])
+
+
+class ServiceTests(LogTestCase):
+    """What a configuration makes of it."""
+
+    def refusal(self, text: str, wanted: str, **names: str) -> str:
+        """Why what is wanted is refused by the only listener of this configuration."""
+        reactor: Any = MemoryReactorClock()
+        reactor.nameResolver = Names(**names)
+        folder = FilePath(self.mktemp())
+        folder.makedirs()
+        string = folder.child("db")
+        string.setContent(
+            b"Endpoint=sb://relay.test/;SharedAccessKeyName=l;SharedAccessKey=k;"
+            b"EntityPath=db"
+        )
+        string.chmod(0o600)
+        file = folder.child("listener.toml")
+        file.setContent(text.encode())
+        service = ListenerService(load_listener(file.path), Mock(), reactor)
+        (listener,) = service
+        assert isinstance(listener, TargetListener)
+        accept = Accept("wss://relay.test/x", "id", {TARGET_HEADER: wanted})
+        try:
+            listener.accept_requested(accept)
+        except Reject as no:
+            return str(no)
+        dialled = listener.make_connector("db", reactor, 10.0).connect(accept)
+        reactor.advance(1)
+        self.assertEqual(reactor.tcpClients, [])
+        return str(self.failureResultOf(dialled, Reject).value)
+
+    TABLE = '[[hybrid_connection]]\nconnection_string_file = "db"\n'
+
+    def test_bounds(self) -> None:
+        """C{allow_targets} binds what is in C{targets}, and each target alone."""
+        many = self.TABLE + 'targets = ["a:80", "10.0.0.1:80"]'
+        bounds = 'allow_targets = ["192.0.2.0/24:80"]\n'
+        for text, wanted, words in (
+            (many, "a:81", "403 a:81 is not in targets of the listener"),
+            (many, "a:80", "127.0.0.1 is not in targets"),
+            (bounds + many, "a:80", "127.0.0.1 is not in targets and allow_targets"),
+            (bounds + many, "10.0.0.1:80", "10.0.0.1:80 is not in allow_targets"),
+            (bounds + self.TABLE + 'target = "a:80"', "a:80", "not in allow_targets"),
+        ):
+            self.assertIn(words, self.refusal(text, wanted, a="127.0.0.1"), text)
+        refused = self.refusal(bounds + many, "a:80", a="198.51.100.7")
+        self.assertIn("198.51.100.7 is not in targets and allow_targets", refused)
+
+    def test_http(self) -> None:
+        """An HTTP service is no target that a sender's bytes may want."""
+        text = self.TABLE + 'target = "http://a:80"'
+        self.assertIn("403 This listener serves an HTTP", self.refusal(text, "a:80"))
 
 
 def none() -> Target:

@@ -20,7 +20,9 @@ from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.learning import learn_endpoints
 from hybridconn.sender.redirects import RedirectService
 from hybridconn.startup import exit_for_port
+from hybridconn.testing.ws_peer import one_protocol
 from tests.sender.scene import SenderTestCase
+from tests.websocket.test_joint import App
 
 
 class Ports:
@@ -196,6 +198,23 @@ class PortTests(RedirectsTestCase):
         self.assertGoes(service, HostPort("db.corp", 1433), service.forwards[1])
         self.assertGoes(service, HostPort("web.corp", 80), service.forwards[0])
         self.ports.slow = False
+
+    def test_bridge(self) -> None:
+        """One with a port's name says azbridge's preamble, and keeps no tunnel."""
+        self.listen()
+        redirect = evolve(self.redirect("db.corp:1433"), port_name="sql")
+        service = self.service(redirect)
+        self.network.listen("127.0.0.1", 1433, service.forwards[0])
+        endpoint = self.network.client_endpoint("127.0.0.1", 1433)
+        app = App()
+        endpoint.connect(one_protocol(app))
+        self.network.flush()
+        there = self.accept()
+        self.assertEqual(there.messages, [b"\x01\x00\x00\x03", b"sql"])
+        there.binary(b"\x01\x00\x00hello")
+        self.network.flush()
+        self.assertEqual(app.received, b"hello")
+        service.forwards[0].close_all()
 
     def assertGoes(
         self, service: RedirectService, at: HostPort, forward: LocalForward

@@ -232,6 +232,23 @@ class ManyTests(WantedTestCase):
         self.assertReached(ONE)
 
 
+class StrictTests(WantedTestCase):
+    """Peers that do what was not agreed on."""
+
+    def test_target_on_a_plain_tunnel(self) -> None:
+        """Nothing may be wanted on a tunnel whose kind does not say so."""
+        self.listen()
+        self.sender(many=False, least=0)
+        self.dial("").wire.loseConnection()
+        self.network.flush()
+        self.targets.pop().wire.loseConnection()
+        self.network.flush()
+        self.assertEqual(self.ready, 1)
+        app = self.dial("db.corp:1433", b"hello")
+        self.assertIsNotNone(app.lost)
+        self.assertEqual(self.targets, [])
+
+
 class OneTests(WantedTestCase):
     """Listeners with one target."""
 
