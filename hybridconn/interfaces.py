@@ -128,6 +128,9 @@ class IPresence(Interface):
     def withdraw(channel: Any) -> None:
         """It is online no more; harmless if it was never announced."""
 
+    def drain(channel: Any) -> None:
+        """Whether it is given nothing new has changed."""
+
     def answer_with(answer: Callable[[Mapping[str, Any]], Any]) -> None:
         """
         Have the questions of other nodes answered.
@@ -319,6 +322,15 @@ class ILiveRelay(Interface):
         """
         End a control channel with 1001; nothing keeps its listener from coming back.
 
+        @return: whether there was one of that id.
+        """
+
+    def drain_listener(key: tuple[str, ...], id: str, on: bool) -> Deferred[bool]:
+        """
+        Give a listener no new sender and no new HTTP request; what runs through it goes
+        on.  It lasts until the listener comes back on another control channel.
+
+        @param on: L{False} ends that.
         @return: whether there was one of that id.
         """
 

@@ -34,6 +34,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "export": "apply:export_file",
     "status": "live:status",
     "kick": "live:kick",
+    "drain": "live:drain",
+    "undrain": "live:undrain",
     "namespace": "namespaces:namespace_group",
     "network": "namespaces:network_group",
     "connection": "connections:connection_group",

@@ -152,6 +152,11 @@ class Desk:
         """How many listeners are on duty."""
         return len(self._entities[key].channels) if key in self._entities else 0
 
+    def _takes(self, key: EntityKey) -> bool:
+        """Whether anybody is on duty who may be offered something new."""
+        channels = self._entities.get(key, _NOBODY).channels
+        return any(not channel.draining for channel in channels)
+
     def choose(
         self, key: EntityKey, request: SenderRequest, tried: Collection[Channel]
     ) -> Channel | None:
@@ -165,6 +170,7 @@ class Desk:
             channel.ref: channel
             for channel in entity.channels
             if channel.online
+            and not channel.draining
             and channel not in tried
             and request.admits(channel.sb_hc_id)
         }
@@ -197,7 +203,7 @@ class Desk:
             connections, or the desk is closed.
         """
         self._check_open()
-        if not self.listeners(key):
+        if not self._takes(key):
             raise NoListeners()
         limits = self._limits
         if len(self._entities[key].pending) >= limits.pending_per_entity or (
@@ -280,7 +286,7 @@ class Desk:
             the desk is closed.
         """
         self._check_open()
-        if not self.listeners(key):
+        if not self._takes(key):
             raise NobodyListens()
         if self._connections[key[0]] >= self._limits.connections_per_namespace:
             raise ConnectionQuota(self._limits.connections_per_namespace)

@@ -90,8 +90,9 @@ class LiveRelay:
             from_sender, from_listener = one.carried
             sender += from_sender
             listener += from_listener
+        channels = self._channels(key)
         return Counts(
-            listeners=len(self._channels(key)),
+            listeners=len(channels),
             tunnels=len(entity.tunnels),
             requests=len(entity.exchanges),
             waiting=len(entity.pending),
@@ -101,6 +102,7 @@ class LiveRelay:
             ended_requests=ended.requests,
             ended_sender_bytes=ended.sender_bytes,
             ended_listener_bytes=ended.listener_bytes,
+            draining=sum(channel.draining for channel in channels),
         )
 
     def listeners(self, key: EntityKey) -> list[LiveListener]:
@@ -122,18 +124,36 @@ class LiveRelay:
 
     def close_listener(self, key: EntityKey, id: str) -> bool:
         """End one; whether there was one."""
-        for channel in self._channels(key):
-            if self._prefix + channel.id == id:
-                channel.close(GOING_AWAY, REASON)
-                return True
-        return False
+        channel = self._channel(key, id)
+        if channel is not None:
+            channel.close(GOING_AWAY, REASON)
+        return channel is not None
+
+    def drain_listener(
+        self, key: EntityKey, id: str, on: bool
+    ) -> ControlChannel | None:
+        """
+        Have one offered nothing new, or things again.
+
+        @return: the one, if there is one.
+        """
+        channel = self._channel(key, id)
+        if channel is not None:
+            channel.draining = on
+        return channel
 
     def close_tunnel(self, key: EntityKey, id: str) -> bool:
-        """The same."""
+        """End one; whether there was one."""
         found = self._find(key, id)
         if found is not None:
             found.close(GOING_AWAY, REASON)
         return found is not None
+
+    def _channel(self, key: EntityKey, id: str) -> ControlChannel | None:
+        for channel in self._channels(key):
+            if self._prefix + channel.id == id:
+                return channel
+        return None
 
     def _channels(self, key: EntityKey) -> list[ControlChannel]:
         channels = self._desk.at(key)[0].channels

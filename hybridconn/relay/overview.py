@@ -9,6 +9,7 @@ this one; the answers are put together by whoever asked.
     {"what": "tunnels", "key": …, "after": "", "most": 100}
     {"what": "tunnel", "key": …, "id": "1.1/T7"}
     {"what": "close_listener" or "close_tunnel", "key": …, "id": …}
+    {"what": "drain_listener", "key": …, "id": …, "on": true}
 """
 
 from __future__ import annotations
@@ -115,6 +116,10 @@ class Overview:
         return any(await self._ask(what="close_listener", key=list(key), id=id))
 
     @_deferred
+    async def drain_listener(self, key: tuple[str, ...], id: str, on: bool) -> bool:
+        return any(await self._ask(what="drain_listener", key=list(key), id=id, on=on))
+
+    @_deferred
     async def close_tunnel(self, key: tuple[str, ...], id: str) -> bool:
         return any(await self._ask(what="close_tunnel", key=list(key), id=id))
 
@@ -149,6 +154,11 @@ class Overview:
             return None if found is None else asdict(found)
         if what == "close_listener":
             return here.close_listener(key, question["id"])
+        if what == "drain_listener":
+            channel = here.drain_listener(key, question["id"], question["on"])
+            if channel is not None:
+                self._presence.drain(channel)
+            return channel is not None
         if what == "close_tunnel":
             return here.close_tunnel(key, question["id"])
         return None
