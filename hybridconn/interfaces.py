@@ -302,6 +302,19 @@ class ILiveRelay(Interface):
     def counts(keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
         """The same for each of some hybrid connections; zeros where nothing does."""
 
+    def traffic(
+        keys: Sequence[tuple[str, ...]], samples: int
+    ) -> Deferred[Sequence[Sequence[tuple[int, int, int]]]]:
+        """
+        What went through each of some hybrid connections of late.  It is remembered
+        from the first question on, as long as there is one now and then.
+
+        @param keys: an empty one stands for all hybrid connections together.
+        @param samples: so many intervals back, of five seconds each.
+        @return: for each the intervals in which anything moved, the oldest first: its
+            number, counted from 1970 on, bytes of senders, bytes of listeners.
+        """
+
     def listeners(key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
         """Who listens, in the order of their ids."""
 

@@ -14,7 +14,7 @@ import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from twisted.application.service import MultiService
@@ -25,7 +25,6 @@ from twisted.internet.endpoints import (
 )
 from twisted.logger import Logger
 
-from hybridconn.config.hcm import AdminSettings
 from hybridconn.config.mistakes import ConfigError, Mistake
 from hybridconn.config.secrets import Source, read_bytes
 from hybridconn.core.limits import Limits
@@ -45,6 +44,22 @@ _LIMITS: Final = Limits()
 _UCRED: Final = struct.Struct("3i")
 
 
+class Where(Protocol):
+    """The settings of an admin port."""
+
+    @property
+    def socket(self) -> str:
+        """The path of the UNIX socket; empty for none."""
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port."""
+
+    @property
+    def interface(self) -> str:
+        """The address of that, of loopback."""
+
+
 class AdminPorts(MultiService):
     """
     Serves while it runs.
@@ -62,7 +77,7 @@ class AdminPorts(MultiService):
     def __init__(
         self,
         program: str,
-        settings: AdminSettings,
+        settings: Where,
         token: Path | None,
         reactor: Any,
         *,

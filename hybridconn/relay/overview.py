@@ -5,6 +5,7 @@ this one; the answers are put together by whoever asked.
     {"what": "sums"}
     {"what": "refusals"}
     {"what": "counts", "keys": [[namespace, path], …]}
+    {"what": "traffic", "keys": [[namespace, path], []], "samples": 60}
     {"what": "listeners", "key": …}
     {"what": "tunnels", "key": …, "after": "", "most": 100}
     {"what": "tunnel", "key": …, "id": "1.1/T7"}
@@ -28,6 +29,7 @@ from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.interfaces import ILiveRelay, IPresence
 from hybridconn.relay.desk import Desk, EntityKey
 from hybridconn.relay.live import LiveRelay
+from hybridconn.relay.traffic import Sample, Traffic
 
 #: Seconds for the other nodes' answers.
 PATIENCE = 2.0
@@ -51,6 +53,7 @@ class Overview:
     """
     @param desk: of this node.
     @param presence: the way to the others.
+    @param traffic: of this node.
     @param wall: seconds since 1970-01-01 UTC.
     """
 
@@ -60,11 +63,13 @@ class Overview:
         presence: IPresence,
         clock: IReactorTime,
         wall: Callable[[], float],
+        traffic: Traffic,
     ) -> None:
         self.since = wall()
         self._here = LiveRelay(desk, wall, presence.node)
         self._refusals = desk.refusals
         self._presence = presence
+        self._traffic = traffic
         self._clock = clock
         presence.answer_with(self._answer)
 
@@ -90,6 +95,19 @@ class Overview:
             for number, counts in enumerate(answer):
                 sums[number] += Counts(*counts)
         return sums
+
+    @_deferred
+    async def traffic(
+        self, keys: Sequence[tuple[str, ...]], samples: int
+    ) -> Sequence[Sequence[Sample]]:
+        asked = [list(key) for key in keys]
+        sums: list[dict[int, tuple[int, int]]] = [{} for _ in keys]
+        for answer in await self._ask(what="traffic", keys=asked, samples=samples):
+            for sum_, series in zip(sums, answer, strict=True):
+                for number, sender, listener in series:
+                    before = sum_.get(number, (0, 0))
+                    sum_[number] = before[0] + sender, before[1] + listener
+        return [[(n, *sum_[n]) for n in sorted(sum_)] for sum_ in sums]
 
     @_deferred
     async def listeners(self, key: tuple[str, ...]) -> Sequence[LiveListener]:
@@ -143,6 +161,12 @@ class Overview:
             return dict(self._refusals)
         if what == "counts":
             return [astuple(here.counts(_key(key))) for key in question["keys"]]
+        if what == "traffic":
+            self._traffic.want()
+            keys, samples = question["keys"], question["samples"]
+            return [
+                self._traffic.of(_key(key) if key else None, samples) for key in keys
+            ]
         key = _key(question["key"])
         if what == "listeners":
             return [asdict(one) for one in here.listeners(key)]

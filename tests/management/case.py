@@ -175,6 +175,7 @@ class FakeLive:
         self.at: dict[tuple[str, ...], Counts] = {}
         self.who: dict[tuple[str, ...], list[LiveListener]] = {}
         self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
+        self.moved: dict[tuple[str, ...], list[tuple[int, int, int]]] = {}
         self.closed: list[str] = []
         self.drained: list[tuple[str, bool]] = []
         self.refused: dict[str, int] = {}
@@ -193,6 +194,12 @@ class FakeLive:
     def refusals(self) -> Deferred[Mapping[str, int]]:
         """What the test says."""
         return succeed(self.refused)
+
+    def traffic(
+        self, keys: Sequence[tuple[str, ...]], samples: int
+    ) -> Deferred[Sequence[Sequence[tuple[int, int, int]]]]:
+        """What the test says."""
+        return succeed([self.moved.get(key, []) for key in keys])
 
     def listeners(self, key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
         """What the test says."""
