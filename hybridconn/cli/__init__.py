@@ -30,6 +30,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "store-rekey": "store:store_rekey",
     "store-backup": "store:store_backup",
     "hcm": "hcm:hcm_group",
+    "relay": "relay:relay_group",
     "apply": "apply:apply_file",
     "export": "apply:export_file",
     "status": "live:status",
