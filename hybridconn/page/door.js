@@ -96,7 +96,7 @@ export class Door {
   }
 }
 
-/** One stop of the tab key for a bar of buttons, arrows between them. */
+/** Arrows go from button to button of a bar; its buttons. */
 export function arrowKeys(bar) {
   const buttons = [...bar.querySelectorAll("button")];
   bar.addEventListener("keydown", (event) => {

@@ -54,7 +54,6 @@ export class Details extends EventTarget {
     this.why = h("p", { class: "why" });
     this.notice = h("div", { class: "notice" }, this.why);
     this.switch = h("button", { type: "button", onclick: () => act(this.one.enabled ? "disable" : "enable") });
-    this.buttons = h("div", { class: "buttons" }, this.switch);
     this.chart = new TrafficChart(["from listeners ", "from senders "]);
     this.listeners = listeners(act);
     this.tunnels = tunnels(act);
@@ -66,10 +65,10 @@ export class Details extends EventTarget {
       h(
         "header", null,
         h("div", { class: "title" }, this.title, this.badge),
+        this.switch,
         h("button", { type: "button", class: "close", "aria-label": "Close details", onclick: () => this.close() }, "×"),
       ),
       this.notice,
-      this.buttons,
       part("Traffic", this.chart.element),
       part("Listeners", this.listeners.element),
       part("Tunnels and HTTP requests", this.tunnels.element, this.more),
@@ -109,8 +108,9 @@ export class Details extends EventTarget {
     if (!one) return;
     const found = await call("GET", `${pathOf(one, "/open")}?limit=${this.limit}`);
     if (this.id !== one.id) return;
-    this.listeners.show(found.listeners);
-    this.tunnels.show(found.tunnels);
+    const now = Date.now() + this.store.skew;
+    this.listeners.show(found.listeners, now);
+    this.tunnels.show(found.tunnels, now);
     setAttribute(this.more, "hidden", found.more && this.limit < MOST ? null : "");
   }
 
@@ -125,9 +125,9 @@ export class Details extends EventTarget {
     setAttribute(this.notice, "class", `notice ${tone}`);
     setAttribute(this.notice, "hidden", WHY[status] ? null : "");
     setText(this.why, WHY[status] ?? "");
-    setAttribute(this.buttons, "hidden", this.canSwitch ? null : "");
+    setAttribute(this.switch, "hidden", this.canSwitch ? null : "");
     setText(this.switch, one.enabled ? "Disable" : "Enable");
-    setAttribute(this.switch, "class", one.enabled ? "danger" : null);
+    setAttribute(this.switch, "class", one.enabled ? "small danger" : "small");
     for (const [label, of] of FACTS) {
       const value = of(one);
       const none = value === "" || value === null || value === undefined || value === 0;

@@ -68,6 +68,7 @@ export class Live extends EventTarget {
     const rows = shown.slice(-MOST).map((one) => [one.namespace, one.path]);
     const ids = shown.slice(-MOST).map((one) => one.id);
     const found = await call("POST", "/v1/look", { rows });
+    store.skew = Date.parse(found.now) - Date.now();
     store.inAll(found.all);
     store.counted(found.at, ids, found.rows);
     if (found.revision !== store.revision) {

@@ -8,6 +8,13 @@ const button = (word, label, action, tone = "") => h(
   "button", { type: "button", class: `small ${tone}`, "aria-label": label, onclick: action }, word,
 );
 
+const more = (...facts) => h(
+  "details", { class: "more-facts" }, h("summary", null, "More"), h("dl", { class: "facts small" }, facts),
+);
+const tracking = (id) => [
+  h("dt", null, "Tracking id"), h("dd", { class: "with-copy" }, h("code", null, id), copyButton(id, "the tracking id")),
+];
+
 class Items {
   /** @param make makes an item: its `element`, and `show(one)`. */
   constructor(label, none, make) {
@@ -18,11 +25,12 @@ class Items {
     this.element = h("div", null, this.none, this.list);
   }
 
-  show(all) {
+  /** @param now by the relay's clock. */
+  show(all, now) {
     const items = new Map();
     for (const one of all) {
       const item = this.items.get(one.id) ?? this.make(one);
-      item.show(one);
+      item.show(one, now);
       items.set(one.id, item);
     }
     for (const [id, item] of this.items) if (!items.has(id)) item.element.remove();
@@ -41,31 +49,36 @@ class Listener {
   constructor(one, act) {
     this.address = h("span", { class: "mono who" });
     this.badge = h("span", { class: "badge busy" }, "Draining");
-    this.agent = h("span", { class: "agent" });
     this.facts = h("span", { class: "facts-line" });
+    this.token = h("dd");
     this.drain = button("Drain", `Drain listener ${one.id}`, () => act(this.one.draining ? "undrain" : "drain", this.one));
     this.kick = button("Kick", `Kick listener ${one.id}`, () => act("kick-listener", this.one), "danger");
     this.element = h(
       "li", null,
       h("div", { class: "line" }, h("strong", null, one.id), this.address, this.badge),
       h("div", { class: "acts" }, this.drain, this.kick),
-      this.facts, this.agent,
+      this.facts,
+      more(
+        one.rule && [h("dt", null, "Rule"), h("dd", null, one.rule)],
+        h("dt", null, "Token until"), this.token,
+        one.ownId && [h("dt", null, "Calls itself"), h("dd", null, one.ownId)],
+        h("dt", null, "Connected"), h("dd", null, format.date(one.since)),
+        one.trackingId && tracking(one.trackingId),
+      ),
     );
   }
 
-  show(one) {
+  show(one, now) {
     this.one = one;
     setText(this.address, one.address);
     setAttribute(this.badge, "hidden", one.draining ? null : "");
     setText(this.drain, one.draining ? "Undrain" : "Drain");
     setAttribute(this.drain, "aria-label", `${one.draining ? "Undrain" : "Drain"} listener ${one.id}`);
     const facts = [
-      format.plural(one.connections, "tunnel"), `here for ${format.ago(one.since)}`,
-      one.rule && `rule ${one.rule}`, one.ownId && `calls itself ${one.ownId}`,
+      format.plural(one.connections, "tunnel"), `here for ${format.ago(one.since, now)}`, one.agent,
     ].filter(Boolean);
     setText(this.facts, facts.join(" · "));
-    setText(this.agent, one.agent);
-    setAttribute(this.agent, "hidden", one.agent ? null : "");
+    setText(this.token, one.tokenUntil ? format.date(one.tokenUntil) : "for ever");
   }
 }
 
@@ -82,21 +95,20 @@ class Tunnel {
         h("span", { class: "mono who" }, one.sender)),
       h("div", { class: "acts" }, button("Kick", `Kick ${name} of ${one.sender}`, () => act("kick-tunnel", one), "danger")),
       this.facts,
-      h("details", { class: "more-facts" },
-        h("summary", null, "More"),
-        h("dl", { class: "facts small" },
-          h("dt", null, "Listener"), this.listener,
-          one.listenerAddress && [h("dt", null, "Dialled from"), h("dd", { class: "mono" }, one.listenerAddress)],
-          one.rule && [h("dt", null, "Rule"), h("dd", null, one.rule)],
-          h("dt", null, "Began"), h("dd", null, format.date(one.since)),
-          h("dt", null, "Tracking id"), h("dd", { class: "with-copy" }, h("code", null, one.trackingId), copyButton(one.trackingId, "the tracking id")))),
+      more(
+        h("dt", null, "Listener"), this.listener,
+        one.listenerAddress && [h("dt", null, "Dialled from"), h("dd", { class: "mono" }, one.listenerAddress)],
+        one.rule && [h("dt", null, "Rule"), h("dd", null, one.rule)],
+        h("dt", null, "Began"), h("dd", null, format.date(one.since)),
+        tracking(one.trackingId),
+      ),
     );
   }
 
-  show(one) {
+  show(one, now) {
     setText(this.listener, one.listener || "not chosen yet");
     const facts = [
-      one.listener && `via ${one.listener}`, `for ${format.ago(one.since)}`,
+      one.listener && `via ${one.listener}`, `for ${format.ago(one.since, now)}`,
       `↑ ${format.bytes(one.bytesFromSender)}`, `↓ ${format.bytes(one.bytesFromListener)}`,
     ].filter(Boolean);
     setText(this.facts, facts.join(" · "));

@@ -9,7 +9,8 @@ const NUMBERS = [
   "listeners", "draining", "tunnels", "requests", "waiting",
   "fromSenders", "fromListeners", "tunnelsEver", "requestsEver",
 ];
-/** Seconds after which a rate says nothing any more. */
+/** Seconds between two looks that say how fast it goes: less is noise, more is old. */
+const SOON = 0.6;
 const STALE = 30;
 
 export const named = (list) => Object.fromEntries(NUMBERS.map((name, index) => [name, list[index]]));
@@ -29,14 +30,13 @@ export class Rates {
   }
 
   take(at, counts) {
-    const past = this.last === null ? 0 : at - this.last.at;
-    if (past > 0 && past < STALE) {
+    const past = this.last === null ? Infinity : at - this.last.at;
+    if (past < SOON) return;
+    if (past < STALE) {
       this.senders = Math.max(0, counts.fromSenders - this.last.senders) / past;
       this.listeners = Math.max(0, counts.fromListeners - this.last.listeners) / past;
     }
-    if (past > 0 || this.last === null) {
-      this.last = { at, senders: counts.fromSenders, listeners: counts.fromListeners };
-    }
+    this.last = { at, senders: counts.fromSenders, listeners: counts.fromListeners };
   }
 }
 
@@ -62,6 +62,8 @@ export class Store extends EventTarget {
     this.all = [];
     this.interval = 5;
     this.number = 0;
+    /** Milliseconds that the relay's clock is ahead of ours. */
+    this.skew = 0;
     this.relay = null;
     this.rates = new Rates();
   }

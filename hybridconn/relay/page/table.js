@@ -32,10 +32,12 @@ class Row {
     this.ever = h("span", { class: "reason" });
     this.up = h("span", { class: "rate" });
     this.down = h("span", { class: "rate" });
+    this.still = h("span", { class: "still none" }, "–");
     this.spark = new Sparkline();
     const label = (text) => h("span", { class: "label", "aria-hidden": "true" }, text);
     const cell = (name, ...content) => h("td", { role: "cell", class: `c-${name}` }, ...content);
-    const arrow = (text, words) => [h("span", { class: "way", "aria-hidden": "true" }, text), h("span", { class: "unseen" }, words)];
+    const way = (arrow, words, rate) => h("span", null, h("span", { class: "way", "aria-hidden": "true" }, arrow), h("span", { class: "unseen" }, words), rate);
+    this.rates = h("span", { class: "rates" }, way("↑", "from senders ", this.up), way("↓", "from listeners ", this.down));
     this.element = h(
       "tr", { role: "row" },
       h("th", { role: "rowheader", scope: "row", class: "c-name" }, this.open),
@@ -44,9 +46,7 @@ class Row {
       cell("endpoint", this.endpoint),
       cell("listeners", label("listeners "), this.listeners, this.draining),
       cell("tunnels", label("tunnels "), this.tunnels, this.ever),
-      cell("traffic", this.spark.element, h("span", { class: "rates" },
-        h("span", null, arrow("↑", "from senders "), this.up),
-        h("span", null, arrow("↓", "from listeners "), this.down))),
+      cell("traffic", this.spark.element, this.rates, this.still),
     );
     opens(this, table, this.id);
     this.show(one);
@@ -71,12 +71,10 @@ class Row {
     number(this.tunnels, counts && counts.tunnels + counts.requests);
     const ever = counts ? counts.tunnelsEver + counts.requestsEver : 0;
     setText(this.ever, ever ? `${ever} ever` : "");
-    const rate = (element, value) => {
-      setText(element, value ? format.rate(value) : "–");
-      setAttribute(element, "class", value ? "rate some" : "rate none");
-    };
-    rate(this.up, one.rates.senders);
-    rate(this.down, one.rates.listeners);
+    setAttribute(this.rates, "hidden", one.rates.sum ? null : "");
+    setAttribute(this.still, "hidden", one.rates.sum ? "" : null);
+    setText(this.up, format.rate(one.rates.senders));
+    setText(this.down, format.rate(one.rates.listeners));
   }
 
   /** Whether the tab key comes to this row. */

@@ -23,7 +23,7 @@ export class Tiles {
       return { value, note, element };
     };
     const more = (label, action) => h("button", { type: "button", class: "link", "aria-label": label, onclick: action }, "Show");
-    this.sparks = { senders: new Sparkline(120, 30), listeners: new Sparkline(120, 30) };
+    this.sparks = { senders: new Sparkline(84, 22), listeners: new Sparkline(84, 22) };
     this.connections = tile("Hybrid connections", more("Show the namespaces", () => this.showNamespaces()));
     this.listeners = tile("Listeners");
     this.tunnels = tile("Tunnels open");
