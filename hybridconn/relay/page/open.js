@@ -48,14 +48,15 @@ class Items {
 class Listener {
   constructor(one, act) {
     this.address = h("span", { class: "mono who" });
-    this.badge = h("span", { class: "badge busy" }, "Draining");
-    this.facts = h("span", { class: "facts-line" });
+    this.state = h("strong", { class: "state" });
+    this.words = h("span");
+    this.facts = h("span", { class: "facts-line" }, this.state, this.words);
     this.token = h("dd");
     this.drain = button("Drain", `Drain listener ${one.id}`, () => act(this.one.draining ? "undrain" : "drain", this.one));
     this.kick = button("Kick", `Kick listener ${one.id}`, () => act("kick-listener", this.one), "danger");
     this.element = h(
       "li", null,
-      h("div", { class: "line" }, h("strong", null, one.id), this.address, this.badge),
+      h("div", { class: "line" }, h("strong", null, one.id), this.address),
       h("div", { class: "acts" }, this.drain, this.kick),
       this.facts,
       more(
@@ -71,13 +72,13 @@ class Listener {
   show(one, now) {
     this.one = one;
     setText(this.address, one.address);
-    setAttribute(this.badge, "hidden", one.draining ? null : "");
+    setText(this.state, one.draining ? "Draining" : "");
     setText(this.drain, one.draining ? "Undrain" : "Drain");
     setAttribute(this.drain, "aria-label", `${one.draining ? "Undrain" : "Drain"} listener ${one.id}`);
     const facts = [
       format.plural(one.connections, "tunnel"), `here for ${format.ago(one.since, now)}`, one.agent,
     ].filter(Boolean);
-    setText(this.facts, facts.join(" · "));
+    setText(this.words, (one.draining ? " · " : "") + facts.join(" · "));
     setText(this.token, one.tokenUntil ? format.date(one.tokenUntil) : "for ever");
   }
 }

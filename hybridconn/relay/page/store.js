@@ -81,6 +81,10 @@ export class Store extends EventTarget {
     for (const id of this.series.keys()) if (!this.connections.has(id)) this.series.delete(id);
     this.loaded = true;
     this.tell("list");
+    for (const [id, one] of this.connections) {
+      const known = before.get(id);
+      if (known?.counts && statusOf(known) !== statusOf(one)) this.tell("status", { one, status: statusOf(one) });
+    }
   }
 
   /** @param ids whose numbers these are. */
