@@ -16,7 +16,7 @@ _CONFIG_VARIABLE = "HYBRIDCONN_RELAY_CONFIG"
 class RelayClient(HcmClient):
     """Where the relay is."""
 
-    usual: ClassVar[str] = "/run/hybridconn/relay.sock"
+    usual: ClassVar[str] = "/run/hcrelay/relay.sock"
     role: ClassVar[str] = "relay"
     who: ClassVar[str] = "the relay"
     hint: ClassVar[str] = (
@@ -35,7 +35,7 @@ def relay_group() -> None:
     "--socket",
     envvar=_SOCKET_VARIABLE,
     metavar="PATH",
-    help="The relay's UNIX socket; otherwise /run/hybridconn/relay.sock.",
+    help="The relay's UNIX socket; otherwise /run/hcrelay/relay.sock.",
 )
 @click.option(
     "--config",

@@ -33,7 +33,7 @@ class RelayAdmin:
         default="",
         metadata=_help(
             "A UNIX socket by which `hybridconn relay ui` gets a link to the page, "
-            "such as `/run/hybridconn/relay.sock`. The user of the relay and root may "
+            "such as `/run/hcrelay/relay.sock`. The user of the relay and root may "
             "use it."
         ),
     )
@@ -44,7 +44,7 @@ class RelayAdmin:
         if "port" in table and not table.get("socket"):
             yield Mistake(
                 "is missing; without it nobody gets a link to the page. Write it like "
-                '"/run/hybridconn/relay.sock".',
+                '"/run/hcrelay/relay.sock".',
                 "socket",
             )
         for name in ("socket", "interface"):

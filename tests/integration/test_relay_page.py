@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hybridconn.page.sessions import KEY_HEADER
 from tests.integration.browser import Browser
@@ -17,6 +17,7 @@ from tests.integration.programs import Program, command, output_of, twistd
 from tests.integration.stage import HOST, Stage, table
 from tests.integration.targets import echo, read_exactly
 from tests.integration.test_hcm_page import Evil
+from tests.integration.test_workers import free_pair
 from tests.integration.waiting import free_port, wait_for
 
 LISTENERS = "#details [aria-label=Listeners]"
@@ -32,15 +33,13 @@ class PageCase(IntegrationTestCase):
     @ivar browser: signed out.
     """
 
-    workers = 1
+    relay_table: Mapping[str, object] = {}
 
     def setUp(self) -> None:
         super().setUp()
         self.port = free_port()
         admin = {"port": self.port, "socket": "relay.sock"}
-        stage = ManagementStage(
-            relay={"workers": self.workers}, more=table("[admin]", admin)
-        )
+        stage = ManagementStage(relay=self.relay_table, more=table("[admin]", admin))
         self.use(stage)
         self.stage = stage
         stage.start()
@@ -237,7 +236,9 @@ class LifeTests(PageCase):
 class WorkersTests(PageCase):
     """A relay of two processes, of which one serves the page."""
 
-    workers = 2
+    def setUp(self) -> None:
+        self.relay_table = {"workers": 2, "worker_port": free_pair()}
+        super().setUp()
 
     def test_across(self) -> None:
         """What goes on at both is seen, drained and kicked."""
