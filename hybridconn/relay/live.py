@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,32 +77,48 @@ class LiveRelay:
 
     def sums(self) -> dict[str, Counts]:
         """What goes on, by namespace; it looks at every tunnel."""
-        sums: dict[str, Counts] = defaultdict(Counts)
+        keys: dict[str, list[EntityKey]] = defaultdict(list)
         for key in self._desk.known:
-            sums[key[0]] += self.counts(key)
-        return sums
+            keys[key[0]].append(key)
+        return {name: self._count(own) for name, own in keys.items()}
 
     def counts(self, key: EntityKey) -> Counts:
         """What goes on at an entity; it looks at every tunnel there."""
-        entity, ended = self._desk.at(key)
-        sender = listener = 0
-        for one in entity.open:
-            from_sender, from_listener = one.carried
-            sender += from_sender
-            listener += from_listener
-        channels = self._channels(key)
+        return self._count((key,))
+
+    def _count(self, keys: Iterable[EntityKey]) -> Counts:
+        # Plain numbers: there may be ten thousand entities, and somebody looks often.
+        listeners = draining = tunnels = requests = waiting = sender = listener = 0
+        ended_tunnels = ended_requests = ended_sender = ended_listener = 0
+        for key in keys:
+            entity, ended = self._desk.at(key)
+            for channel in entity.channels:
+                if isinstance(channel, ControlChannel):
+                    listeners += 1
+                    draining += channel.draining
+            tunnels += len(entity.tunnels)
+            requests += len(entity.exchanges)
+            waiting += len(entity.pending)
+            for one in entity.open:
+                from_sender, from_listener = one.carried
+                sender += from_sender
+                listener += from_listener
+            ended_tunnels += ended.tunnels
+            ended_requests += ended.requests
+            ended_sender += ended.sender_bytes
+            ended_listener += ended.listener_bytes
         return Counts(
-            listeners=len(channels),
-            tunnels=len(entity.tunnels),
-            requests=len(entity.exchanges),
-            waiting=len(entity.pending),
+            listeners=listeners,
+            tunnels=tunnels,
+            requests=requests,
+            waiting=waiting,
             sender_bytes=sender,
             listener_bytes=listener,
-            ended_tunnels=ended.tunnels,
-            ended_requests=ended.requests,
-            ended_sender_bytes=ended.sender_bytes,
-            ended_listener_bytes=ended.listener_bytes,
-            draining=sum(channel.draining for channel in channels),
+            ended_tunnels=ended_tunnels,
+            ended_requests=ended_requests,
+            ended_sender_bytes=ended_sender,
+            ended_listener_bytes=ended_listener,
+            draining=draining,
         )
 
     def listeners(self, key: EntityKey) -> list[LiveListener]:

@@ -28,8 +28,11 @@ from hybridconn.relay.desk import EntityKey, entity_key
 from hybridconn.relay.page.catalog import Catalog
 from hybridconn.relay.traffic import INTERVAL, MOST_SAMPLES
 
-#: Seconds for which what goes on in all is not counted again.
+#: Seconds for which what goes on in all is not counted again, at least and at most;
+#: and how many times as long as the count took.
 KEEP: Final = 1.5
+KEEP_MOST: Final = 10.0
+KEEP_TIMES: Final = 50
 #: Hybrid connections that one question may name, and tunnels that one answer has.
 MOST_ROWS: Final = 500
 MOST_TUNNELS: Final = 1000
@@ -40,9 +43,13 @@ _ONE: Final = "/v1/connections/{ns}/{hc}"
 
 @define
 class _Sums:
-    """What went on in all at one moment."""
+    """
+    What went on in all at one moment.
 
-    at: float
+    @ivar good_until: then it is counted again.
+    """
+
+    good_until: float
     value: dict[str, Any]
 
 
@@ -110,10 +117,10 @@ class LookRoutes:
 
     async def _in_all(self) -> dict[str, Any]:
         now = self._clock.seconds()
-        if self._sums is None or now - self._sums.at >= KEEP:
-            # The next who asks meanwhile gets the old ones.
+        if self._sums is None or now >= self._sums.good_until:
             if self._sums is not None:
-                self._sums.at = now
+                # The next who asks meanwhile gets the old ones.
+                self._sums.good_until = now + KEEP_MOST
             found = await self._live.sums()
             value = {
                 "at": now,
@@ -121,7 +128,9 @@ class LookRoutes:
                 "namespaces": {name: numbers(one) for name, one in found.items()},
                 "refusals": dict(await self._live.refusals()),
             }
-            self._sums = _Sums(now, value)
+            took = self._clock.seconds() - now
+            keep = min(max(KEEP, KEEP_TIMES * took), KEEP_MOST)
+            self._sums = _Sums(now + keep, value)
         return self._sums.value
 
     async def _counts(self, call: Call) -> Answer:
