@@ -117,9 +117,3 @@ export async function signOut() {
     keep(null);
   }
 }
-
-/** The path of a hybrid connection. */
-export function pathOf(one, more = "") {
-  const query = one.relay ? `?namespace=${encodeURIComponent(one.relay.replace(/:\d+$/, ""))}` : "";
-  return `/v1/connections/${encodeURIComponent(one.name)}${more}${query}`;
-}

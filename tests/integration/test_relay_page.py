@@ -13,10 +13,10 @@ from tests.integration.browser import Browser
 from tests.integration.case import IntegrationTestCase
 from tests.integration.management_stage import BASE, NS, ManagementStage
 from tests.integration.nodejs import installed
+from tests.integration.page_checks import Evil, Keys, check_link
 from tests.integration.programs import Program, command, output_of, twistd
 from tests.integration.stage import HOST, Stage, table
 from tests.integration.targets import echo, read_exactly
-from tests.integration.test_hcm_page import Evil
 from tests.integration.test_workers import free_pair
 from tests.integration.waiting import free_port, wait_for
 
@@ -278,31 +278,16 @@ class SafetyTests(PageCase):
 
     def test_link(self) -> None:
         """A link works once; its cookie is for no script, and nothing goes without."""
-        link = self.link()
-        browser = self.browser
-        browser.go(link)
-        browser.wait_text("Connected", "#service")
-        self.assertEqual(browser.run("location.href"), link.partition("#")[0])
-        self.assertEqual(browser.run("document.cookie"), "")
-        (cookie,) = browser.send("Network.getCookies")["cookies"]
-        self.assertEqual(cookie["name"], f"relay_session_{self.port}")
-        self.assertTrue(cookie["httpOnly"])
-        self.assertEqual(cookie["sameSite"], "Strict")
-        browser.click("#sign-out")
-        browser.click("#link")
-        browser.paste(link)
-        browser.press("Enter")
-        browser.wait_text("This link was used before", "#sign-in-error")
+        name = f"relay_session_{self.port}"
+        cookie = check_link(self, self.browser, self.link, name)
         self.assertNotIn("login=", self.stage.relay.log())
-        own = f"127.0.0.1:{self.port}"
-        shown = f"{cookie['name']}={cookie['value']}"
         for path in ("/v1/relay", "/v1/connections", "/v1/counts"):
             self.assertEqual(self.request("GET", path)[0], 401)
-            self.assertEqual(self.request("GET", path, Cookie=shown)[0], 401)
+            self.assertEqual(self.request("GET", path, Cookie=cookie)[0], 401)
             # A name that somebody else has led to this machine.
             status, said = self.request("GET", path, Host=f"evil.example:{self.port}")
             self.assertEqual((status, "WrongHost" in said), (403, True))
-        self.assertEqual(self.request("GET", "/", Host=own)[0], 200)
+        self.assertEqual(self.request("GET", "/")[0], 200)
 
     def test_other_page(self) -> None:
         """A page of another port of this machine drains, kicks and reads nothing."""
@@ -378,25 +363,8 @@ class SafetyTests(PageCase):
         self.addCleanup(channel.close)
 
 
-class KeyboardTests(PageCase):
+class KeyboardTests(Keys, PageCase):
     """Everything by keys, and by ear."""
-
-    def focus(self) -> str:
-        """What has the focus, in words."""
-        return str(
-            self.browser.run(
-                "(() => { const e = document.activeElement;"
-                " return e.getAttribute('aria-label') || e.innerText || e.id; })()"
-            )
-        ).strip()
-
-    def tab_to(self, words: str) -> None:
-        """Press the tab key until something has the focus."""
-        for _ in range(40):
-            if self.focus() == words:
-                return
-            self.browser.press("Tab")
-        self.fail(f"the tab key does not come to {words!r}")
 
     def test_keys(self) -> None:
         """Rows, details, drain and kick without a mouse; the focus is never lost."""

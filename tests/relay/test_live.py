@@ -258,6 +258,18 @@ class RequestTests(HttpCase):
             ),
         )
 
+    def test_drained(self) -> None:
+        """Where all drain a new one is told 502, as where nobody listens."""
+        going = self.ask()
+        live = Now(self.relay)
+        live.drain_listener(KEY, "L1", True)
+        self.refused(self.ask(), 502, "There are no listeners connected")
+        self.respond(self.control, self.requests()[0], body=b"yes")
+        self.assertEqual(self.answer(going).body, b"yes")
+        live.drain_listener(KEY, "L1", False)
+        self.ask()
+        self.assertEqual(len(self.requests()), 2)
+
     def test_closed(self) -> None:
         """The client gets 503 at once, and a late response is nobody's."""
         peer = self.ask()

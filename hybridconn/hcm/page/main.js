@@ -1,6 +1,7 @@
 // Puts the page together: who is signed in, what the buttons do.
 
-import { call, download, pathOf } from "./api.js";
+import { call, download } from "./api.js";
+import { pathOf } from "./paths.js";
 import { askForNew } from "./adding.js";
 import { changed, toast } from "./announce.js";
 import { byId, h, setText } from "./dom.js";

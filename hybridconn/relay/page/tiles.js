@@ -1,9 +1,10 @@
 // How it stands in all.
 
-import { byId, h, setAttribute, setText } from "./dom.js";
+import { h, setAttribute, setText } from "./dom.js";
 import { Sparkline } from "./chart.js";
 import { dialog } from "./dialogs.js";
 import * as format from "./format.js";
+import { tile } from "./tile.js";
 import { SHORT, named, statusOf } from "./store.js";
 
 /** "NoListeners" as people write it. */
@@ -15,13 +16,6 @@ export class Tiles {
   constructor(store, show) {
     this.store = store;
     this.show = show;
-    const tile = (label, ...more) => {
-      const value = h("strong");
-      const note = h("span", { class: "note" });
-      const element = h("div", { class: "tile" }, h("h2", null, label), h("p", null, value, note), ...more);
-      byId("tiles").append(element);
-      return { value, note, element };
-    };
     const more = (label, action) => h("button", { type: "button", class: "link", "aria-label": label, onclick: action }, "Show");
     this.sparks = { senders: new Sparkline(84, 22), listeners: new Sparkline(84, 22) };
     this.connections = tile("Hybrid connections", more("Show the namespaces", () => this.showNamespaces()));
