@@ -152,11 +152,6 @@ class Desk:
         """How many listeners are on duty."""
         return len(self._entities[key].channels) if key in self._entities else 0
 
-    def _takes(self, key: EntityKey) -> bool:
-        """Whether anybody is on duty who may be offered something new."""
-        channels = self._entities.get(key, _NOBODY).channels
-        return any(not channel.draining for channel in channels)
-
     def choose(
         self, key: EntityKey, request: SenderRequest, tried: Collection[Channel]
     ) -> Channel | None:
@@ -165,17 +160,18 @@ class Desk:
 
         @raise ListenersExcluded: there are some, but none that it may go to.
         """
-        entity = self._entities.get(key, _NOBODY)
+        channels = self._entities.get(key, _NOBODY).channels
+        # One that drains is as good as gone for whoever is new.
+        on_duty = [channel for channel in channels if not channel.draining]
         candidates = {
             channel.ref: channel
-            for channel in entity.channels
+            for channel in on_duty
             if channel.online
-            and not channel.draining
             and channel not in tried
             and request.admits(channel.sb_hc_id)
         }
         if not candidates:
-            if request.selective and entity.channels and not tried:
+            if request.selective and on_duty and not tried:
                 raise ListenersExcluded()
             return None
         try:
@@ -203,7 +199,7 @@ class Desk:
             connections, or the desk is closed.
         """
         self._check_open()
-        if not self._takes(key):
+        if not self.listeners(key):
             raise NoListeners()
         limits = self._limits
         if len(self._entities[key].pending) >= limits.pending_per_entity or (
@@ -286,7 +282,7 @@ class Desk:
             the desk is closed.
         """
         self._check_open()
-        if not self._takes(key):
+        if not self.listeners(key):
             raise NobodyListens()
         if self._connections[key[0]] >= self._limits.connections_per_namespace:
             raise ConnectionQuota(self._limits.connections_per_namespace)

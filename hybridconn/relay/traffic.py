@@ -92,10 +92,10 @@ class Traffic(Service):
         for key, total in self._read():
             self._totals[key] = total
             last = before.get(key, (0, 0))
-            if total == last:
-                continue
             # One that was deleted and made again begins anew.
-            sender, listener = (max(0, a - b) for a, b in zip(total, last, strict=True))
+            sender, listener = max(0, total[0] - last[0]), max(0, total[1] - last[1])
+            if not sender and not listener:
+                continue
             past = self._past.setdefault(key, deque(maxlen=MOST_SAMPLES))
             past.append((number, sender, listener))
             all_senders += sender

@@ -118,6 +118,9 @@ class ListenerTests(RelayTestCase):
         self.assertEqual(refused.status, 404)
         self.assertIn("There are no listeners connected", refused.reason)
         self.assertEqual(self.accepts(control), [])
+        # One that may only go to some listeners is told the same.
+        refused = self.connect(headers={"Microsoft-Relay-AllowedListeners": "a"})
+        self.assertIn("There are no listeners connected", refused.reason)
         live.drain_listener(KEY, "L1", False)
         self.connect()
         self.assertEqual(len(self.accepts(control)), 1)

@@ -53,10 +53,13 @@ class TrafficTests(RelayTestCase):
             self.past()
             self.network.advance(INTERVAL)
         self.assertEqual(self.past(), [[], []])
+        sender, _ = self.tunnel()
         sender.binary(b"x")
         self.network.advance(INTERVAL)
+        self.assertNotEqual(self.past()[0], [])
         self.relay.remove("hyco")
-        self.network.advance(INTERVAL)
+        for _ in range(3):  # the tunnel is closed in order
+            self.network.advance(INTERVAL)
         self.assertEqual(self.past()[0], [])
 
     def test_nobody_asks(self) -> None:
