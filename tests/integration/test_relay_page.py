@@ -206,7 +206,10 @@ class LifeTests(PageCase):
             browser.wait_text(word, f"{self.row('db')} .c-status")
 
     def test_others(self) -> None:
-        """What is made and deleted elsewhere comes and goes; filters find it."""
+        """
+        What is made and deleted elsewhere comes and goes, and filters find it; so does
+        the relay, of which a new one wants a new link.
+        """
         browser = self.enter()
         self.put("later", {})
         browser.wait_text("3", "#count")
@@ -220,10 +223,7 @@ class LifeTests(PageCase):
         browser.wait_text("2", "#count")
         browser.click("#tiles .link")
         browser.wait_text(f"{NS}.localhost", "dialog")
-
-    def test_relay_gone(self) -> None:
-        """A relay that is gone is said to be; a new one wants a new link."""
-        browser = self.enter()
+        browser.press("Escape")
         self.stage.relay.stop()
         browser.wait_text("Disconnected", "#service")
         browser.wait_text("does not answer", "#lost")
