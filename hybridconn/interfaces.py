@@ -310,7 +310,7 @@ class ILiveRelay(Interface):
         from the first question on, as long as there is one now and then.
 
         @param keys: an empty one stands for all hybrid connections together.
-        @param samples: so many intervals back, of five seconds each.
+        @param samples: so many intervals back, of five seconds each, and this one.
         @return: for each the intervals in which anything moved, the oldest first: its
             number, counted from 1970 on, bytes of senders, bytes of listeners.
         """

@@ -43,7 +43,7 @@ class Traffic(Service):
         self._wanted_until = 0.0
         self._totals: dict[EntityKey, tuple[int, int]] = {}
         self._past: dict[EntityKey, deque[Sample]] = {}
-        self._all: deque[Sample] = deque(maxlen=MOST_SAMPLES)
+        self._all: deque[Sample] = deque(maxlen=MOST_SAMPLES + 1)
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
 
@@ -61,13 +61,14 @@ class Traffic(Service):
 
     def of(self, key: EntityKey | None, samples: int) -> list[Sample]:
         """
-        The last samples in which anything moved, the oldest first.
+        The last samples in which anything moved, the oldest first; and the one of the
+        interval that is not over, if there is one.
 
         @param key: of a hybrid connection; L{None}: all together.
         """
         past = self._all if key is None else self._past.get(key, ())
         oldest = self._number() - samples
-        return [one for one in past if one[0] > oldest]
+        return [one for one in past if one[0] >= oldest]
 
     def _number(self) -> int:
         return int(self._wall() / INTERVAL)
@@ -96,14 +97,14 @@ class Traffic(Service):
             sender, listener = max(0, total[0] - last[0]), max(0, total[1] - last[1])
             if not sender and not listener:
                 continue
-            past = self._past.setdefault(key, deque(maxlen=MOST_SAMPLES))
+            past = self._past.setdefault(key, deque(maxlen=MOST_SAMPLES + 1))
             past.append((number, sender, listener))
             all_senders += sender
             all_listeners += listener
         if all_senders or all_listeners:
             self._all.append((number, all_senders, all_listeners))
         for key, past in tuple(self._past.items()):
-            if past[-1][0] <= oldest or key not in self._totals:
+            if past[-1][0] < oldest or key not in self._totals:
                 del self._past[key]
 
     def _stop(self) -> None:

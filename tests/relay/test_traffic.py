@@ -49,7 +49,7 @@ class TrafficTests(RelayTestCase):
         sender.binary(b"x")
         self.network.advance(INTERVAL)
         self.assertNotEqual(self.past()[0], [])
-        for _ in range(MOST_SAMPLES):
+        for _ in range(MOST_SAMPLES + 1):
             self.past()
             self.network.advance(INTERVAL)
         self.assertEqual(self.past(), [[], []])
