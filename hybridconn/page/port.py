@@ -31,7 +31,7 @@ from hybridconn.core.limits import Limits
 from hybridconn.files import replace_file
 from hybridconn.interfaces import IHeldRequest
 from hybridconn.management.routing import Route
-from hybridconn.page.handler import AdminApi, Authenticator
+from hybridconn.page.handler import BY_LINK, BY_TOKEN, AdminApi, Authenticator
 from hybridconn.startup import PortService, exit_for_port
 from hybridconn.web.admission import Admission
 from hybridconn.web.connection import FrontDoorProtocol
@@ -103,7 +103,8 @@ class AdminPorts(MultiService):
                 settings.socket,
             )
         if settings.port is not None:
-            api = AdminApi(routes, opened, known, local=False)
+            way_in = BY_LINK if token is None else BY_TOKEN
+            api = AdminApi(routes, opened, known, local=False, way_in=way_in)
             kind = (
                 TCP6ServerEndpoint if ":" in settings.interface else TCP4ServerEndpoint
             )

@@ -282,7 +282,8 @@ class SafetyTests(PageCase):
         cookie = check_link(self, self.browser, self.link, name)
         self.assertNotIn("login=", self.stage.relay.log())
         for path in ("/v1/relay", "/v1/connections", "/v1/counts"):
-            self.assertEqual(self.request("GET", path)[0], 401)
+            status, said = self.request("GET", path)
+            self.assertEqual((status, "sign in there" in said), (401, True))
             self.assertEqual(self.request("GET", path, Cookie=cookie)[0], 401)
             # A name that somebody else has led to this machine.
             status, said = self.request("GET", path, Host=f"evil.example:{self.port}")
