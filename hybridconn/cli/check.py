@@ -96,6 +96,12 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
         )
         if not ipaddress.ip_address(management.interface or "0.0.0.0").is_loopback:
             yield "  other machines can connect to it"
+    admin = config.admin
+    if admin.port is not None:
+        yield (
+            f"serve its page on {admin.interface}, port {admin.port}, to who gets a "
+            f"link from {admin.socket}"
+        )
     if config.audit.file:
         what = " and uses of keys" if config.audit.data_plane else ""
         yield f"write management calls{what} to {config.audit.file}"
