@@ -207,6 +207,10 @@ def _redirects(config: SenderConfig) -> Iterator[str]:
             if one.endpoints and at.host.startswith(WILDCARD):
                 place = "an address for each name that is asked for"
             yield f"redirect {at} at {place} -> {where}"
+    if config.app:
+        app = config.app
+        yield f"redirect what the app {app.name} uses, says {app.management}"
+        yield f"  look for changes every {app.check_interval:g} s"
     if config.names.dns is not None:
         yield f"answer for these names on {config.names.dns}, and pass on all others"
     door = config.front_door

@@ -15,7 +15,7 @@ import click
 from twisted.internet.defer import Deferred
 
 from hybridconn.cli.redirect_plan import dialer_of, load_or_fail, quiet, run_reactor
-from hybridconn.cli.where import by_endpoint, by_name, parse_where
+from hybridconn.cli.where import by_endpoint, by_name, called, parse_where
 from hybridconn.config.sender import Forward, SenderConfig, SpareTunnels
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.forward import AppJoint, LocalForward
@@ -58,12 +58,15 @@ async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
             )
         wanted = one.target
     if one is None:
-        endpoint = parse_where(where)
         learned = known_endpoints(settings)
         if learned is None:
             learned = await learn_endpoints(settings, dialer, reactor)
-        _, one = by_endpoint(settings, learned, endpoint)
-        wanted = str(endpoint) if one.endpoints else ""
+        # What an app uses has names, too.
+        one = called(learned.endpoints.values(), where)
+        if one is None:
+            endpoint = parse_where(where)
+            _, one = by_endpoint(settings, learned, endpoint)
+            wanted = str(endpoint) if one.endpoints else ""
     connector = TunnelConnector(
         one.connection,
         dialer,

@@ -23,7 +23,12 @@ from hybridconn.cli.hcm_client import (
     read_secret,
 )
 from hybridconn.cli.hcm_drain import drain, resume
-from hybridconn.cli.hcm_options import await_status, one_connection, output_option
+from hybridconn.cli.hcm_options import (
+    await_status,
+    one_connection,
+    output_option,
+    read_setting,
+)
 from hybridconn.cli.hcm_select import offered_connections, remote_options
 from hybridconn.cli.hcm_window import diag, ui
 from hybridconn.cli.hcm_words import (
@@ -118,6 +123,15 @@ hcm_group.add_command(resume)
     help="Leave the relay while the target is down, with --check-interval.",
 )
 @click.option(
+    "--set",
+    "more",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=lambda context, parameter, value: [*map(read_setting, value)],
+    help="Any other key of [[hybrid_connection]], its value as TOML has it, such as "
+    "proxy_protocol=true or 'targets=[\"*.corp:443\"]'; may be repeated.",
+)
+@click.option(
     "--replace", is_flag=True, help="Take the place of the one that is there."
 )
 @click.option(
@@ -145,6 +159,7 @@ def add(
     target: str | None,
     check_interval: float | None,
     withdraw: bool,
+    more: list[tuple[str, Any]],
     replace: bool,
     wait: float,
     select: bool,
@@ -171,6 +186,7 @@ def add(
         ("target", target),
         ("target_check_interval", check_interval),
         ("target_down", "withdraw" if withdraw else None),
+        *more,
     ):
         if value is not None:
             settings[key] = value

@@ -65,8 +65,8 @@ def make_plan(file: str, former: Iterable[str] = ()) -> Plan:
         redirected.
     """
     config = load_or_fail(file)
-    if not config.redirects:
-        raise click.ClickException(f"{file} has no [[redirect]]; add one.")
+    if not config.redirects and not config.app:
+        raise click.ClickException(f"{file} has no [[redirect]] and no [app]; add one.")
     learned = known_endpoints(config)
     if learned is None:
         learned = run_reactor(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import click
 
 from hybridconn.config.addresses import HostPort
@@ -11,6 +14,8 @@ from hybridconn.core.names import fold
 from hybridconn.names.plan import NameTable, plan_addresses
 from hybridconn.sender.learning import Learned
 
+_One = TypeVar("_One", Redirect, Forward | Redirect)
+
 
 def by_name(settings: SenderConfig, where: str) -> Forward | Redirect | None:
     """
@@ -19,6 +24,15 @@ def by_name(settings: SenderConfig, where: str) -> Forward | Redirect | None:
     @raise click.ClickException: it has many services.
     """
     every: tuple[Forward | Redirect, ...] = (*settings.redirects, *settings.forwards)
+    return called(every, where)
+
+
+def called(every: Iterable[_One], where: str) -> _One | None:
+    """
+    The one of C{every} whose hybrid connection is called so.
+
+    @raise click.ClickException: it has many services.
+    """
     for one in every:
         if fold(one.connection.require_entity_path()) == fold(where):
             if isinstance(one, Redirect) and one.endpoints:

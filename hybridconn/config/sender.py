@@ -13,6 +13,7 @@ import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort, parse_bind, parse_host_name
+from hybridconn.config.app import AppSettings, AppTable, build_app
 from hybridconn.config.kinds import (
     Authorities,
     Count,
@@ -317,6 +318,7 @@ class SenderConfig:
     redirects: tuple[Redirect, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "redirect"}
     )
+    app: AppSettings = field(factory=AppSettings, metadata={"help": "", "table": True})
     names: NamesSettings = field(
         factory=NamesSettings, metadata={"help": "", "table": True}
     )
@@ -333,8 +335,10 @@ class SenderConfig:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """There is something to do, and no two want the same port."""
         value = table.get("forward")
-        if not value and not table.get("redirect"):
-            yield Mistake("is missing; add a [[forward]] or a [[redirect]].", "forward")
+        if not value and not table.get("redirect") and not table.get("app"):
+            yield Mistake(
+                "is missing; add a [[forward]], a [[redirect]] or an [app].", "forward"
+            )
         yield from check_redirects(table)
         first: dict[tuple[HostPort, bool], int] = {}
         for index, item in enumerate(value if isinstance(value, list) else []):
@@ -423,6 +427,7 @@ def _build(table: ForwardTable, source: Source) -> Forward:
 BUILDERS: Mapping[type, tuple[type, Any]] = {
     Forward: (ForwardTable, _build),
     Redirect: (RedirectTable, build_redirect),
+    AppSettings: (AppTable, build_app),
     **WAY_OUT,
     **UPDATE_NOTICE,
 }

@@ -76,6 +76,14 @@ class TunnelConnector:
         self._wall = wall
         self._new_guid = new_guid
 
+    def renew(self, connection: ConnectionString) -> None:
+        """
+        Use another key from now on; tunnels that are open stay.
+
+        @param connection: to the same hybrid connection.
+        """
+        self._connection = connection
+
     def new_tracking(self) -> TrackingId:
         """An id for the next tunnel."""
         return TrackingId.choose(None, self._new_guid)

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.config.sender import SpareTunnels
+from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.tracking import TrackingId
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.errors import HybridConnectionError
@@ -222,6 +223,15 @@ class LocalForward(Factory):
         joint.factory = self
         joint.wanted = wanted
         return joint
+
+    def renew(self, connection: ConnectionString) -> None:
+        """
+        Use another key for new tunnels; the connections that are here stay.
+
+        @param connection: to the same hybrid connection.
+        """
+        self.connector.renew(connection)
+        self.pool.begin_anew()
 
     def gone(self, joint: AppJoint) -> None:
         """A connection is over (called by it)."""

@@ -105,6 +105,22 @@ class CommandTests(ConfigTestCase):
         )
         self.assertNotIn("SharedAccessKey", result.output)
 
+    def test_settings(self) -> None:
+        """Every other key of a hybrid connection can be given, as TOML has it."""
+        result, call = self.called(
+            *("add", "--wait", "0", "--set", "proxy_protocol=true"),
+            *("--set", "mode=bridge", "--set", 'ports=["sql=db.corp:1433"]'),
+            given=STRING,
+        )
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertEqual(
+            call.call_args.args[2]["settings"],
+            {"proxy_protocol": True, "mode": "bridge", "ports": ["sql=db.corp:1433"]},
+        )
+        result = self.run_hcm("add", "--set", "mode", given=STRING)
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn('"mode" is not KEY=VALUE', result.output)
+
     def test_prompt(self) -> None:
         """On a terminal the string is asked for, and is not shown."""
         with (

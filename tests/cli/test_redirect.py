@@ -89,7 +89,7 @@ class RedirectTests(RedirectTestCase):
         forward = '[[forward]]\nconnection_string_file = "db"\nbind = "127.0.0.1:1"\n'
         plain = str(self.write("plain.toml", forward))
         said = self.redirect("install", "-c", plain, "--way", "hosts", status=1)
-        self.assertIn("has no [[redirect]]; add one", said)
+        self.assertIn("has no [[redirect]] and no [app]; add one", said)
         said = self.redirect("install", "-c", "gone.toml", "--way", "hosts", status=1)
         self.assertIn("there is no file", said)
         self.redirect("install", "-c", self.config, status=2)
