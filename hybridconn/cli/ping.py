@@ -30,6 +30,7 @@ from hybridconn.diagnosis.lead import (
     redirected,
     wanted_headers,
 )
+from hybridconn.diagnosis.local import place_below
 from hybridconn.sender.learning import Learned, known_endpoints, learn_endpoints
 
 #: For a sender that is not there.
@@ -217,6 +218,8 @@ class _Pinger:
             return Lead(unknown[0].connection, http=False)
         hosts = addresses(self._settings, learned)
         place = HostPort(hosts[endpoint.host].ipv4, endpoint.port)
+        if redirect.endpoints and endpoint != asked:
+            place = place_below(self._settings.names.network, asked)
         return redirected(redirect, asked, place)
 
 

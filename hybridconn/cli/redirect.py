@@ -9,14 +9,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
 from hybridconn.cli.redirect_plan import Plan, make_plan
-from hybridconn.config.addresses import HostPort
-from hybridconn.diagnosis.local import check_name, check_port, resolve
+from hybridconn.diagnosis.local import check_name, check_port, place_below
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.way import Names, Way
 from hybridconn.redirect.ways import WAYS
@@ -122,8 +120,9 @@ def status(config: str | None, root: Path) -> None:
 
 def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
     """For each endpoint a line, and whether all is well with it."""
+    network = plan.config.names.network
     for endpoint in plan.learned.endpoints:
-        place = plan.places.get(endpoint) or _place_below(plan, endpoint)
+        place = plan.places.get(endpoint) or place_below(network, endpoint)
         subject = str(endpoint)
         checks = (
             check_name(subject, endpoint, place, time.monotonic),
@@ -131,17 +130,6 @@ def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
         )
         words = [word for one in checks for word in (one.seen, one.mend) if word]
         yield f"{endpoint}: {'; '.join(words)}", all(one.ok for one in checks)
-
-
-def _place_below(plan: Plan, wildcard: HostPort) -> HostPort:
-    """
-    Where the sender listens for a name below a wildcard of many services: each has an
-    address from when it is first asked for.
-    """
-    found = resolve(wildcard.host.replace("*", "hybridconn-test", 1))
-    network = plan.config.names.network
-    own = (address for address in sorted(found) if ip_address(address) in network)
-    return HostPort(next(own, f"one of {network}"), wildcard.port)
 
 
 def _tell_resolved(way: Way, changed: bool) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from hybridconn.core.text import printable
-from hybridconn.diagnosis.mends import NO_WEBSOCKET, target_step
+from hybridconn.diagnosis.mends import NO_WEBSOCKET, NOT_LISTED, target_step
 
 TOKEN, ENTITY, LISTENERS = "token", "hybrid connection", "listeners"
 LISTENER = "listener"
@@ -79,6 +79,7 @@ _RELAY: Final[Sequence[tuple[int, str, str, str]]] = (
 _TARGET: Final[Sequence[tuple[str, str]]] = (
     (NO_WEBSOCKET, TARGET),
     ("allow_targets", TARGET),
+    (NOT_LISTED, TARGET),
     ("is not known", TARGET),
     ("resolved", TARGET_NAME),
     ("^target ", TARGET_PORT),

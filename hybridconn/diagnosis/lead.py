@@ -11,6 +11,7 @@ from hybridconn.config.redirects import Redirect
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.targets import TARGET_HEADER
+from hybridconn.diagnosis.local import place_below
 from hybridconn.names.plan import WILDCARD, HostAddresses, plan_addresses
 from hybridconn.sender.learning import Learned
 
@@ -48,7 +49,9 @@ class Lead:
     @property
     def subject(self) -> str:
         """What people call it."""
-        return str(self.endpoint) if self.endpoint is not None else self.entity
+        if self.endpoint is not None:
+            return str(self.endpoint)
+        return self.headers.get(TARGET_HEADER, self.entity)
 
 
 def leads_of(config: SenderConfig, learned: Learned) -> Iterator[Lead]:
@@ -63,6 +66,8 @@ def leads_of(config: SenderConfig, learned: Learned) -> Iterator[Lead]:
     hosts = addresses(config, learned)
     for endpoint, redirect in learned.endpoints.items():
         place = HostPort(hosts[endpoint.host].ipv4, endpoint.port)
+        if redirect.endpoints and endpoint.host.startswith(WILDCARD):
+            place = place_below(config.names.network, endpoint)
         yield redirected(redirect, endpoint, place)
     known = list(learned.endpoints.values())
     for one in config.redirects:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +32,23 @@ def resolve(name: str) -> set[str]:
     return {str(where[4][0]) for where in found}
 
 
+def place_below(
+    network: IPv4Network,
+    asked: HostPort,
+    find: Callable[[str], set[str]] = resolve,
+) -> HostPort:
+    """
+    Where the sender listens for a name below a wildcard of many services: each has an
+    address from when it is first asked for.
+
+    @param network: of the sender's addresses.
+    @param asked: that name, or the wildcard.
+    """
+    found = sorted(find(_tried(asked)))
+    own = (address for address in found if ipaddress.ip_address(address) in network)
+    return HostPort(next(own, f"one of {network}"), asked.port)
+
+
 def check_name(
     subject: str,
     endpoint: HostPort,
@@ -43,7 +62,7 @@ def check_name(
     @param place: where the sender listens for it.
     @param clock: seconds, of any zero.
     """
-    asked = endpoint.host.replace("*", "hybridconn-test", 1)
+    asked = _tried(endpoint)
     began = clock()
     found = find(asked)
     seconds = clock() - began
@@ -79,6 +98,11 @@ def check_port(subject: str, place: HostPort, proc: Path = Path("/proc")) -> Che
     seen = f"{name}, process {pid}, listens at {at}, and is no sender"
     mend = "stop it, or use another address for one of them; then start the sender"
     return Check(subject, PORT, Result.FAIL, seen, mend)
+
+
+def _tried(endpoint: HostPort) -> str:
+    """The name that is looked up for it."""
+    return endpoint.host.replace("*", "hybridconn-test", 1)
 
 
 def _covering(place: HostPort) -> list[HostPort]:

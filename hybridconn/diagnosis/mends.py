@@ -39,10 +39,16 @@ def way_step(error: str, file: str) -> str:
     return ""
 
 
+#: A listener of many targets has another than the one that was wanted.
+NOT_LISTED: Final = "is not in targets"
+
+
 def target_step(error: str) -> str:
     """What to do when a target was not reached."""
     if "allow_targets" in error:
         return "add it to allow_targets, if it is to be reached"
+    if NOT_LISTED in error:
+        return "add it to targets of this hybrid connection, if it is to be reached"
     if "is not known" in error:
         return "see what is said of the relay"
     if "resolved" in error:

@@ -60,9 +60,15 @@ class BlameTests(SynchronousTestCase):
             ("target db.corp:1 did not answer in time: 10 s", "target port"),
             ("target db.corp:1: its name cannot be resolved", "target name"),
             ("The target db.corp:1 is not in allow_targets", "target"),
+            ("a.corp:1 is not in targets of the listener", "target"),
             ("Rejected by user code", "listener"),
         ):
             self.assertEqual(blame(502, words).hop, hop, words)
+
+    def test_not_listed(self) -> None:
+        """What a listener of many targets has not in its list is to be added to it."""
+        found = blame(403, "a.corp:1 is not in targets of the listener")
+        self.assertIn("add it to targets", found.mend)
 
     def test_too_many_probes(self) -> None:
         """What a listener of ours says to too many probes is no riddle."""

@@ -48,7 +48,7 @@ class LeadTests(ConfigTestCase):
         self.assertEqual(
             told,
             [
-                ("db", "db.corp:5432"),
+                ("db.corp:5432", "db.corp:5432"),
                 ("db", None),
                 ("*.apps.corp:443", None),
                 ("web.corp:80", "web.corp:80"),

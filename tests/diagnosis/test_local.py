@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +14,7 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import FrontDoor, NamesSettings
 from hybridconn.config.sender import SenderConfig
 from hybridconn.diagnosis.check import Result
-from hybridconn.diagnosis.local import check_name, check_port
+from hybridconn.diagnosis.local import check_name, check_port, place_below
 from hybridconn.diagnosis.machine import (
     check_front_doors,
     check_modes,
@@ -46,6 +47,22 @@ class NameTests(SynchronousTestCase):
         check = check_name("x", HostPort(host, 1433), PLACE, lambda: 0.0, find)
         self.assertNotIn("*", asked[0])
         return check.result, check.seen, check.mend
+
+    def test_below(self) -> None:
+        """A name below a wildcard of many services is where the sender put it."""
+        network = IPv4Network("127.77.0.0/16")
+        asked: list[str] = []
+
+        def find(*found: str) -> HostPort:
+            def look(name: str) -> set[str]:
+                asked.append(name)
+                return set(found)
+
+            return place_below(network, HostPort("*.corp", 443), look)
+
+        self.assertEqual(find("10.0.0.5", "127.77.9.9"), HostPort("127.77.9.9", 443))
+        self.assertEqual(find("10.0.0.5", "fd00::1").host, "one of 127.77.0.0/16")
+        self.assertEqual(asked, ["hybridconn-test.corp"] * 2)
 
     def test_found(self) -> None:
         """One of the addresses is the sender's."""
