@@ -38,6 +38,8 @@ from hybridconn.startup import PortService, local_endpoint
 
 Failed = Callable[[Failure], NoReturn]
 
+#: What is asked for by programs that are about to connect.
+_TO_DIAL = (dns.A, dns.AAAA, dns.ALL_RECORDS)
 #: Programs that ask by TCP, at a time.
 _MOST_STREAMS = 128
 #: Seconds that such a connection may be silent.
@@ -94,7 +96,7 @@ class NameServer:
         asked = question(query)
         if asked is None or asked.cls not in (dns.IN, dns.ANY):
             return None
-        addresses = self._table.find(asked.name)
+        addresses = self._table.find(asked.name, asked.kind in _TO_DIAL)
         if addresses is None:
             return None
         return answer(query, asked, addresses, self._ttl)
