@@ -10,8 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -35,6 +34,7 @@ from hybridconn.listener.channel import ControlChannelClient, Reply
 from hybridconn.listener.dialing import RendezvousDialer
 from hybridconn.listener.draining import drain
 from hybridconn.listener.probe import ProbeDesk
+from hybridconn.listener.reaching import Reach
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.rejecting import Rejections
 from hybridconn.listener.request import ListenerRequest
@@ -42,13 +42,11 @@ from hybridconn.listener.reuse import ListenerCarrier
 from hybridconn.listener.serving import RequestServer
 from hybridconn.listener.states import ChannelStatus
 from hybridconn.socket_options import tune
-from hybridconn.websocket.addresses import HybridConnectionAddress
 from hybridconn.websocket.autobahn_frames import DataPath
 from hybridconn.websocket.bridge import WebSocketEnd
 from hybridconn.websocket.client import TunnelClientProtocol
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.keeper import Keeper
-from hybridconn.websocket.protocol_end import ProtocolEnd
 from hybridconn.websocket.reading import ReadSizes
 from hybridconn.websocket.words import explain, is_surprise
 
@@ -108,8 +106,6 @@ class HybridConnectionListener(Service):
         new_guid: Callable[[], UUID] = uuid4,
     ) -> None:
         self.entity = connection.require_entity_path()
-        self._connection = connection
-        self._connector = connector
         self._clock = reactor
         timings = timings or ListenerTimings()
         limits = limits or Limits()
@@ -132,6 +128,14 @@ class HybridConnectionListener(Service):
             self.entity,
             self._rendezvous,
             lambda accept, no: self.sender_refused(accept, no),
+        )
+        self._reach = Reach(
+            connection.host,
+            self.entity,
+            connector,
+            lambda accept: self.accept_requested(accept),
+            lambda: bool(self.running),
+            self._rejections,
         )
         self._reuse = reuse
         self._dial_ahead = dial_ahead
@@ -287,7 +291,8 @@ class HybridConnectionListener(Service):
         def served(result: object) -> None:
             self._pending.discard(serving)
             if isinstance(result, Failure) and is_surprise(result):
-                self.log.failure("{entity}: a sender was not served", result)
+                what = "{entity}: a sender was not served"
+                self.log.failure(what, result, entity=self.entity)
 
         serving.addBoth(served)
 
@@ -321,7 +326,7 @@ class HybridConnectionListener(Service):
         end = None
         if kind is None or not kind.waits:
             try:
-                end = await self._reach(accept)
+                end = await self._reach.first(accept)
             except Reject as no:
                 await self._rejections.reject(accept, no)
                 return
@@ -370,7 +375,7 @@ class HybridConnectionListener(Service):
         carrier = ListenerCarrier(
             tunnel,
             accept,
-            lambda accept: Deferred.fromCoroutine(self._reach_again(accept)),
+            lambda accept: Deferred.fromCoroutine(self._reach.again(accept)),
             self._join,
             self._carrier_gone,
             self._dial_ahead,
@@ -383,43 +388,9 @@ class HybridConnectionListener(Service):
         if end is None:
             carrier.idle()
 
-    async def _reach_again(self, accept: Accept) -> ITunnelEnd:
-        """Reach the target for one more connection on the same tunnel."""
-        if not self.running:
-            raise Reject(503, "The listener stops")
-        try:
-            return await self._reach(accept)
-        except Reject as no:
-            self._rejections.note(accept, no)
-            raise
-
     def _carrier_gone(self, carrier: ListenerCarrier) -> None:
         self._carriers.discard(carrier)
         self._keeper.forget(carrier.socket)
-
-    async def _reach(self, accept: Accept) -> ITunnelEnd:
-        """
-        Reach what the sender is to be joined to.
-
-        @raise Reject: there is nothing for it.
-        """
-        try:
-            await maybeDeferred(self.accept_requested, accept)
-            end = await maybeDeferred(self._connector.connect, accept)
-        except Reject:
-            raise
-        except Exception as error:
-            if not self.running:
-                raise
-            failure = Failure(error)
-            if is_surprise(failure):
-                self.log.failure("{entity}: failed to serve a sender", failure)
-            raise Reject(502, "The listener failed") from None
-        if not IProtocol.providedBy(end) or ITunnelEnd.providedBy(end):
-            return end
-        here = HybridConnectionAddress(self._connection.host, self.entity)
-        there = HybridConnectionAddress(self._connection.host, self.entity, accept.id)
-        return ProtocolEnd(end, here, there)
 
     def _join(self, end: ITunnelEnd, tunnel: ITunnel, accept: Accept) -> Deferred[None]:
         self.sender_joined(accept, end)

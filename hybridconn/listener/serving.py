@@ -112,7 +112,8 @@ class RequestServer:
                 reason=explain(failure),
             )
             if is_surprise(failure):
-                self.log.failure("{entity}: a rendezvous failed", failure)
+                what = "{entity}: a rendezvous failed"
+                self.log.failure(what, failure, entity=self._entity)
             return failure
 
         dialled: Deferred[Any] = self._dial(address)

@@ -25,6 +25,8 @@ _UDP_BYTES = 1232
 _LEADING = (64, 65)
 #: The upper bits of a response code: there is no such version of EDNS.
 _BAD_VERSION = 1 << 24
+#: What is asked for by programs that are about to connect.
+_TO_DIAL = (dns.A, dns.AAAA, dns.ALL_RECORDS)
 
 
 def own_answer(table: NameTable, query: bytes, ttl: int) -> bytes | None:
@@ -72,7 +74,7 @@ def _edns_record(spoken: Edns) -> Any:
 
 
 def _records(table: NameTable, asked: Question, ttl: int) -> list[Any] | None:
-    addresses = table.find(asked.name)
+    addresses = table.find(asked.name, dial=asked.kind in _TO_DIAL)
     if addresses is not None:
         return _address_records(asked.kind, addresses, ttl)
     host = table.pointed(asked.name)
@@ -87,7 +89,7 @@ def _records(table: NameTable, asked: Question, ttl: int) -> list[Any] | None:
         labels = asked.name.split(".")
         while labels and labels[0].startswith("_"):
             labels.pop(0)
-        if table.find(".".join(labels)) is not None:
+        if table.match(".".join(labels)) is not None:
             return []
     return None
 

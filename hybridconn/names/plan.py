@@ -118,16 +118,16 @@ class NameTable:
     """
     The names that are answered here.
 
-    @param unfold: called with a wildcard and a name that it stands for, before the
-        name is answered: it may replace the table.
+    @param asked: called with a host and a name that it stands for, before that is
+        answered: it may replace the table.
     """
 
     def __init__(
         self,
         hosts: Mapping[str, HostAddresses] | None = None,
-        unfold: Callable[[str, str], None] = lambda wildcard, name: None,
+        asked: Callable[[str, str], None] = lambda host, name: None,
     ) -> None:
-        self._unfold = unfold
+        self._asked = asked
         self.replace(hosts or {})
 
     def replace(self, hosts: Mapping[str, HostAddresses]) -> None:
@@ -157,11 +157,15 @@ class NameTable:
                 return WILDCARD + name
         return None
 
-    def find(self, name: str) -> HostAddresses | None:
-        """The addresses for a name; L{None} if it is none of ours."""
+    def find(self, name: str, dial: bool = True) -> HostAddresses | None:
+        """
+        The addresses for a name; L{None} if it is none of ours.
+
+        @param dial: whoever asks is about to connect there.
+        """
         host = self.match(name)
-        if host is not None and host.startswith(WILDCARD):
-            self._unfold(host, name)
+        if host is not None and dial:
+            self._asked(host, name)
             host = self.match(name)
         return None if host is None else self._hosts[host]
 

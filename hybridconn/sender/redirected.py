@@ -26,7 +26,7 @@ from hybridconn.names.plan import (
 from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
 
-#: So many names below wildcards have addresses; each has open ports.
+#: So many names below wildcards have open ports at a time.
 MOST_UNFOLDED: Final = 1000
 
 
@@ -90,8 +90,10 @@ class Endpoints:
         self._tell = tell
         self._direct: dict[HostPort, Redirected] = {}
         self._folded: set[str] = set()
-        # The names that were asked for, and their wildcards.
+        # The names that were asked for, the latest last, and their wildcards.
         self._unfolded: dict[str, str] = {}
+        # Also of those that were not asked for lately.
+        self._given: dict[str, HostAddresses] = {}
 
     def learn(self) -> None:
         """
@@ -116,11 +118,12 @@ class Endpoints:
             if one.many and at.host.startswith(WILDCARD)
         }
         hosts = plan_addresses({at.host for at in direct}, self._settings)
-        taken = {address for one in hosts.values() for address in one.all}
-        # In the order in which they came: none is moved by a later one.
+        planned = _addresses_in(hosts)
         for name in self._unfolded:
-            hosts[name] = choose_addresses(name, self._settings, taken)
-            taken.update(hosts[name].all)
+            if not planned.isdisjoint(self._given[name].all):
+                # A host that metadata told meanwhile has its first choice.
+                self._give(name, planned)
+            hosts[name] = self._given[name]
         self.hosts = hosts
 
     @property
@@ -150,29 +153,45 @@ class Endpoints:
         one = self._direct.get(HostPort(host, port))
         return None if one is None else self._way(one, HostPort(name, port))
 
-    def unfold(self, wildcard: str, name: str) -> bool:
+    def asked(self, host: str, name: str) -> bool:
         """
-        Give a name addresses of its own, with the next L{learn}.
+        Somebody asks for a name.  One below a wildcard is given addresses of its own,
+        which count with the next L{learn}.
 
-        @return: whether it is to have some.
+        @param host: what stands for it now.
+        @return: whether it was given some.
         """
-        if wildcard not in self._folded:
+        if host in self._unfolded:
+            self._unfolded[host] = self._unfolded.pop(host)
+        if host not in self._folded:
             return False
         try:
             name = parse_wanted(f"{name}:1").host
         except TargetError:
             return False
-        planned = len(self.hosts) - len(self._unfolded)
-        most = min(MOST_UNFOLDED, room_for_names(self._settings) - planned)
-        if len(self._unfolded) >= most:
-            self._tell(
-                f"{len(self._unfolded)} names below wildcards have been asked for;"
-                " further ones are not reached until a restart"
-            )
-            return False
-        self._unfolded[name] = wildcard
+        if name not in self._given:
+            if len(self._given) >= room_for_names(self._settings) - len(self._direct):
+                self._tell(
+                    f"{len(self._given)} names below wildcards have been asked for;"
+                    " further ones are not reached until a restart"
+                )
+                return False
+            self._give(name, _addresses_in(self.hosts))
+        if len(self._unfolded) >= MOST_UNFOLDED:
+            # Connections to it go on; it comes back when it is asked for again.
+            del self._unfolded[next(iter(self._unfolded))]
+        self._unfolded[name] = host
         return True
+
+    def _give(self, name: str, planned: set[str]) -> None:
+        # No other name ever gets what an app may still have in mind for this one.
+        taken = planned | _addresses_in(self._given)
+        self._given[name] = choose_addresses(name, self._settings, taken)
 
     @staticmethod
     def _way(one: Redirected, at: HostPort) -> Way:
         return Way(one, str(at) if one.many else "")
+
+
+def _addresses_in(hosts: Mapping[str, HostAddresses]) -> set[str]:
+    return {address for one in hosts.values() for address in one.all}

@@ -65,7 +65,7 @@ class RedirectService(MultiService):
         wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.table = NameTable(unfold=self._unfold)
+        self.table = NameTable(asked=self._asked)
         self._reactor = reactor
         self._failed = failed
         self._ports: dict[HostPort, tuple[Way, IListeningPort]] = {}
@@ -214,9 +214,9 @@ class RedirectService(MultiService):
         if self.running:
             self._arrange(at_start=False)
 
-    def _unfold(self, wildcard: str, name: str) -> None:
-        """Somebody asks for a name below a wildcard: it is to have its ports."""
-        if self._endpoints.unfold(wildcard, name):
+    def _asked(self, host: str, name: str) -> None:
+        """Somebody asks for a name: one below a wildcard may be to have its ports."""
+        if self._endpoints.asked(host, name):
             self._arrange(at_start=False)
 
     def _arrange(self, at_start: bool) -> None:

@@ -142,6 +142,9 @@ class ManyTests(NamesTestCase):
         said = self.app.must(*argv, "kept.many.corp:6379", given=b"PING\r\nQUIT\r\n")
         self.assertEqual(said, "+PONG\r\n+OK\r\n")
 
+        said = self.must("connect", "-c", self.config, "many", status=1)
+        self.assertIn("many has many services; say which of *.many.corp:443", said)
+
     def wait_listening_for(self, *names: str) -> None:
         """Each has an address of its own."""
         found = {self.dig("+short", name) for name in names}

@@ -114,7 +114,8 @@ class ProxyProtocolTests(LogTestCase):
         """A target that was reached ahead hears it when there is a sender: its id."""
         listener = self.listen(target=parse_target("db.corp:5"), dial_ahead=True)
         accept = Accept("wss://relay.test/", "first_G0", {}, "192.0.2.9", 7)
-        dialled = listener._connector.connect(accept)
+        connector = listener.make_connector("hyco", self.network.clock, 10.0)
+        dialled = connector.connect(accept)
         self.network.flush()
         end = self.successResultOf(dialled)
         self.assertEqual(self.targets[0].data, b"")

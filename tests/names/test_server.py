@@ -127,6 +127,20 @@ class OwnTests(ServerTestCase):
         self.table.replace({"db.corp": HostAddresses("127.77.0.9")})
         self.assertEqual(self.answered(query(kind=dns.AAAA)).answers, [])
 
+    def test_told(self) -> None:
+        """Who knows the names hears of those that somebody is about to connect to."""
+        heard: list[tuple[str, str]] = []
+        hosts = {"*.corp": HostAddresses("127.77.0.9")}
+        table = NameTable(hosts, lambda host, name: heard.append((host, name)))
+        cache = AnswerCache(self.reactor.seconds, 100)
+        self.server = NameServer(table, self.upstreams, cache, 5)
+        for kind in (dns.TXT, dns.SRV, dns.MX):
+            self.answered(query("a.corp", kind))
+        self.assertEqual(heard, [])
+        for kind in (dns.A, dns.AAAA, dns.ALL_RECORDS):
+            self.answered(query("a.corp", kind))
+        self.assertEqual(heard, [("*.corp", "a.corp")] * 3)
+
     def test_edns(self) -> None:
         """Who speaks EDNS is answered by EDNS."""
         raw = query()

@@ -15,7 +15,8 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import NamesSettings, Redirect, parse_redirected
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
-from hybridconn.sender import redirects
+from hybridconn.names.plan import plan_addresses
+from hybridconn.sender import redirected, redirects
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.learning import learn_endpoints
 from hybridconn.sender.redirects import RedirectService
@@ -341,6 +342,70 @@ class ManyTests(RedirectsTestCase):
         self.assertEqual({host for host, _ in self.ports.open}, own)
         self.assertLogged("126 names below wildcards", "until a restart")
         self.assertEqual(service.table.find("n3.corp"), addresses[3])
+
+    def test_most_at_a_time(self) -> None:
+        """
+        The ports of those not asked for lately are closed, and opened again at the
+        same address, which nobody else has had.
+        """
+        self.patch(redirected, "MOST_UNFOLDED", 3)
+        service = self.service(self.many("*.corp:443"))
+
+        def find(name: str) -> str:
+            found = service.table.find(f"{name}.corp")
+            assert found is not None
+            return found.ipv4
+
+        first = {name: find(name) for name in "abc"}
+        find("a")
+        first["d"] = find("d")
+        self.assertNotIn((first["b"], 443), self.ports.open)
+        self.assertEqual(
+            {place[0] for place in self.ports.open}, {first[name] for name in "acd"}
+        )
+        self.assertEqual(find("b"), first["b"])
+        self.assertNotIn((first["c"], 443), self.ports.open)
+        self.assertEqual(len(set(first.values())), 4)
+
+    def test_never_another_s(self) -> None:
+        """What an app may still know as one name's address is no other name's."""
+        self.patch(redirected, "MOST_UNFOLDED", 1)
+        service = self.service(
+            self.many("*.corp:443"), network=IPv4Network("127.9.0.0/24")
+        )
+        found = [service.table.find(f"n{number}.corp") for number in range(100)]
+        self.assertEqual(len(set(found)), 100)
+        self.assertEqual(len(self.ports.open), 1)
+
+    def test_make_way(self) -> None:
+        """A host that metadata tell has its own address; the name there moves."""
+        self.describe("first.corp:1")
+        network = IPv4Network("127.9.0.0/24")
+        service = self.service(
+            self.many("*.apps:443"), self.redirect(), network=network
+        )
+        found = service.table.find("one.apps")
+        settings = NamesSettings(network=network)
+        hosts = (f"h{number}.corp" for number in range(10000))
+        same = next(
+            host
+            for host in hosts
+            if plan_addresses([host, "*.apps"], settings)[host] == found
+        )
+        self.describe(f"{same}:1")
+        self.network.advance(300)
+        moved = service.table.find("one.apps")
+        assert moved is not None
+        self.assertEqual(service.table.find(same), found)
+        self.assertNotEqual(moved, found)
+        self.assertEqual(self.wanted((moved.ipv4, 443)), "one.apps:443")
+
+    def test_other_questions(self) -> None:
+        """Who asks for other records than addresses does not connect."""
+        service = self.service(self.many("*.corp:443"))
+        found = service.table.find("_http._tcp.corp", dial=False)
+        self.assertEqual(found, service.hosts["*.corp"])
+        self.assertEqual(self.ports.open, {})
 
     def test_stay(self) -> None:
         """Names that come later, from metadata too, leave the others where they are."""

@@ -249,6 +249,19 @@ class StrictTests(WantedTestCase):
         self.assertEqual(self.targets, [])
 
 
+class BrokenTests(WantedTestCase):
+    """A listener with a mistake in its program."""
+
+    def test_told(self) -> None:
+        """The sender is told that it failed, and its log has why."""
+        self.patch(self, "endpoint", lambda target: 1 / 0)
+        self.listen()
+        self.sender(many=False)
+        self.assertRefused(self.dial("", b"hello"), "502 The listener failed")
+        self.assertLogged("apps: failed to serve a sender")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
 class OneTests(WantedTestCase):
     """Listeners with one target."""
 
