@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred
 
 from hybridconn.cli.redirect_plan import dialer_of, load_or_fail, quiet, run_reactor
 from hybridconn.cli.where import by_endpoint, by_name, called, parse_where
-from hybridconn.config.sender import Forward, SenderConfig, SpareTunnels
+from hybridconn.config.forward import Forward
+from hybridconn.config.sender import SenderConfig, SpareTunnels
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.forward import AppJoint, LocalForward
 from hybridconn.sender.learning import known_endpoints, learn_endpoints

@@ -8,8 +8,9 @@ from typing import TypeVar
 import click
 
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.forward import Forward
 from hybridconn.config.redirects import Redirect, parse_redirected
-from hybridconn.config.sender import Forward, SenderConfig
+from hybridconn.config.sender import SenderConfig
 from hybridconn.core.names import fold
 from hybridconn.names.plan import NameTable, plan_addresses
 from hybridconn.sender.learning import Learned

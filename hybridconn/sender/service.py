@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.failure import Failure
 
+from hybridconn.config.forward import Forward
 from hybridconn.config.redirects import Redirect
-from hybridconn.config.sender import Forward, SenderConfig
+from hybridconn.config.sender import SenderConfig
 from hybridconn.core.limits import Limits
 from hybridconn.core.preamble import DATAGRAM
 from hybridconn.interfaces import IDialer

@@ -11,7 +11,8 @@ from twisted.internet.testing import MemoryReactorClock
 from zope.interface.verify import verifyObject
 
 from hybridconn.config.addresses import parse_bind
-from hybridconn.config.sender import Forward, SenderConfig
+from hybridconn.config.forward import Forward
+from hybridconn.config.sender import SenderConfig
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http import RequestHead
 from hybridconn.core.refusals import MisdirectedRequest
