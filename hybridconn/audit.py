@@ -30,10 +30,11 @@ _COMPLAIN_EVERY: Final = 60.0
 @frozen(kw_only=True)
 class AuditEvent:
     """
-    @ivar event: C{management} or C{key}.
+    @ivar event: C{management}, C{page} or C{key}.
     @ivar who: the token's name, the subject of a JWT or the rule whose key signed;
         empty if nobody showed who he is.
-    @ivar by: C{token}, C{jwt} or C{sas}; empty with C{who}.
+    @ivar by: C{token}, C{jwt} or C{sas}; of the page C{link} or C{socket}; empty with
+        C{who}.
     @ivar source: the client's address.
     @ivar action: an HTTP method; C{listen}, C{renew}, C{connect}, C{http} or
         C{describe}.

@@ -31,6 +31,8 @@ class ReactorDialer:
     @param verify: L{False}: believe any certificate; never for a relay.
     @param way_out: proxies, and what else there is to say; by default there is no
         proxy, whatever the environment says.
+    @ivar way_out: what was given.
+    @ivar trust: whom it believes.
     @raise TLSConfigError: if one of C{ca_files}, or a file that C{way_out} names, is
         missing or not usable.
     """
@@ -48,8 +50,8 @@ class ReactorDialer:
         self._ca_files = tuple(ca_files)
         self._connect_timeout = connect_timeout
         self._tls = tls
-        self._way_out = way_out = way_out or WayOut()
-        self._trust = ClientTrust(self._ca_files, verify, way_out.client_certificate)
+        self.way_out = way_out = way_out or WayOut()
+        self.trust = ClientTrust(self._ca_files, verify, way_out.client_certificate)
         self._proxy_trust: ClientTrust | None = None
         proxies = (way_out.proxy, way_out.plain_proxy)
         if any(proxy is not None and proxy.scheme == "https" for proxy in proxies):
@@ -66,24 +68,32 @@ class ReactorDialer:
         @param host: a name or an address; brackets around IPv6 are taken off.
         @raise ValueError: C{host} is no host name.
         """
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        plain: IStreamClientEndpoint
-        proxy = self._way_out.proxy_for(host, port, secure)
-        if proxy is None:
-            plain = self._plain(host, port)
-        else:
-            plain = ProxyEndpoint(
-                proxy,
-                self._to_proxy(proxy),
-                host,
-                port,
-                self._reactor,
-                self._way_out.proxy_timeout,
-            )
+        host = _bare(host)
+        plain = self.plain_endpoint(host, port, secure)
         if not secure:
             return plain
-        return TLSEndpoint(self._trust.options(host), plain, self._reactor, self._tls)
+        return TLSEndpoint(self.trust.options(host), plain, self._reactor, self._tls)
+
+    def plain_endpoint(
+        self, host: str, port: int, secure: bool
+    ) -> IStreamClientEndpoint:
+        """
+        The same way, through a proxy if there is one, but for TLS at its end.
+
+        @param secure: whether TLS is to come.
+        """
+        host = _bare(host)
+        proxy = self.way_out.proxy_for(host, port, secure)
+        if proxy is None:
+            return self._plain(host, port)
+        return ProxyEndpoint(
+            proxy,
+            self._to_proxy(proxy),
+            host,
+            port,
+            self._reactor,
+            self.way_out.proxy_timeout,
+        )
 
     def _to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
         plain = self._plain(proxy.host, proxy.port)
@@ -94,7 +104,7 @@ class ReactorDialer:
         return TLSEndpoint(options, plain, self._reactor, self._tls)
 
     def _plain(self, host: str, port: int) -> IStreamClientEndpoint:
-        address = self._way_out.bind_address
+        address = self.way_out.bind_address
         endpoint: IStreamClientEndpoint = HostnameEndpoint(
             self._reactor,
             host,
@@ -103,3 +113,7 @@ class ReactorDialer:
             bindAddress=address or None,
         )
         return FromAddress(endpoint, address) if address else endpoint
+
+
+def _bare(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host

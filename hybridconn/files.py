@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 #: What only the owner may read, and what others may too.
 PRIVATE, PUBLIC = 0o600, 0o644
+#: Links may lead in a circle.
+_MOST_STEPS = 400
 
 
 def replace_file(path: Path, content: bytes, private: bool = True) -> None:
@@ -54,3 +56,26 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def inside(root: Path, name: str) -> Path:
+    """
+    Where a path leads to if C{root} stands for C{/}: links in it do not lead out, as
+    those of an image that is being prepared would.
+
+    @param name: the path, below C{root}.
+    """
+    at, left = root, [*reversed(PurePosixPath(name).parts)]
+    for _ in range(_MOST_STEPS):
+        if not left:
+            break
+        part = left.pop()
+        if part == "/":
+            at = root
+        elif part == "..":
+            at = at if at == root else at.parent
+        elif (at / part).is_symlink():
+            left += reversed(PurePosixPath(os.readlink(at / part)).parts)
+        else:
+            at /= part
+    return at.joinpath(*reversed(left))

@@ -128,6 +128,9 @@ class IPresence(Interface):
     def withdraw(channel: Any) -> None:
         """It is online no more; harmless if it was never announced."""
 
+    def drain(channel: Any) -> None:
+        """Whether it is given nothing new has changed."""
+
     def answer_with(answer: Callable[[Mapping[str, Any]], Any]) -> None:
         """
         Have the questions of other nodes answered.
@@ -299,6 +302,19 @@ class ILiveRelay(Interface):
     def counts(keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
         """The same for each of some hybrid connections; zeros where nothing does."""
 
+    def traffic(
+        keys: Sequence[tuple[str, ...]], samples: int
+    ) -> Deferred[Sequence[Sequence[tuple[int, int, int]]]]:
+        """
+        What went through each of some hybrid connections of late.  It is remembered
+        from the first question on, as long as there is one now and then.
+
+        @param keys: an empty one stands for all hybrid connections together.
+        @param samples: so many intervals back, of five seconds each, and this one.
+        @return: for each the intervals in which anything moved, the oldest first: its
+            number, counted from 1970 on, bytes of senders, bytes of listeners.
+        """
+
     def listeners(key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
         """Who listens, in the order of their ids."""
 
@@ -319,6 +335,15 @@ class ILiveRelay(Interface):
         """
         End a control channel with 1001; nothing keeps its listener from coming back.
 
+        @return: whether there was one of that id.
+        """
+
+    def drain_listener(key: tuple[str, ...], id: str, on: bool) -> Deferred[bool]:
+        """
+        Give a listener no new sender and no new HTTP request; what runs through it goes
+        on.  It lasts until the listener comes back on another control channel.
+
+        @param on: L{False} ends that.
         @return: whether there was one of that id.
         """
 
@@ -604,4 +629,34 @@ class ITargetConnector(Interface):
             <twisted.internet.interfaces.IProtocol>} that is to run over the
             tunnel.  A failure with L{hybridconn.listener.Reject} sets status and
             description that the sender gets, any other one becomes C{502}.
+        """
+
+
+class ITargetProber(Interface):
+    """Reaches a target for a look (L{hybridconn.core.probe}), joined to nobody."""
+
+    def find(accept: Accept) -> Deferred[Any]:
+        """
+        Where a sender would be joined to.
+
+        @return: fires with a L{Target <hybridconn.config.addresses.Target>}; fails
+            with L{hybridconn.listener.Reject} if there is none for it.
+        """
+
+    def look(
+        target: Any,
+        factory: Any,
+        looked_up: Callable[[Sequence[str]], object] | None = None,
+        timeout: float | None = None,
+    ) -> Deferred[Any]:
+        """
+        Connect to it.
+
+        @param target: of L{find}.
+        @param factory: makes the protocol.
+        @param looked_up: called once its name was looked up, with the addresses that
+            may be dialled.
+        @param timeout: seconds; by default as for senders.
+        @return: fires with the protocol; fails with L{hybridconn.listener.Reject},
+            whose status is 403 for what is not allowed.
         """

@@ -41,6 +41,7 @@ LAYERS = (
     {"config", "startup"},
     {
         "cluster",
+        "diagnosis",
         "endpoints",
         "hcm",
         "listener",

@@ -29,6 +29,7 @@ need systemd-analyze systemd
 need squid squid-openssl
 need ip iproute2
 need dig bind9-dnsutils
+need haproxy haproxy
 need redis-server redis-server
 need redis-cli redis-tools
 need setpriv util-linux

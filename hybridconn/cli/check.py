@@ -96,6 +96,12 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
         )
         if not ipaddress.ip_address(management.interface or "0.0.0.0").is_loopback:
             yield "  other machines can connect to it"
+    admin = config.admin
+    if admin.port is not None:
+        yield (
+            f"serve its page on {admin.interface}, port {admin.port}, to who gets a "
+            f"link from {admin.socket}"
+        )
     if config.audit.file:
         what = " and uses of keys" if config.audit.data_plane else ""
         yield f"write management calls{what} to {config.audit.file}"
@@ -207,6 +213,10 @@ def _redirects(config: SenderConfig) -> Iterator[str]:
             if one.endpoints and at.host.startswith(WILDCARD):
                 place = "an address for each name that is asked for"
             yield f"redirect {at} at {place} -> {where}"
+    if config.app:
+        app = config.app
+        yield f"redirect what the app {app.name} uses, says {app.management}"
+        yield f"  look for changes every {app.check_interval:g} s"
     if config.names.dns is not None:
         yield f"answer for these names on {config.names.dns}, and pass on all others"
     door = config.front_door

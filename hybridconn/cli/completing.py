@@ -88,6 +88,9 @@ _listeners = _names(lambda remote, given: _open(remote, given, "listeners"))
 _tunnels = _names(lambda remote, given: _open(remote, given, "tunnels"))
 
 
+complete_listener = _listeners
+
+
 def complete_open(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[str]:

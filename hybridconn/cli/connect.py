@@ -13,19 +13,13 @@ from typing import Any
 
 import click
 from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
-from twisted.logger import globalLogBeginner as log_beginner
-from zope.interface import implementer
 
-from hybridconn.cli.redirect_plan import dialer_of, load_or_fail, run_reactor
-from hybridconn.config.addresses import HostPort
-from hybridconn.config.redirects import Redirect, parse_redirected
+from hybridconn.cli.redirect_plan import dialer_of, load_or_fail, quiet, run_reactor
+from hybridconn.cli.where import by_endpoint, by_name, called, parse_where
 from hybridconn.config.sender import Forward, SenderConfig, SpareTunnels
-from hybridconn.core.names import fold
-from hybridconn.names.plan import NameTable, plan_addresses
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.forward import AppJoint, LocalForward
-from hybridconn.sender.learning import Learned, known_endpoints, learn_endpoints
+from hybridconn.sender.learning import known_endpoints, learn_endpoints
 
 _AT_ONCE = 65536
 
@@ -44,22 +38,35 @@ def connect(config: str, where: str) -> None:
         ssh -o ProxyCommand='hybridconn connect -c sender.toml %h:%p' server.corp
     """
     settings = load_or_fail(config)
-    log_beginner.beginLoggingTo([_Warnings()], redirectStandardIO=False)
+    if sys.stdin is None or sys.stdout is None:
+        raise click.ClickException(
+            "standard input or output is closed; use /dev/null for one not needed."
+        )
+    quiet()
     good = run_reactor(lambda reactor: _connect(settings, where, reactor))
     raise SystemExit(0 if good else 1)
 
 
 async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
     dialer = dialer_of(settings, reactor)
-    one = _by_name(settings, where)
-    wanted = one.target if isinstance(one, Forward) else ""
+    one = by_name(settings, where)
+    wanted = ""
+    if isinstance(one, Forward):
+        if one.udp:
+            raise click.ClickException(
+                f"{where} is for datagrams, and standard input and output are streams."
+            )
+        wanted = one.target
     if one is None:
-        endpoint = _endpoint(where)
         learned = known_endpoints(settings)
         if learned is None:
             learned = await learn_endpoints(settings, dialer, reactor)
-        one = _by_endpoint(settings, learned, endpoint)
-        wanted = str(endpoint) if one.endpoints else ""
+        # What an app uses has names, too.
+        one = called(learned.endpoints.values(), where)
+        if one is None:
+            endpoint = parse_where(where)
+            _, one = by_endpoint(settings, learned, endpoint)
+            wanted = str(endpoint) if one.endpoints else ""
     connector = TunnelConnector(
         one.connection,
         dialer,
@@ -67,49 +74,12 @@ async def _connect_to(settings: SenderConfig, where: str, reactor: Any) -> bool:
         timings=settings.timings,
         data_path=settings.data_path,
     )
-    return await _join_standard_streams(connector, wanted, reactor)
+    forward = _OneForward(connector, wanted, one.port_name)
+    return await _join_standard_streams(forward, reactor)
 
 
 def _connect(settings: SenderConfig, where: str, reactor: Any) -> Deferred[bool]:
     return Deferred.fromCoroutine(_connect_to(settings, where, reactor))
-
-
-def _by_name(settings: SenderConfig, where: str) -> Forward | Redirect | None:
-    every: tuple[Forward | Redirect, ...] = (*settings.redirects, *settings.forwards)
-    for one in every:
-        if fold(one.connection.require_entity_path()) == fold(where):
-            if isinstance(one, Redirect) and one.endpoints:
-                known = ", ".join(map(str, one.endpoints))
-                raise click.ClickException(
-                    f"{where} has many services; say which of {known}."
-                )
-            return one
-    return None
-
-
-def _endpoint(where: str) -> HostPort:
-    try:
-        return parse_redirected(where)
-    except ValueError as error:
-        raise click.ClickException(
-            f'no hybrid connection of this configuration is called "{where}", and as a'
-            f" host and port it is not known: {error}."
-        ) from None
-
-
-def _by_endpoint(
-    settings: SenderConfig, learned: Learned, endpoint: HostPort
-) -> Redirect:
-    hosts = plan_addresses((one.host for one in learned.endpoints), settings.names)
-    host = NameTable(hosts).match(endpoint.host)
-    found = learned.endpoints.get(HostPort(host or "", endpoint.port))
-    if found is None:
-        known = ", ".join(str(one) for one in learned.endpoints) or "nothing"
-        more = "".join(f"; {line}" for line in learned.trouble)
-        raise click.ClickException(
-            f"{endpoint} is not redirected; this configuration has {known}{more}."
-        )
-    return found
 
 
 class _StandardJoint(AppJoint):
@@ -131,8 +101,11 @@ class _OneForward(LocalForward):
 
     protocol = _StandardJoint
 
-    def __init__(self, connector: TunnelConnector, wanted: str) -> None:
-        super().__init__(connector, SpareTunnels(least=0, most=0), wanted)
+    def __init__(
+        self, connector: TunnelConnector, wanted: str, port_name: str | None
+    ) -> None:
+        spare = SpareTunnels(least=0, most=0)
+        super().__init__(connector, spare, wanted, port_name=port_name)
         self.done: Deferred[bool] = Deferred()
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -146,9 +119,7 @@ class _OneForward(LocalForward):
             self.done.callback(isinstance(joint, _StandardJoint) and joint.good)
 
 
-async def _join_standard_streams(
-    connector: TunnelConnector, wanted: str, reactor: Any
-) -> bool:
+async def _join_standard_streams(forward: _OneForward, reactor: Any) -> bool:
     """
     Join standard input and output to a new tunnel, until both have ended.
 
@@ -157,7 +128,6 @@ async def _join_standard_streams(
 
     @return: whether all went well.
     """
-    forward = _OneForward(connector, wanted)
     written: Deferred[bool] = Deferred()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -195,13 +165,3 @@ def _copy(theirs: socket.socket, target: int) -> bool:
     except OSError:
         return False
     return True
-
-
-@implementer(ILogObserver)
-class _Warnings:
-    """Shows what went wrong, and nothing else."""
-
-    def __call__(self, event: LogEvent) -> None:
-        level = event.get("log_level")
-        if level is not None and level >= LogLevel.warn:
-            click.echo(formatEvent(event), err=True)

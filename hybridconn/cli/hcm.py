@@ -23,7 +23,12 @@ from hybridconn.cli.hcm_client import (
     read_secret,
 )
 from hybridconn.cli.hcm_drain import drain, resume
-from hybridconn.cli.hcm_options import await_status, one_connection, output_option
+from hybridconn.cli.hcm_options import (
+    await_status,
+    one_connection,
+    output_option,
+    read_setting,
+)
 from hybridconn.cli.hcm_select import offered_connections, remote_options
 from hybridconn.cli.hcm_window import diag, ui
 from hybridconn.cli.hcm_words import (
@@ -107,12 +112,6 @@ hcm_group.add_command(resume)
     help="What senders are joined to; otherwise what its metadata says.",
 )
 @click.option(
-    "--targets",
-    metavar="HOST:PORT",
-    multiple=True,
-    help="Instead: what senders may want, such as *.apps.corp:443; may be repeated.",
-)
-@click.option(
     "--check-interval",
     type=float,
     metavar="SECONDS",
@@ -122,6 +121,15 @@ hcm_group.add_command(resume)
     "--withdraw",
     is_flag=True,
     help="Leave the relay while the target is down, with --check-interval.",
+)
+@click.option(
+    "--set",
+    "more",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=lambda context, parameter, value: [*map(read_setting, value)],
+    help="Any other key of [[hybrid_connection]], its value as TOML has it, such as "
+    "proxy_protocol=true or 'targets=[\"*.corp:443\"]'; may be repeated.",
 )
 @click.option(
     "--replace", is_flag=True, help="Take the place of the one that is there."
@@ -149,9 +157,9 @@ def add(
     file: str | None,
     name: str | None,
     target: str | None,
-    targets: Sequence[str],
     check_interval: float | None,
     withdraw: bool,
+    more: list[tuple[str, Any]],
     replace: bool,
     wait: float,
     select: bool,
@@ -176,9 +184,9 @@ def add(
     for key, value in (
         ("name", name),
         ("target", target),
-        ("targets", list(targets) or None),
         ("target_check_interval", check_interval),
         ("target_down", "withdraw" if withdraw else None),
+        *more,
     ):
         if value is not None:
             settings[key] = value

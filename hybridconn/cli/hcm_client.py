@@ -10,7 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote, urlsplit
 
 import click
@@ -61,7 +61,19 @@ class HcmClient:
     Where the manager is.
 
     @ivar socket: its UNIX socket; or C{url}: C{http://127.0.0.1:PORT}.
+    @cvar usual: the socket that is meant if nothing is said.
+    @cvar role: of C{hybridconn check}.
+    @cvar who: is called.
+    @cvar hint: what to do if nobody is there.
     """
+
+    usual: ClassVar[str] = DEFAULT_SOCKET
+    role: ClassVar[str] = "listener"
+    who: ClassVar[str] = "the Hybrid Connection Manager service"
+    hint: ClassVar[str] = (
+        "Is twistd hclistener running, with [admin] in its configuration, and for this "
+        f"user? Another place: --socket, --config or {SOCKET_VARIABLE}."
+    )
 
     socket: str = ""
     url: str = ""
@@ -86,8 +98,8 @@ class HcmClient:
                 )
             return cls(url=url, token=_token(token_file))
         if socket is None and config is not None:
-            socket = _socket_of(config)
-        return cls(socket=socket or DEFAULT_SOCKET)
+            socket = _socket_of(config, cls.role)
+        return cls(socket=socket or cls.usual)
 
     @property
     def place(self) -> str:
@@ -177,10 +189,7 @@ class HcmClient:
     def _unreachable(self, error: Exception) -> NoReturn:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise NotReachable(
-            f"the Hybrid Connection Manager service cannot be reached at {self.place}: "
-            f"{why}. Is twistd hclistener running, with [admin] in its configuration, "
-            "and for this user? Another place: --socket, --config or "
-            f"{SOCKET_VARIABLE}."
+            f"{self.who} cannot be reached at {self.place}: {why}. {self.hint}"
         ) from None
 
 
@@ -221,7 +230,7 @@ def _token(file: str) -> str:
     return _private(file).strip()
 
 
-def _socket_of(config: str) -> str:
+def _socket_of(config: str, role: str) -> str:
     try:
         with open(config, "rb") as opened:
             found = tomllib.load(opened).get("admin", {}).get("socket", "")
@@ -231,7 +240,7 @@ def _socket_of(config: str) -> str:
         ) from None
     except (tomllib.TOMLDecodeError, AttributeError):
         raise click.ClickException(
-            f"{config} cannot be used; see: hybridconn check --role listener."
+            f"{config} cannot be used; see: hybridconn check --role {role}."
         ) from None
     if not found:
         raise click.ClickException(f"{config} has no socket in [admin]; add one.")

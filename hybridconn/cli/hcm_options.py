@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,3 +61,19 @@ def await_status(
         if found["status"] not in passing or time.monotonic() >= end:
             return found
         time.sleep(_POLL)
+
+
+def read_setting(text: str) -> tuple[str, Any]:
+    """
+    Read C{KEY=VALUE}.
+
+    @return: the value as TOML has it, or as it is if that is no TOML.
+    @raise click.BadParameter: there is no key.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise click.BadParameter(f'"{text}" is not KEY=VALUE, such as mode=bridge.')
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value

@@ -26,7 +26,16 @@ def ui(client: Callable[[], HcmClient], opened: bool) -> None:
     The link works once, within five minutes; whoever has it may do everything that
     the page can.
     """
-    found = client().call("POST", "/v1/page-links")
+    say_link(client(), opened)
+
+
+def say_link(client: HcmClient, opened: bool) -> None:
+    """
+    Print a link to a page, and how to use it from elsewhere.
+
+    @param opened: open it in a browser as well.
+    """
+    found = client.call("POST", "/v1/page-links")
     url = str(found["url"])
     click.echo(url)
     click.echo(f"It works once, for {found['expiresIn'] / 60:.0f} minutes.", err=True)

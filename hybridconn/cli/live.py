@@ -8,6 +8,7 @@ import click
 
 from hybridconn.cli.completing import (
     complete_connection,
+    complete_listener,
     complete_namespace,
     complete_open,
     namespace_argument,
@@ -29,6 +30,7 @@ from hybridconn.cli.remote import Remote
 _COUNTS: Columns = {
     "name": name_of,
     "listeners": member("listeners"),
+    "draining": member("drainingListeners"),
     "tunnels": member("tunnels"),
     "requests": member("httpRequests"),
     "waiting": member("waitingSenders"),
@@ -46,9 +48,11 @@ _LISTENERS: Columns = {
     "from": member("address"),
     "since": member("connectedAt"),
     "in use by": member("connections"),
+    "drains": lambda one: "yes" if one["properties"]["draining"] else "",
     "rule": member("rule"),
     "token until": member("tokenExpiresAt"),
     "own id": member("listenerId"),
+    "program": member("userAgent"),
     "tracking": member("trackingId"),
 }
 _TUNNELS: Columns = {
@@ -130,3 +134,46 @@ def kick(
     remote.call("GET", place)
     confirm(f"End {id} of {namespace}/{path}?", yes)
     remote.call("DELETE", place)
+
+
+_listener_argument = click.argument("id", shell_complete=complete_listener)
+
+
+@click.command("drain")
+@namespace_argument
+@path_argument
+@_listener_argument
+@managed
+def drain(remote: Remote, output: Output, namespace: str, path: str, id: str) -> None:
+    """
+    Give one listener no new senders, by the ID that status shows.
+
+    Nor new HTTP requests. What runs through it goes on. It lasts until undrain, or
+    until the listener comes back on another control channel.
+    """
+    _say_drained(remote, output, namespace, path, id, "drain")
+
+
+@click.command("undrain")
+@namespace_argument
+@path_argument
+@_listener_argument
+@managed
+def undrain(remote: Remote, output: Output, namespace: str, path: str, id: str) -> None:
+    """Give a listener that was drained new senders again."""
+    _say_drained(remote, output, namespace, path, id, "undrain")
+
+
+def _say_drained(
+    remote: Remote, output: Output, namespace: str, path: str, id: str, action: str
+) -> None:
+    place = f"{remote.place(namespace, path)}/listeners/{quote(id, safe='')}/{action}"
+    found: Item = remote.call("POST", place)
+    if output.as_json:
+        output.json(found)
+        return
+    open_now = found["properties"]["connections"]
+    if action == "drain":
+        click.echo(f"{id} drains: {open_now} go on through it, nothing new comes.")
+    else:
+        click.echo(f"{id} gets new senders again.")

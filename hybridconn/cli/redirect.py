@@ -6,20 +6,18 @@ whether they do, and put everything back.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
 from hybridconn.cli.redirect_plan import Plan, make_plan
-from hybridconn.config.addresses import HostPort
-from hybridconn.names.plan import WILDCARD
+from hybridconn.diagnosis.local import check_name, check_port, place_below
 from hybridconn.redirect.errors import RedirectError
-from hybridconn.redirect.listening import listening
-from hybridconn.redirect.ways import WAYS, Names, Way
+from hybridconn.redirect.way import Names, Way
+from hybridconn.redirect.ways import WAYS
 
 _ROOT = Path("/")
 _RESOLVED = "systemd-resolved.service"
@@ -56,9 +54,9 @@ def install(config: str, way: str, root: Path) -> None:
 
     Done again, it brings up to date what is there. The sender need not run.
     """
-    plan = make_plan(config)
     chosen = WAYS[way](root)
     try:
+        plan = make_plan(config, chosen.former())
         changed = chosen.install(Names(plan.hosts, plan.config.names))
     except RedirectError as error:
         raise click.ClickException(str(error)) from None
@@ -122,41 +120,16 @@ def status(config: str | None, root: Path) -> None:
 
 def _look(plan: Plan) -> Iterator[tuple[str, bool]]:
     """For each endpoint a line, and whether all is well with it."""
-    for endpoint in plan.learned.endpoints:
-        asked = endpoint.host.replace("*", "hybridconn-test", 1)
-        found = _resolve(asked)
-        place = plan.places.get(endpoint) or _place_among(found, endpoint, plan)
-        good = place.host in found
-        listens = place in listening()
-        words = [
-            f"{asked} is found as {place.host}"
-            if good
-            else f"{asked} is {' and '.join(sorted(found)) or 'not found'}, not "
-            f"{place.host}"
-        ]
-        if listens:
-            words.append("the sender listens")
-        else:
-            words.append("nobody listens: start twistd hcsender")
-        if endpoint.host.startswith(WILDCARD) and not good:
-            words.append("a wildcard needs --way resolv or resolved")
-        yield f"{endpoint}: {'; '.join(words)}", good and listens
-
-
-def _place_among(found: set[str], endpoint: HostPort, plan: Plan) -> HostPort:
-    """Where a name is that the sender gave an address when it was asked for it."""
     network = plan.config.names.network
-    own = (address for address in found if ip_address(address) in network)
-    return HostPort(next(own, f"one of {network}"), endpoint.port)
-
-
-def _resolve(name: str) -> set[str]:
-    """As the apps of this machine do."""
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return set()
-    return {str(where[4][0]) for where in found}
+    for endpoint in plan.learned.endpoints:
+        place = plan.places.get(endpoint) or place_below(network, endpoint)
+        subject = str(endpoint)
+        checks = (
+            check_name(subject, endpoint, place, time.monotonic),
+            check_port(subject, place),
+        )
+        words = [word for one in checks for word in (one.seen, one.mend) if word]
+        yield f"{endpoint}: {'; '.join(words)}", all(one.ok for one in checks)
 
 
 def _tell_resolved(way: Way, changed: bool) -> list[str]:

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,15 +22,24 @@ from hybridconn.names.plan import WILDCARD
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.listening import listening
-from hybridconn.redirect.private import NotAllowed, PrivateCommand, die_with_parent
+from hybridconn.redirect.passing import for_a_while
+from hybridconn.redirect.private import (
+    NotAllowed,
+    NotRun,
+    PrivateCommand,
+    die_with_parent,
+)
 from hybridconn.redirect.texts import files_first, hosts_block, resolv_conf, with_block
-from hybridconn.redirect.ways import HostsWay, Names
+from hybridconn.redirect.way import Names
+from hybridconn.redirect.ways import HostsWay
 
 _HOSTS = Path("/etc/hosts")
 _NSSWITCH = Path("/etc/nsswitch.conf")
 _RESOLV = Path("/etc/resolv.conf")
 #: Of a daemon that glibc would ask first, and that sees the system's own files.
 _NAME_CACHE = Path("/run/nscd/socket")
+#: Of systemd-resolved, which glibc may ask in place of resolv.conf's servers.
+_RESOLVED = Path("/run/systemd/resolve/io.systemd.Resolve")
 
 #: Seconds for a sender to open its ports.
 _PATIENCE = 20.0
@@ -65,21 +74,24 @@ def exec_command(config: str, log: Path | None, command: tuple[str, ...]) -> Non
     with ExitStack() as stack:
         _sender(plan, config, log, stack)
         try:
-            running = PrivateCommand(command, _files(plan))
+            running = _run(command, _files(plan))
         except NotAllowed as error:
-            stack.enter_context(_hosts_for_a_while(plan, error))
-            running = _plain(command)
-        except RedirectError as error:
-            raise click.ClickException(f"{error}.") from None
+            _hosts_for_a_while(plan, error, stack)
+            running = _run(command, {})
         code = running.wait()
     raise SystemExit(code)
 
 
-def _plain(command: tuple[str, ...]) -> PrivateCommand:
+def _run(command: tuple[str, ...], files: Mapping[Path, bytes]) -> PrivateCommand:
+    """
+    @raise NotAllowed: it can have no files of its own.
+    @raise SystemExit: it cannot be run, as is said.
+    """
     try:
-        return PrivateCommand(command, {})
-    except RedirectError as error:
-        raise click.ClickException(f"{error}.") from None
+        return PrivateCommand(command, files)
+    except NotRun as error:
+        click.echo(f"Error: {error}.", err=True)
+        raise SystemExit(error.code) from None
 
 
 def _files(plan: Plan) -> Mapping[Path, bytes]:
@@ -110,21 +122,21 @@ def _files(plan: Plan) -> Mapping[Path, bytes]:
             before = _RESOLV.read_text("utf-8", "surrogateescape")
             servers = plan.config.names.upstreams or SystemResolvers(dns)()
             files[_RESOLV] = resolv_conf(before, dns, servers)
+            if _RESOLVED.exists():
+                files[_RESOLVED] = b""
     return files
 
 
-@contextmanager
-def _hosts_for_a_while(plan: Plan, why: NotAllowed) -> Iterator[None]:
+def _hosts_for_a_while(plan: Plan, why: NotAllowed, stack: ExitStack) -> None:
     """
-    Have the block in the machine's own hosts file; in a container that is the
-    container's.
+    Have the block in the machine's own hosts file until C{stack} ends; in a container
+    that is the container's.
 
     @raise click.ClickException: that is not allowed either.
     """
     way = HostsWay()
-    there = way.exists()
     try:
-        way.install(Names(plan.hosts, plan.config.names))
+        stack.enter_context(for_a_while(way, Names(plan.hosts, plan.config.names)))
     except RedirectError as error:
         raise click.ClickException(
             f"the command cannot have a hosts file of its own ({why}), and {error} To"
@@ -138,11 +150,6 @@ def _hosts_for_a_while(plan: Plan, why: NotAllowed) -> Iterator[None]:
         f"ends, {way.path} has the names, for all programs",
         err=True,
     )
-    try:
-        yield
-    finally:
-        if not there:
-            way.undo()
 
 
 def _sender(plan: Plan, config: str, log: Path | None, stack: ExitStack) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
 from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import globalLogBeginner as log_beginner
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from hybridconn.config import ConfigError, load_sender
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.listener import ListenerConfig
 from hybridconn.config.sender import SenderConfig
 from hybridconn.dialer import ReactorDialer
 from hybridconn.names.plan import WILDCARD, HostAddresses, plan_addresses
@@ -51,16 +55,18 @@ class Plan:
         ]
 
 
-def make_plan(file: str) -> Plan:
+def make_plan(file: str, former: Iterable[str] = ()) -> Plan:
     """
     Read a sender's configuration, and what its redirects stand for.
 
+    @param former: hosts that were redirected before; they stay as long as it is not
+        known of all redirects what they stand for, as when the relay is away.
     @raise click.ClickException: the configuration is wrong, or nothing can be
         redirected.
     """
     config = load_or_fail(file)
-    if not config.redirects:
-        raise click.ClickException(f"{file} has no [[redirect]]; add one.")
+    if not config.redirects and not config.app:
+        raise click.ClickException(f"{file} has no [[redirect]] and no [app]; add one.")
     learned = known_endpoints(config)
     if learned is None:
         learned = run_reactor(
@@ -68,18 +74,20 @@ def make_plan(file: str) -> Plan:
         )
     for line in learned.trouble:
         click.echo(f"warning: {line}", err=True)
-    if not learned.endpoints:
+    hosts = {endpoint.host for endpoint in learned.endpoints}
+    kept = {*former} - hosts if learned.unknown else set()
+    if kept:
+        click.echo(f"warning: {', '.join(sorted(kept))}: kept from before", err=True)
+    if not hosts | kept:
         raise click.ClickException(
             f"it is not known what the redirects of {file} stand for; write endpoint"
             " into each, or mend what is said above."
         )
     try:
-        hosts = plan_addresses(
-            (endpoint.host for endpoint in learned.endpoints), config.names
-        )
+        addresses = plan_addresses(hosts | kept, config.names)
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
-    return Plan(config, learned, hosts)
+    return Plan(config, learned, addresses)
 
 
 def load_or_fail(file: str) -> SenderConfig:
@@ -92,7 +100,7 @@ def load_or_fail(file: str) -> SenderConfig:
         raise click.ClickException(str(error)) from None
 
 
-def dialer_of(config: SenderConfig, reactor: Any) -> ReactorDialer:
+def dialer_of(config: SenderConfig | ListenerConfig, reactor: Any) -> ReactorDialer:
     """
     The way out.
 
@@ -134,3 +142,18 @@ def run_reactor(start: Callable[[Any], Deferred[_T]]) -> _T:
         results[0].raiseException()
     result: _T = results[0]
     return result
+
+
+def quiet() -> None:
+    """Have the log show what went wrong, and nothing else."""
+    log_beginner.beginLoggingTo([_Warnings()], redirectStandardIO=False)
+
+
+@implementer(ILogObserver)
+class _Warnings:
+    """Shows what went wrong, and nothing else."""
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level")
+        if level is not None and level >= LogLevel.warn:
+            click.echo(formatEvent(event), err=True)

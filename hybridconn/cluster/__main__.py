@@ -2,7 +2,7 @@
 The program of a worker; the supervisor starts it with its ports open.
 
     python -m hybridconn.cluster --config FILE --node 1.1 --bus PATH --port N
-        [--log-format json] [--management]
+        [--log-format json] [--management] [--page]
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--log-format", default="text")
     parser.add_argument("--management", action="store_true")
+    parser.add_argument("--page", action="store_true")
     return parser.parse_args(arguments)
 
 
@@ -62,6 +63,7 @@ def run(arguments: Sequence[str], reactor: Any) -> None:
         bus=bus,
         management=_adopted(MANAGEMENT_FD, reactor) if given.management else None,
         group=given.bus,
+        page=given.page,
     )
     certificates = certificates_of(config)
     for number in (PUBLIC_FD, OWN_FD):

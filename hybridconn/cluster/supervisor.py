@@ -174,6 +174,7 @@ class Supervisor(Service):
     @param management: interface and port of the management API.  The first worker
         serves it, so that a caller sees what it did the moment before.
     @param log_format: how the workers write what becomes part of our log.
+    @param page: the address of the page, which the first worker opens by itself.
     @ivar workers: all of them.
     """
 
@@ -187,8 +188,10 @@ class Supervisor(Service):
         rng: Callable[[], float] = random.random,
         management: tuple[str, int] | None = None,
         log_format: str = "text",
+        page: tuple[str, int] | None = None,
     ) -> None:
         self._config = config
+        self._page = page
         self._log_format = log_format
         self._public = public
         self._management = management
@@ -210,6 +213,9 @@ class Supervisor(Service):
             if self._management is not None:
                 places.append(self._management)
             self._sockets = [self._open(*place) for place in places]
+            if self._page is not None:
+                # Only to see that nobody else has it.
+                self._open(*self._page).close()
 
     def startService(self) -> None:
         """Start the workers (Twisted)."""
@@ -228,7 +234,7 @@ class Supervisor(Service):
             more = management if number == 1 else []
             worker = Worker(
                 number,
-                self._command(path, mine, bool(more)),
+                self._command(path, mine, bool(more), number == 1),
                 (public, mine, *more),
                 self._reactor,
                 self._rng,
@@ -261,7 +267,7 @@ class Supervisor(Service):
         return None if hub is None else hub.stopService()
 
     def _command(
-        self, bus: str, own: socket.socket, manages: bool
+        self, bus: str, own: socket.socket, manages: bool, shows: bool
     ) -> Callable[[str], Sequence[str]]:
         port = own.getsockname()[1]
 
@@ -272,6 +278,7 @@ class Supervisor(Service):
                 *("--bus", bus, "--port", str(port)),
                 *("--log-format", self._log_format),
                 *(["--management"] if manages else []),
+                *(["--page"] if shows else []),
             ]
 
         return command

@@ -68,8 +68,8 @@ def _word(value: str, source: Source) -> str:
 Allowed = Annotated[AllowedTarget, Kind("target", str, _allowed)]
 #: What a listener does while its target is down.
 WhenDown = Annotated[Literal["reject", "withdraw"], Kind("name", str, _word)]
-_Loopback = Annotated[str, Kind("IP address", str, _loopback)]
-_Socket = Annotated[str, Kind("file", str, _socket)]
+Loopback = Annotated[str, Kind("IP address", str, _loopback)]
+SocketPath = Annotated[str, Kind("file", str, _socket)]
 _Path = Annotated[str, Kind("file", str, _path)]
 
 
@@ -81,7 +81,7 @@ def _help(text: str) -> dict[str, Any]:
 class AdminSettings:
     """C{[admin]}: where commands and the web page reach the service."""
 
-    socket: _Socket = field(
+    socket: SocketPath = field(
         default="",
         metadata=_help(
             "A UNIX socket for `hybridconn hcm`, such as `/run/hybridconn/hcm.sock`. "
@@ -93,7 +93,7 @@ class AdminSettings:
         default=None,
         metadata=_help("A TCP port as well, for programs that hold the token."),
     )
-    interface: _Loopback = field(
+    interface: Loopback = field(
         default="127.0.0.1",
         metadata=_help("The loopback address of `port`."),
     )

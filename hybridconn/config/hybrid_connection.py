@@ -22,6 +22,7 @@ from hybridconn.config.kinds import (
     VariableName,
 )
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.ports import MODE_HELP, Mode, NamedPort, Port, check_ports
 from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
 from hybridconn.config.secrets import DiscontinuedMistake, Source, connection_string
 from hybridconn.core.allow_list import AllowedTarget
@@ -77,6 +78,10 @@ class HybridConnectionTarget:
     @ivar file: that its connection string was read from, if from one of its own.
     @ivar discontinued: it is of a kind that is no more: never listened on.
     @ivar targets: those that senders may want, each saying which.
+    @ivar mode: what is said at the beginning of a tunnel: C{raw} or C{bridge}.
+    @ivar ports: what senders may ask for then, in place of C{target}.
+    @ivar proxy_protocol: begin each connection to a target with such a header.
+    @ivar answer_probes: tell senders that ask what is found on the way to the target.
     """
 
     connection: ConnectionString
@@ -92,11 +97,15 @@ class HybridConnectionTarget:
     file: str = ""
     discontinued: bool = False
     targets: tuple[AllowedTarget, ...] = ()
+    mode: str = "raw"
+    ports: tuple[NamedPort, ...] = ()
+    proxy_protocol: bool = False
+    answer_probes: bool = True
 
     @property
     def is_told_target(self) -> bool:
         """Whether the configuration, not metadata, says what is reached."""
-        return self.target is not None or bool(self.targets)
+        return self.target is not None or bool(self.targets or self.ports)
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -152,6 +161,16 @@ class HybridConnectionTable:
             "`10.1.0.0/16:1-1024`; written as in `allow_targets`, which holds too."
         },
     )
+    mode: Mode = field(default="raw", metadata={"help": MODE_HELP})
+    ports: tuple[Port, ...] = field(
+        default=(),
+        metadata={
+            "help": "With `bridge`: what senders may ask for by name, in place of "
+            "`target`, such as `sql=db.corp:1433`, `udp:ns.corp:53` or "
+            "`app=unix:/run/app.sock`. Without a name, the port number is it; a "
+            "single one answers to every number."
+        },
+    )
     target_timeout: Seconds = field(
         default=10.0,
         metadata={"help": "For reaching the target; then the sender is refused."},
@@ -181,11 +200,29 @@ class HybridConnectionTable:
             "connection after the other."
         },
     )
+    proxy_protocol: bool = field(
+        default=False,
+        metadata={
+            "help": "Begin each connection to the target with a header of the PROXY "
+            "protocol, version 2: the sender's address, and the entity, the rule and "
+            "the tracking id. The target must expect it. Not for HTTP targets and UDP."
+        },
+    )
     dial_ahead: bool = field(
         default=False,
         metadata={
             "help": "Reach the target for such a tunnel before there is a connection: "
             "quicker, but the target sees connections that say nothing."
+        },
+    )
+
+    answer_probes: bool = field(
+        default=True,
+        metadata={
+            "help": "Tell senders that ask, with `hybridconn ping` or `doctor`, what "
+            "is found on the way to the target: its name's addresses, the time of each "
+            "step, its certificate. Otherwise they learn no more than whether it can "
+            "be reached."
         },
     )
 
@@ -219,6 +256,7 @@ class HybridConnectionTable:
         """The connection string can be read and lets a listener in."""
         yield from _check_http(table)
         yield from _check_targets(table)
+        yield from check_ports(table)
         for key in ("target_check_timeout", "target_down"):
             if key in table and "target_check_interval" not in table:
                 yield Mistake("goes only with target_check_interval; add it.", key)
@@ -252,6 +290,12 @@ def _check_targets(table: Mapping[str, Any]) -> Iterator[Mistake]:
     ):
         if table.get(key):
             yield Mistake(f"{why}; leave out one of the two.", key)
+    if table.get("mode") == "bridge":
+        yield Mistake(
+            "are for senders of ours, which say what they want without azbridge's "
+            'preamble; leave out mode = "bridge", or use ports.',
+            "targets",
+        )
     for index, text in enumerate(targets):
         if isinstance(text, str) and text.startswith("unix:"):
             yield Mistake(
@@ -263,6 +307,12 @@ def _check_targets(table: Mapping[str, Any]) -> Iterator[Mistake]:
 def _check_http(table: Mapping[str, Any]) -> Iterator[Mistake]:
     target = table.get("target")
     scheme = target.partition(":")[0].lower() if isinstance(target, str) else ""
+    if table.get("proxy_protocol") is True and scheme in ("http", "https"):
+        yield Mistake(
+            "goes only with a target such as db.corp:5432; an HTTP target is told in "
+            "X-Forwarded-For.",
+            "proxy_protocol",
+        )
     for keys, schemes, example in (
         (("host", "keep_path"), ("http", "https"), "http://127.0.0.1:8080"),
         (("target_ca_file", "target_insecure"), ("https",), "https://app.corp"),
@@ -317,4 +367,8 @@ def build_hybrid_connection(
         else "",
         discontinued,
         table.targets,
+        table.mode,
+        table.ports,
+        table.proxy_protocol,
+        table.answer_probes,
     )

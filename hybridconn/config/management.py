@@ -43,8 +43,8 @@ def _suffix(value: str, source: Source) -> str:
 
 
 def _role(value: str, source: Source) -> str:
-    if value not in ("admin", "reader"):
-        raise Mistake(f'{shown(value)} is no role; use "admin" or "reader".')
+    if value not in ("admin", "reader", "sender"):
+        raise Mistake(f'{shown(value)} is no role; use "admin", "reader" or "sender".')
     return value
 
 
@@ -104,7 +104,10 @@ class TokenTable:
     )
     role: _Role = field(
         default="admin",
-        metadata=_help("`admin` may do everything, `reader` look at all but keys."),
+        metadata=_help(
+            "`admin` may do everything, `reader` look at all but keys, `sender` also "
+            "read the send keys of plans, as a sender with `[app]` must."
+        ),
     )
 
 

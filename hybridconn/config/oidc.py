@@ -60,6 +60,7 @@ class OidcSettings:
     refresh: float = 3600.0
     unknown_key_interval: float = 30.0
     keep: float = 86400.0
+    sender: tuple[str, ...] = ("sender",)
 
 
 @frozen
@@ -115,6 +116,9 @@ class OidcTable:
     )
     reader: tuple[Name, ...] = field(
         default=("reader",), metadata=_help("Values of it for the role `reader`.")
+    )
+    sender: tuple[Name, ...] = field(
+        default=("sender",), metadata=_help("Values of it for the role `sender`.")
     )
     refresh: Seconds = field(
         default=3600.0, metadata=_help("Time from one look for new keys to the next.")
@@ -182,4 +186,5 @@ def build_oidc(table: OidcTable, source: Source) -> OidcSettings:
         table.refresh,
         table.unknown_key_interval,
         table.keep,
+        table.sender,
     )

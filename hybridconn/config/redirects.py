@@ -16,6 +16,7 @@ from hybridconn.config.addresses import HostPort, parse_bind, parse_host_port
 from hybridconn.config.checks import tables
 from hybridconn.config.kinds import Count, FileName, Kind, Seconds, VariableName
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.ports import MODE_HELP, Mode, PortName, check_redirect
 from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
@@ -55,6 +56,21 @@ def parse_redirected(text: str) -> HostPort:
     return HostPort(host, found.port)
 
 
+def read_server(text: str) -> HostPort | None:
+    """
+    Read a name server: an IP address with or without a port, such as C{::1} or
+    C{[::1]:5353}.
+    """
+    text = text.strip()
+    for read in (lambda: HostPort(text, DNS_PORT), lambda: parse_host_port(text)):
+        try:
+            server = read()
+            return HostPort(str(ipaddress.ip_address(server.host)), server.port)
+        except ValueError:
+            continue
+    return None
+
+
 def _redirected(value: str, source: Source) -> HostPort:
     try:
         return parse_redirected(value)
@@ -87,18 +103,12 @@ def _bind(value: str, source: Source) -> HostPort:
 
 
 def _upstream(value: str, source: Source) -> HostPort:
-    try:
-        return HostPort(str(ipaddress.ip_address(value)), DNS_PORT)
-    except ValueError:
-        pass
-    try:
-        server = parse_host_port(value)
-        ipaddress.ip_address(server.host.partition("%")[0])
-    except ValueError:
+    server = read_server(value)
+    if server is None:
         raise Mistake(
             f"{shown(value)} is no name server; write its IP address, with a port if "
             "that is not 53."
-        ) from None
+        )
     return server
 
 
@@ -163,11 +173,14 @@ class Redirect:
     @ivar endpoint: its name and port; L{None} if its metadata says them.
     @ivar endpoints: instead, those of many services: the listener is told each time
         which is wanted.
+    @ivar port_name: the listener's port that is asked for with azbridge's preamble;
+        L{None}: nothing is asked.
     """
 
     connection: ConnectionString
     endpoint: HostPort | None = None
     endpoints: tuple[HostPort, ...] = ()
+    port_name: str | None = None
 
     @property
     def known(self) -> tuple[HostPort, ...]:
@@ -195,6 +208,14 @@ class RedirectTable:
             "which one is wanted each time, and allows it by its `targets`."
         },
     )
+    mode: Mode = field(default="raw", metadata={"help": MODE_HELP})
+    port_name: PortName | None = field(
+        default=None,
+        metadata={
+            "help": "With `bridge`: the port of the listener's that is asked for. "
+            "Without it, the number of the endpoint's port."
+        },
+    )
     connection_string_file: FileName | None = field(
         default=None, metadata={"help": FILE_HELP}
     )
@@ -208,6 +229,7 @@ class RedirectTable:
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read, and opens the metadata if need be."""
+        yield from check_redirect(table)
         try:
             found = connection_string(table, source)
         except Mistake as mistake:
@@ -235,7 +257,14 @@ def build_redirect(table: RedirectTable, source: Source) -> Redirect:
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
-    return Redirect(connection_string(given, source), table.endpoint, table.endpoints)
+    port_name = None
+    if table.mode == "bridge":
+        port_name = table.port_name
+        if port_name is None and table.endpoint is not None:
+            port_name = str(table.endpoint.port)
+    return Redirect(
+        connection_string(given, source), table.endpoint, table.endpoints, port_name
+    )
 
 
 def check_redirects(table: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -257,6 +286,7 @@ def check_redirects(table: Mapping[str, Any]) -> Iterator[Mistake]:
                     *("redirect", index, *place),
                 )
             own.add(endpoint)
+    yield from _check_names(table.get("names"))
 
 
 def _endpoints_in(
@@ -266,6 +296,23 @@ def _endpoints_in(
     many = item.get("endpoints")
     for number, text in enumerate(many if isinstance(many, list) else ()):
         yield ("endpoints", number), text
+
+
+def _check_names(table: Any) -> Iterator[Mistake]:
+    """The name server does not ask itself."""
+    if not isinstance(table, Mapping) or not isinstance(table.get("upstreams"), list):
+        return
+    try:
+        dns = parse_bind(table["dns"])
+    except (ValueError, TypeError, KeyError):
+        return
+    for index, value in enumerate(table["upstreams"]):
+        if isinstance(value, str) and read_server(value) == dns:
+            yield Mistake(
+                f"{shown(value)} is dns itself, which would ask itself for ever; name "
+                "the network's own name servers.",
+                *("names", "upstreams", index),
+            )
 
 
 @frozen

@@ -23,6 +23,7 @@ from hybridconn.config.management import (
 )
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.oidc import OidcSettings, OidcTable, build_oidc
+from hybridconn.config.relay_admin import RelayAdmin
 from hybridconn.config.relay_tables import (
     HybridConnectionTable,
     ListenTable,
@@ -85,6 +86,7 @@ class RelayConfig:
     management: ManagementSettings = field(
         factory=ManagementSettings, metadata={"help": "", "table": True}
     )
+    admin: RelayAdmin = field(factory=RelayAdmin, metadata={"help": "", "table": True})
     audit: AuditSettings = field(
         factory=AuditSettings, metadata={"help": "", "table": True}
     )

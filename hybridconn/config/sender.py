@@ -13,6 +13,7 @@ import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort, parse_bind, parse_host_name
+from hybridconn.config.app import AppSettings, AppTable, build_app
 from hybridconn.config.kinds import (
     Authorities,
     Count,
@@ -25,6 +26,13 @@ from hybridconn.config.kinds import (
 )
 from hybridconn.config.loader import load_file, load_options
 from hybridconn.config.mistakes import Mistake, shown
+from hybridconn.config.ports import (
+    MODE_HELP,
+    Mode,
+    PortName,
+    Protocol,
+    check_forward,
+)
 from hybridconn.config.redirects import (
     FrontDoor,
     LocalBind,
@@ -172,6 +180,10 @@ class Forward:
     @ivar bind: an IP address and a port; 0 for any free one.
     @ivar http: what comes there is HTTP.
     @ivar host_names: by which it may be asked then; C{*} is any.
+    @ivar port_name: the listener's port that is asked for with azbridge's preamble;
+        L{None}: nothing is asked.
+    @ivar udp: what comes there is datagrams.
+    @ivar udp_idle_time: seconds without one until its tunnel is closed.
     @ivar target: the C{host:port} that is wanted of the listener; empty: its own.
     """
 
@@ -179,6 +191,9 @@ class Forward:
     bind: HostPort
     http: bool = False
     host_names: tuple[str, ...] = ()
+    port_name: str | None = None
+    udp: bool = False
+    udp_idle_time: float = 240.0
     target: str = ""
 
     @property
@@ -237,14 +252,40 @@ class ForwardTable:
             "`bind` is no loopback address."
         },
     )
+    mode: Mode = field(default="raw", metadata={"help": MODE_HELP})
+    port_name: PortName | None = field(
+        default=None,
+        metadata={
+            "help": "With `bridge`: the port of the listener's that is asked for. "
+            "Without it, the number of the local port."
+        },
+    )
+    protocol: Protocol = field(
+        default="tcp",
+        metadata={"help": "With `bridge`: `udp` for datagrams in place of `tcp`."},
+    )
+    udp_idle_time: Seconds = field(
+        default=240.0,
+        metadata={
+            "help": "With `udp`: a local address that sends nothing and gets nothing "
+            "for so long loses its tunnel, until it sends again."
+        },
+    )
 
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """The connection string can be read."""
+        yield from check_forward(table)
         if table.get("http") and "target" in table:
             yield Mistake(
                 "is for connections, and http is for requests; leave out one of the "
                 "two.",
+                "target",
+            )
+        if table.get("mode") == "bridge" and "target" in table:
+            yield Mistake(
+                'goes only with mode = "raw"; with "bridge", port_name says what is '
+                "wanted.",
                 "target",
             )
         try:
@@ -277,6 +318,7 @@ class SenderConfig:
     redirects: tuple[Redirect, ...] = field(
         default=(), metadata={"help": "", "table": True, "key": "redirect"}
     )
+    app: AppSettings = field(factory=AppSettings, metadata={"help": "", "table": True})
     names: NamesSettings = field(
         factory=NamesSettings, metadata={"help": "", "table": True}
     )
@@ -293,18 +335,21 @@ class SenderConfig:
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """There is something to do, and no two want the same port."""
         value = table.get("forward")
-        if not value and not table.get("redirect"):
-            yield Mistake("is missing; add a [[forward]] or a [[redirect]].", "forward")
+        if not value and not table.get("redirect") and not table.get("app"):
+            yield Mistake(
+                "is missing; add a [[forward]], a [[redirect]] or an [app].", "forward"
+            )
         yield from check_redirects(table)
-        first: dict[HostPort, int] = {}
+        first: dict[tuple[HostPort, bool], int] = {}
         for index, item in enumerate(value if isinstance(value, list) else []):
             try:
                 bind = parse_bind(item["bind"])
+                port = (bind, item.get("protocol") == "udp")
             except (ValueError, TypeError, KeyError):
                 continue
-            if bind.port and first.setdefault(bind, index) != index:
+            if bind.port and first.setdefault(port, index) != index:
                 yield Mistake(
-                    f"{shown(item['bind'])} is taken by number {first[bind] + 1}; use "
+                    f"{shown(item['bind'])} is taken by number {first[port] + 1}; use "
                     "another port.",
                     *("forward", index, "bind"),
                 )
@@ -364,11 +409,17 @@ def _build(table: ForwardTable, source: Source) -> Forward:
     given = attrs.asdict(
         table, recurse=False, filter=lambda _, value: value is not None
     )
+    port_name = None
+    if table.mode == "bridge":
+        port_name = table.port_name or str(table.bind.port)
     return Forward(
         connection_string(given, source),
         table.bind,
         table.http,
         table.host_names,
+        port_name,
+        table.protocol == "udp",
+        table.udp_idle_time,
         "" if table.target is None else str(table.target),
     )
 
@@ -376,6 +427,7 @@ def _build(table: ForwardTable, source: Source) -> Forward:
 BUILDERS: Mapping[type, tuple[type, Any]] = {
     Forward: (ForwardTable, _build),
     Redirect: (RedirectTable, build_redirect),
+    AppSettings: (AppTable, build_app),
     **WAY_OUT,
     **UPDATE_NOTICE,
 }

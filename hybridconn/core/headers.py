@@ -32,6 +32,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _DEFAULT_LIMITS = Limits()
 _LENGTH = "content-length"
+#: What the relay adds to the C{connectHeaders}: the name of the rule that let the
+#: sender in.  A sender's own is dropped.
+RULE_HEADER = "HybridConn-Rule"
 
 #: Sections 7.2 and 7.3, and RFC 9110 section 7.6.1.  The second part: what is between
 #: a client and its proxy (reliability-security T12).
@@ -95,6 +98,7 @@ def connect_headers(
     head: RequestHead,
     limits: Limits = _DEFAULT_LIMITS,
     strip_authorization: bool = False,
+    rule_name: str = "",
 ) -> dict[str, str]:
     """
     Make the C{connectHeaders} of an C{accept}: all of the sender's headers but
@@ -103,13 +107,15 @@ def connect_headers(
 
     @param strip_authorization: whether C{Authorization} held the token that was
         evaluated.
+    @param rule_name: the rule that let the sender in; empty: it needed none.
     @return: canonical names; values of equal names joined.
     @raise HeadersTooLarge: see L{check_headers}.
     @raise BadRequest: see L{check_headers}.
     """
     check_headers(head, limits)
-    kept = _kept(head, frozenset(), strip_authorization)
-    return {canonical_name(name): head.get(name) or "" for name in kept}
+    kept = _kept(head, frozenset({RULE_HEADER.lower()}), strip_authorization)
+    headers = {canonical_name(name): head.get(name) or "" for name in kept}
+    return headers | ({RULE_HEADER: rule_name} if rule_name else {})
 
 
 def request_headers(

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from typing import Final
 
 from attrs import field, frozen
 
 #: Comma lists of the C{sb-hc-id}s with which listeners came (section 7.5).
 ALLOWED = "microsoft-relay-allowedlisteners"
 DISALLOWED = "microsoft-relay-disallowedlisteners"
+
+#: A sender that wants to see one listener after the other says which it has seen: a
+#: comma list of what the answers to its handshakes had in the second of these.
+AVOID: Final = "HybridConn-Avoid"
+CHOSEN: Final = "HybridConn-Listener"
+_AVOID: Final = AVOID.lower()
+#: Nobody has more listeners; the rest of a list does not count.
+MOST_AVOIDED: Final = 1000
 
 
 @frozen
@@ -48,6 +57,8 @@ class SenderRequest:
     @ivar headers: as the listener will see them; the token is not among them.
     @ivar query: the sender's own parameters, undecoded.
     @ivar tracking_id: names the request in logs and answers.
+    @ivar avoid: the ids of listeners that it wants only if there are no others;
+        L{None}: it does not care.
     """
 
     namespace: str
@@ -57,6 +68,7 @@ class SenderRequest:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     query: str = field(default="", repr=False)
     tracking_id: str = ""
+    avoid: frozenset[str] | None = None
     _allowed: frozenset[str] | None = field(init=False, repr=False)
     _disallowed: frozenset[str] | None = field(init=False, repr=False)
 
@@ -81,6 +93,19 @@ class SenderRequest:
         if self._allowed is not None and folded not in self._allowed:
             return False
         return self._disallowed is None or folded not in self._disallowed
+
+
+def take_avoided(headers: MutableMapping[str, str]) -> frozenset[str] | None:
+    """
+    What a sender wants to avoid; it is the relay's alone, so it is taken out.
+
+    @return: L{None} if it says nothing of it.
+    """
+    for name in headers:
+        if name.lower() == _AVOID:
+            ids = (one.strip() for one in headers.pop(name).split(","))
+            return frozenset([one for one in ids if one][:MOST_AVOIDED])
+    return None
 
 
 def _ids(headers: Mapping[str, str], wanted: str) -> frozenset[str] | None:

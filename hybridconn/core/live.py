@@ -28,6 +28,7 @@ class Counts:
     @ivar ended_requests: HTTP requests, the same.
     @ivar ended_sender_bytes: what senders sent through both.
     @ivar ended_listener_bytes: the same of listeners.
+    @ivar draining: of the listeners, those that are given nothing new.
     """
 
     listeners: int = 0
@@ -40,6 +41,7 @@ class Counts:
     ended_requests: int = 0
     ended_sender_bytes: int = 0
     ended_listener_bytes: int = 0
+    draining: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -53,6 +55,7 @@ class Counts:
             self.ended_requests + other.ended_requests,
             self.ended_sender_bytes + other.ended_sender_bytes,
             self.ended_listener_bytes + other.ended_listener_bytes,
+            self.draining + other.draining,
         )
 
 
@@ -69,6 +72,8 @@ class LiveListener:
     @ivar sb_hc_id: what it calls itself; empty for nothing.
     @ivar rule: the authorization rule of its token; empty if that is not known.
     @ivar expires: when its token expires, seconds since 1970-01-01 UTC.
+    @ivar draining: whether it is given nothing new.
+    @ivar agent: the program, by its own C{User-Agent}; empty for nothing.
     """
 
     id: str
@@ -79,6 +84,8 @@ class LiveListener:
     sb_hc_id: str = ""
     rule: str = ""
     expires: float | None = None
+    draining: bool = False
+    agent: str = ""
 
     @classmethod
     def of(cls, ref: ListenerRef) -> LiveListener:

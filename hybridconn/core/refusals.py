@@ -472,16 +472,23 @@ class Rejected(Refusal):
     @ivar code: as the listener gave it; below 400 it would be no refusal for a
         WebSocket client, so L{status} is 502 then (relay-protocol section 6.3).
     @ivar description: the standard phrase is used if it is empty.
+    @ivar more: header fields of the relay's own for the answer.
     """
 
     _sentence = "{0.description_or_phrase}"
     code: int
     description: str = ""
+    more: Headers = ()
 
     @property
     def status(self) -> int:
         """The status for the sender."""
         return self.code if 400 <= self.code <= 999 else 502
+
+    @property
+    def headers(self) -> Headers:
+        """Those of the relay's own."""
+        return self.more
 
     @property
     def description_or_phrase(self) -> str:

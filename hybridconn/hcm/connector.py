@@ -5,20 +5,24 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from hybridconn.config.addresses import HostPort, Target
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.core.targets import TargetRules
 from hybridconn.hcm.timeline import Timeline, TunnelBook
+from hybridconn.interfaces import ITargetProber
+from hybridconn.listener.forward import TargetJoint
 from hybridconn.listener.guard import Lookup
 from hybridconn.listener.guarded import EndpointMaker, GuardedConnector
 from hybridconn.listener.reject import Reject
@@ -41,7 +45,7 @@ class Reached:
     address: str
 
 
-class WatchedJoint(Joint):
+class WatchedJoint(TargetJoint):
     """
     @param line: where its first byte and its end are noted.
     """
@@ -64,6 +68,7 @@ class WatchedJoint(Joint):
         self._book.left(self.line, self.ended_by, self.why, self.close_code)
 
 
+@implementer(ITargetProber)
 class WatchedConnector(GuardedConnector):
     """
     @param target: as for L{ForwardConnector}.
@@ -92,6 +97,13 @@ class WatchedConnector(GuardedConnector):
         """See L{ITargetConnector.connect <hybridconn.interfaces>}."""
         self._lines[accept.id] = line_of(self._book, accept)
         return super().connect(accept)
+
+    def reach(
+        self, accept: Accept, target: Target, datagrams: bool = False
+    ) -> Deferred[Any]:
+        """Reach one target for one sender, whom L{connect} may not know."""
+        self._lines.setdefault(accept.id, line_of(self._book, accept))
+        return super().reach(accept, target, datagrams)
 
     def take_line(self, accept: Accept) -> Timeline:
         """The notes of a sender for whom there will be no tunnel."""
@@ -139,33 +151,47 @@ class WatchedConnector(GuardedConnector):
     ) -> Deferred[Reached]:
         """The same for any target."""
         began = self._clock.seconds()
-        lookup = Lookup()
+        found: list[str] = []
+
+        def taken(protocol: Any) -> Reached:
+            protocol.transport.loseConnection()
+            return Reached(self._clock.seconds() - began, ", ".join(found[:4]))
+
+        factory: Any = Factory.forProtocol(TwistedProtocol)
+        factory.noisy = False
+        return self.look(target, factory, found.extend, timeout).addCallback(taken)
+
+    def look(
+        self,
+        target: Target,
+        factory: IProtocolFactory,
+        looked_up: Callable[[Sequence[str]], object] | None = None,
+        timeout: float | None = None,
+    ) -> Deferred[Any]:
+        """See L{ITargetProber.look}."""
         patience = timeout or self._timeout
         where = target
         if target.http is not None:
             where = Target(str(target), HostPort(target.http.host, target.http.port))
+
+        def done(found: Lookup) -> None:
+            if looked_up is not None:
+                looked_up(found.addresses)
+
+        lookup = Lookup(done)
         try:
             endpoint = self.endpoint(where, lookup)
         except Reject as no:
             return fail(no)
-
-        def taken(protocol: Any) -> Reached:
-            protocol.transport.loseConnection()
-            return Reached(
-                self._clock.seconds() - began, ", ".join(lookup.addresses[:4])
-            )
 
         def explain_miss(failure: Failure) -> Failure:
             if is_surprise(failure):
                 return failure
             return Failure(Reject(502, target_trouble(failure, str(target), patience)))
 
-        factory: Any = Factory.forProtocol(TwistedProtocol)
-        factory.noisy = False
         dialled: Deferred[Any] = endpoint.connect(factory)
         dialled = with_timeout(dialled, self._clock, patience)
-        dialled.addCallbacks(taken, explain_miss)
-        return dialled.addErrback(self.name_refused, lookup)
+        return dialled.addErrback(explain_miss).addErrback(self.name_refused, lookup)
 
 
 def line_of(book: TunnelBook, accept: Accept) -> Timeline:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -14,6 +12,9 @@ from twisted.web.iweb import IResponse
 
 from hybridconn.config.addresses import parse_host_name, parse_target
 from hybridconn.core.text import printable
+from hybridconn.diagnosis.check import Check
+from hybridconn.diagnosis.clock import compare_clocks
+from hybridconn.diagnosis.mends import target_step
 from hybridconn.hcm.connection import ManagedConnection
 from hybridconn.hcm.connector import Reached, WatchedConnector
 from hybridconn.hcm.errors import ManagerError
@@ -27,14 +28,12 @@ from hybridconn.hcm.words import (
     DRAINED,
     DRAINING,
     relay_step,
-    target_step,
 )
 from hybridconn.listener.reject import Reject
 from hybridconn.web.agents import pooled_agent
 from hybridconn.web.description import (
     Description,
     DescriptionError,
-    NotDescribed,
 )
 from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.websocket.client import with_timeout
@@ -53,41 +52,12 @@ _SHORT: Final = 3.0
 _FRESH: Final = 60.0
 #: How many are examined at a time.
 _AT_ONCE: Final = 8
-#: Seconds by which clocks may differ; tokens are good a little longer.
-_CLOCK_TOLERANCE: Final = 60.0
 #: Open files for each hybrid connection, and a tunnel or two of it.
 _FILES_EACH: Final = 8
 
 
 #: Status of those whose relay knows them and answers.
 _KNOWN_THERE: Final = (CONNECTED, DEGRADED, DRAINING, DRAINED)
-
-
-@frozen
-class Check:
-    """
-    @ivar subject: the hybrid connection, the address, or C{service}.
-    @ivar name: what was looked at.
-    @ivar detail: what was found.
-    @ivar next_step: what to do; empty if all is well.
-    """
-
-    subject: str
-    name: str
-    ok: bool
-    detail: str
-    next_step: str = ""
-
-    def view(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {
-            "subject": self.subject,
-            "name": self.name,
-            "ok": self.ok,
-            "detail": self.detail,
-            "nextStep": self.next_step,
-        }
-
 
 Report = list[dict[str, Any]]
 
@@ -155,8 +125,7 @@ class Doctor:
             if is_surprise(failure) and not known:
                 self.log.failure("a look at a relay failed", failure)
             words = str(error) if known else explain(failure)
-            number = next((w for w in words.split() if w.isdigit()), "0")
-            status = 404 if isinstance(error, NotDescribed) else int(number[:3])
+            status = error.status if isinstance(error, DescriptionError) else 0
             step = relay_step(status, words)
             return [Check(connection.name, "relay", False, words, step)]
 
@@ -193,15 +162,9 @@ class Doctor:
         return reader.read().addCallback(remember)
 
     def _compare_clocks(self, subject: str, date: str) -> Iterable[Check]:
-        try:
-            there = parsedate_to_datetime(date).timestamp()
-        except (TypeError, ValueError):
-            return
-        behind = there - self._wall()
-        good = abs(behind) < _CLOCK_TOLERANCE
-        words = "as the relay's" if good else f"{behind:+.0f} s from the relay's"
-        step = "" if good else "set this machine's clock; tokens depend on it"
-        yield Check(subject, "clock", good, words, step)
+        found = compare_clocks(date, self._wall())
+        if found is not None:
+            yield Check(subject, "clock", *found)
 
     def _look_at_target(self, connection: ManagedConnection) -> Deferred[list[Check]]:
         listener = connection.listener

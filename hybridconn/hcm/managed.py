@@ -11,18 +11,20 @@ from twisted.logger import Logger
 from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
+from hybridconn.core.probe import offers_probe
 from hybridconn.hcm.connector import (
     Reached,
     WatchedConnector,
     WatchedJoint,
-    line_of,
 )
 from hybridconn.hcm.health import TargetCheck, TargetHealth
 from hybridconn.hcm.requests import RequestBook, RequestLine
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import IDialer, ITunnelEnd
+from hybridconn.listener.datagrams import DatagramEnd
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.guarded import EndpointMaker
+from hybridconn.listener.named_ports import NamedPortEnd
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.request import ListenerRequest
 from hybridconn.listener.service import TargetListener
@@ -88,6 +90,8 @@ class ManagedListener(TargetListener):
     @property
     def known_target(self) -> str:
         """Where senders are joined to, as far as that is known; may be empty."""
+        if self._one.ports:
+            return ", ".join(map(str, self._one.ports))
         if self._fixed is not None:
             return str(self._fixed)
         if self._metadata is None:
@@ -262,7 +266,8 @@ class ManagedListener(TargetListener):
 
         @raise Reject: it is.
         """
-        if self.checks_target and self.health.reachable is False:
+        down = self.checks_target and self.health.reachable is False
+        if down and not (self._one.answer_probes and offers_probe(accept)):
             raise Reject(502, self.health.error)
         return super().accept_requested(accept)
 
@@ -297,6 +302,9 @@ class ManagedListener(TargetListener):
 
     def sender_joined(self, accept: Accept, end: ITunnelEnd) -> None:
         """Begin to count."""
+        super().sender_joined(accept, end)
+        if isinstance(end, NamedPortEnd):
+            return
         if isinstance(end, WatchedJoint):
             line = end.line
             if line.tracking_id != accept.id:  # it was dialled ahead
@@ -306,15 +314,21 @@ class ManagedListener(TargetListener):
                 self.health.reached(line.dialled or 0.0, line.address)
                 self._heed_health()
         else:
-            line = self._foreign[end] = line_of(self._book, accept)
+            line = self._foreign[end] = self._watched.take_line(accept)
             line.target = self.known_target
+            if isinstance(end, DatagramEnd):
+                line.target = end.destination
+                end.done.addCallback(lambda _: self.sender_left(accept, end))
         self._book.joined(line)
         self._changed()
 
     def sender_left(self, accept: Accept, end: ITunnelEnd) -> None:
         """It is over."""
         line = self._foreign.pop(end, None)
-        if line is not None:
+        if line is not None and isinstance(end, DatagramEnd):
+            line.bytes_from_sender, line.bytes_from_target = end.bytes_in, end.bytes_out
+            self._book.left(line, end.ended_by, end.why)
+        elif line is not None:
             ending = end.ending if isinstance(end, WebSocketEnd) else None
             if ending is None:
                 self._book.left(line, "us", "")

@@ -24,7 +24,6 @@ from prometheus_client.registry import Collector
 from hybridconn.exposition import exposition
 from hybridconn.hcm.connection import ManagedConnection
 from hybridconn.hcm.manager import Manager
-from hybridconn.hcm.routes import own_version
 from hybridconn.hcm.steward import Steward
 from hybridconn.hcm.words import (
     CONNECTED,
@@ -37,6 +36,7 @@ from hybridconn.hcm.words import (
     NOT_FOUND,
 )
 from hybridconn.management.routing import Route, route
+from hybridconn.operation.version import own_version
 from hybridconn.page.handler import Answer, Call
 
 #: Hybrid connections that get series of their own; all are in the sums.

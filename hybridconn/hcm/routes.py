@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -22,6 +21,7 @@ from hybridconn.hcm.steward import SETTINGS, Steward
 from hybridconn.hcm.streams import EventStream
 from hybridconn.management.errors import bad_request
 from hybridconn.management.routing import Route, route
+from hybridconn.operation.version import own_version
 from hybridconn.page.handler import Answer, Call
 
 _ONE = "/v1/connections/{name}"
@@ -243,14 +243,6 @@ class ManagerRoutes:
 
         stream.until_gone(gone)
         return stream
-
-
-def own_version() -> str:
-    """Of this program."""
-    try:
-        return version("hybridconn")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _report(checks: list[dict[str, Any]]) -> dict[str, Any]:

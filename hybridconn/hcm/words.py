@@ -12,6 +12,7 @@ from typing import Final
 from attrs import frozen
 
 from hybridconn.core.connection_string import Discontinued
+from hybridconn.diagnosis.mends import target_step, way_step
 
 CONNECTED: Final = "Connected"
 CONNECTING: Final = "Connecting"
@@ -92,21 +93,6 @@ _ANSWERS: Sequence[tuple[int, str, str]] = (
     ),
     (429, "", "wait: it tries again by itself, more and more seldom"),
     (503, "", "wait: the relay stops or is full; it tries again by itself"),
-    (0, "^proxy ", "mend [way_out] in listener.toml, or ask who runs the proxy"),
-    (0, "^cannot dial from", "mend bind_address of [way_out] in listener.toml"),
-    (0, "certificate", "name the relay's certificate authority as ca_file"),
-    (0, "TLS failed", "is something else at that port, or a proxy that opens TLS?"),
-    (0, "name cannot be resolved", "mend the host in Endpoint, or this machine's DNS"),
-    (
-        0,
-        "refused",
-        "is the relay running, and is that its port? it tries again by itself",
-    ),
-    (
-        0,
-        "in time",
-        "let this machine out to the relay's host and port in the firewall",
-    ),
 )
 _OTHERWISE = "it tries again by itself; look closer with: hybridconn hcm test"
 
@@ -176,20 +162,9 @@ def relay_step(status: int, error: str) -> str:
     @param status: that it answered; 0: it did not.
     @param error: what it said, or what became of the connection.
     """
+    if not status:
+        return way_step(error, "listener.toml") or _OTHERWISE
     for known, words, step in _ANSWERS:
         if known == status and re.search(words, error, re.IGNORECASE):
             return step
     return _OTHERWISE
-
-
-def target_step(error: str) -> str:
-    """What to do when a target was not reached."""
-    if "allow_targets" in error:
-        return "add it to allow_targets, if it is to be reached"
-    if "is not known" in error:
-        return "see what is said of the relay"
-    if "resolved" in error:
-        return "mend the name, or this machine's DNS: it must lead somewhere here"
-    if "refused the connection" in error:
-        return "start the target, or mend its port"
-    return "look at the firewall between this machine and the target"

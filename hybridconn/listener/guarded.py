@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from hybridconn.config.addresses import Target
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.targets import TargetRules
-from hybridconn.listener.forward import ForwardConnector
+from hybridconn.listener.forward import ForwardConnector, TargetJoint
 from hybridconn.listener.guard import GuardedReactor, Lookup
 from hybridconn.listener.reject import Reject
 from hybridconn.websocket.joint import Joint, JointNames
@@ -52,7 +52,6 @@ class GuardedConnector(ForwardConnector):
         rules: TargetRules | None = None,
     ) -> None:
         super().__init__(target, entity, reactor, timeout, rules=rules)
-        self._reactor = reactor
         self._allowed = allowed
         self._gate = rules or allowed
         self._make_endpoint = endpoint or _own_endpoint
@@ -64,7 +63,18 @@ class GuardedConnector(ForwardConnector):
             endpoint = self.endpoint(target, lookup)
         except Reject as no:
             return fail(no)
-        opening = self.open(endpoint, target, lambda: Joint(names))
+        opening = self.open(endpoint, target, lambda: TargetJoint(names))
+        return opening.addErrback(self.name_refused, lookup)
+
+    def dial_datagrams(self, target: Target, names: JointNames) -> Deferred[Any]:
+        """Have a UDP port to C{target} if it is allowed, for one sender."""
+        try:
+            check_allowed(self._allowed, target)
+        except Reject as no:
+            return fail(no)
+        lookup = Lookup()
+        reactor = GuardedReactor(self._reactor, self._gate, lookup)
+        opening = self.open_datagrams(reactor, target, names)
         return opening.addErrback(self.name_refused, lookup)
 
     # --- for subclasses ---

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,18 +18,21 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
+from hybridconn.core.probe import PROBE, offers_probe
 from hybridconn.core.refusals import NotImplementedHere
-from hybridconn.core.reuse import Kind, choose_kind
+from hybridconn.core.reuse import Kind, choose_kind, first_offered
 from hybridconn.interfaces import (
     IDialer,
     IRequestResponder,
     ITargetConnector,
+    ITargetProber,
     ITunnel,
     ITunnelEnd,
 )
 from hybridconn.listener.channel import ControlChannelClient, Reply
 from hybridconn.listener.dialing import RendezvousDialer
 from hybridconn.listener.draining import drain
+from hybridconn.listener.probe import ProbeDesk
 from hybridconn.listener.reaching import Reach
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.rejecting import Rejections
@@ -47,8 +49,6 @@ from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 from hybridconn.websocket.words import explain, is_surprise
 
-#: RFC 9110 section 5.6.2: what a sub-protocol's name may be made of.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STOPS = b"the listener stops"
 
 
@@ -74,6 +74,7 @@ class HybridConnectionListener(Service):
     @param heeds_targets: C{connector} joins a sender to the target that it wants, or
         refuses it (L{hybridconn.core.targets}).
     @param responder: answers HTTP requests; without one they get 501.
+    @param prober: reaches the target for probes; without one they are not known here.
     """
 
     log = Logger()
@@ -96,6 +97,7 @@ class HybridConnectionListener(Service):
         dial_ahead: bool = False,
         heeds_targets: bool = False,
         responder: IRequestResponder | None = None,
+        prober: ITargetProber | None = None,
         rng: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
         new_guid: Callable[[], UUID] = uuid4,
@@ -120,9 +122,7 @@ class HybridConnectionListener(Service):
             read_sizes=read_sizes or ReadSizes(reactor, limits.read_bytes),
         )
         self._rejections = Rejections(
-            self.entity,
-            self._rendezvous,
-            lambda accept, no: self.sender_refused(accept, no),
+            self.entity, self._rendezvous, self.sender_refused
         )
         self._reach = Reach(
             connection.host,
@@ -137,6 +137,18 @@ class HybridConnectionListener(Service):
         self._heeds_targets = heeds_targets
         self._carriers: set[ListenerCarrier] = set()
         self._responder = responder
+        self._probes: ProbeDesk | None = None
+        if prober is not None:
+            self._probes = ProbeDesk(
+                self.entity,
+                prober,
+                reactor,
+                self._keeper,
+                admit=self.accept_requested,
+                dial=lambda accept: self._rendezvous.dial(accept.address, (PROBE,)),
+                refuse=self._rejections.tell,
+                control_id=lambda: self.channel.tracking_id,
+            )
         self._requests = RequestServer(
             self.entity,
             self.respond,
@@ -179,9 +191,7 @@ class HybridConnectionListener(Service):
 
         @return: L{None} for none.
         """
-        offered = accept.header("Sec-WebSocket-Protocol") or ""
-        names = [name.strip() for name in offered.split(",")]
-        return next((name for name in names if _TOKEN.fullmatch(name)), None)
+        return first_offered(accept.header("Sec-WebSocket-Protocol") or "")
 
     def respond(self, request: ListenerRequest) -> None:
         """
@@ -297,6 +307,9 @@ class HybridConnectionListener(Service):
                 entity=self.entity,
                 wrong=wrong,
             )
+            return
+        if self._probes is not None and offers_probe(accept):
+            await self._probes.serve(accept)
             return
         kind = choose_kind(
             accept.header("Sec-WebSocket-Protocol") or "",

@@ -42,6 +42,10 @@ class Rejections:
     async def reject(self, accept: Accept, no: Reject) -> None:
         """Have the relay tell the sender, whose tunnel is not open yet."""
         self.note(accept, no)
+        await self.tell(accept, no)
+
+    async def tell(self, accept: Accept, no: Reject) -> None:
+        """The same for one that is not noted as refused."""
         address = reject_address(accept.address, no.status, no.description)
         try:
             tunnel = await self._rendezvous.dial(address)

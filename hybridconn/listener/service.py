@@ -18,16 +18,23 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.limits import Limits
 from hybridconn.core.targets import TARGET_HEADER, TargetRules
 from hybridconn.dialer import ReactorDialer
-from hybridconn.interfaces import IDialer
+from hybridconn.interfaces import IDialer, ITargetProber, ITunnelEnd
 from hybridconn.listener.forward import ForwardConnector
 from hybridconn.listener.guard import GuardedReactor
 from hybridconn.listener.guarded import GuardedConnector
 from hybridconn.listener.http_target import HttpSettings, service_target
 from hybridconn.listener.listener import HybridConnectionListener
 from hybridconn.listener.metadata import MetadataTarget
+from hybridconn.listener.named_ports import (
+    NamedPortConnector,
+    NamedPortEnd,
+    NamedPorts,
+)
+from hybridconn.listener.proxy_protocol import proxy_header
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.websocket_target import WebSocketConnector
 from hybridconn.web.description_reader import DescriptionReader
+from hybridconn.websocket.joint import Joint
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 
@@ -57,7 +64,11 @@ class TargetListener(HybridConnectionListener):
         timings = timings or ListenerTimings()
         self._allowed = allowed = allowed or AllowList()
         entity = one.connection.require_entity_path()
-        self._fixed = one.target
+        self._proxy_protocol = one.proxy_protocol
+        self._namespace_host = one.connection.host
+        # With named ports, the one that can stand for all: it is looked at.
+        streams = [port.target for port in one.ports if not port.datagrams]
+        self._fixed = one.target or (streams[0] if streams else None)
         self._metadata: MetadataTarget | None = None
         self._rules = TargetRules(one.targets, allowed) if one.targets else None
         if not one.is_told_target:
@@ -67,7 +78,11 @@ class TargetListener(HybridConnectionListener):
                 reactor,
                 timings.metadata_refresh,
             )
-        connector: Any = self.make_connector(entity, reactor, one.target_timeout)
+        forward = self.make_connector(entity, reactor, one.target_timeout)
+        connector: Any = forward
+        if one.mode == "bridge":
+            connector = NamedPortConnector(NamedPorts(one.ports, self.target), forward)
+        self._refusal = _refusal_of_wishes(one)
         responder = None
         if one.target is not None and one.target.http is not None:
             way: IDialer = target_dialer or ReactorDialer(
@@ -93,10 +108,13 @@ class TargetListener(HybridConnectionListener):
             timings=timings,
             wall=wall,
             # A WebSocket of the sender's is one of the service's, and no other's.
-            reuse=one.reuse and responder is None,
+            reuse=one.reuse and responder is None and one.mode == "raw",
             responder=responder,
             dial_ahead=one.dial_ahead,
-            heeds_targets=responder is None,
+            prober=forward
+            if one.answer_probes and ITargetProber.providedBy(forward)
+            else None,
+            heeds_targets=self._refusal is None,
             **more,
         )
 
@@ -110,17 +128,13 @@ class TargetListener(HybridConnectionListener):
 
     def accept_requested(self, accept: Accept) -> Deferred[None] | None:
         """
-        Who wants a target of its own does not speak HTTP with the service.
+        Who wants a target of its own speaks neither HTTP with a service nor azbridge's
+        preamble, so that it would be joined to something else than it wants.
 
-        @raise Reject: it does want one, and there is such a service.
+        @raise Reject: it does want one, and this is such a hybrid connection.
         """
-        http = self._fixed is not None and self._fixed.http is not None
-        if http and accept.header(TARGET_HEADER) is not None:
-            raise Reject(
-                403,
-                "This listener serves an HTTP service, and no other target: the sender"
-                " is to have no target for it, but http = true",
-            )
+        if self._refusal is not None and accept.header(TARGET_HEADER) is not None:
+            raise Reject(403, self._refusal)
         return super().accept_requested(accept)
 
     def target(self) -> Deferred[Target]:
@@ -133,8 +147,20 @@ class TargetListener(HybridConnectionListener):
         if self._metadata is not None:
             return self._metadata.target()
         if self._fixed is None:
-            return fail(Reject(400, "It serves many targets: say which"))
+            what = "It serves many targets: say which"
+            return fail(Reject(400, what if self._rules else "There is no TCP port"))
         return succeed(self._fixed)
+
+    def sender_joined(self, accept: Accept, end: ITunnelEnd) -> None:
+        """Tell the target of the sender, if it wants to know."""
+        if isinstance(end, NamedPortEnd):
+            # What it is joined to turns out when it has said what it wants.
+            end.reached = partial(self.sender_joined, accept)
+            end.refused = partial(self.sender_refused, accept)
+        elif self._proxy_protocol and isinstance(end, Joint):
+            transport: Any = end.transport
+            host = self._namespace_host
+            transport.write(proxy_header(accept, host, self.entity, transport))
 
     def online(self) -> None:
         """Read the metadata anew: it may have changed while we were away."""
@@ -153,6 +179,21 @@ class TargetListener(HybridConnectionListener):
         if self._metadata is not None:
             self._metadata.stop()
         return super().stopService()
+
+
+def _refusal_of_wishes(one: HybridConnectionTarget) -> str | None:
+    """What a sender is told that wants a target of its own; L{None} if it may."""
+    if one.mode == "bridge":
+        return (
+            "This listener has azbridge's named ports: the sender is to have no target "
+            'for it, but mode = "bridge"'
+        )
+    if one.target is not None and one.target.http is not None:
+        return (
+            "This listener serves an HTTP service, and no other target: the sender is"
+            " to have no target for it, but http = true"
+        )
+    return None
 
 
 _L = TypeVar("_L", bound=TargetListener)

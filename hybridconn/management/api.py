@@ -131,8 +131,16 @@ class ManagementApi:
                 "SubscriptionNotFound",
                 f"The subscription '{subscription[:64]}' was not found.",
             )
-        if caller.role is not Role.ADMIN and method != "GET":
-            raise forbidden("The role reader may not do this; it may only look.")
+        if caller.role is Role.ADMIN or method == "GET":
+            return
+        if caller.role is Role.SENDER:
+            if not turn.route.send_key:
+                raise forbidden(
+                    "The role sender may not do this; it may look, and read the send "
+                    "keys of plans."
+                )
+            return
+        raise forbidden("The role reader may not do this; it may only look.")
 
     def _run(self, turn: _Turn, data: bytes) -> None:
         done: Deferred[Any] = maybeDeferred(self._operate, turn, data)

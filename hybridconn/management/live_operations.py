@@ -41,6 +41,7 @@ def show_counts(place: str, name: str, counts: Counts) -> Json:
         "type": "Microsoft.Relay/Status",
         "properties": {
             "listeners": counts.listeners,
+            "drainingListeners": counts.draining,
             "tunnels": counts.tunnels,
             "httpRequests": counts.requests,
             "waitingSenders": counts.waiting,
@@ -69,6 +70,8 @@ def show_listener(place: str, one: LiveListener) -> Json:
         "trackingId": one.tracking,
         "listenerId": one.sb_hc_id,
         "rule": one.rule,
+        "draining": one.draining,
+        "userAgent": one.agent,
     }
     if one.expires is not None:
         properties["tokenExpiresAt"] = time_text(one.expires)

@@ -98,6 +98,15 @@ class LiveRoutes:
         # Nothing changes in the store, nor waits for it.
         about = About("ListenersDelete", "End a listener's channel; it may come back")
         yield route("DELETE", path, self._close_listener, changes=False, about=about)
+        about = About(
+            "ListenersDrain",
+            "Give a listener nothing new until it comes back on another channel",
+            shown,
+        )
+        drain, undrain = path + "/drain", path + "/undrain"
+        yield route("POST", drain, self._drain, changes=False, about=about)
+        about = About("ListenersUndrain", "Give a listener new senders again", shown)
+        yield route("POST", undrain, self._undrain, changes=False, about=about)
 
     def _of_tunnels(self) -> Iterator[Route]:
         shown = shapes.TUNNEL
@@ -208,6 +217,19 @@ class LiveRoutes:
             if found.id == call["id"]:
                 return Result(200, show_listener(connection_id(one, it.path), found))
         raise not_found(f"The listener '{call['id']}'")
+
+    async def _drain(self, call: Call) -> Result:
+        """Give a listener nothing new; what runs through it goes on."""
+        return await self._set_draining(call, True)
+
+    async def _undrain(self, call: Call) -> Result:
+        """Give it new senders and HTTP requests again."""
+        return await self._set_draining(call, False)
+
+    async def _set_draining(self, call: Call, on: bool) -> Result:
+        _, it = self._one(call)
+        await self._live.drain_listener(it.key, call["id"], on)
+        return await self._listener(call)
 
     async def _close_listener(self, call: Call) -> Result:
         """End a listener's control channel; it may come back."""

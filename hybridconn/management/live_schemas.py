@@ -25,6 +25,7 @@ def _status(**more: Schema) -> Schema:
         "Microsoft.Relay/Status",
         answer(
             listeners=COUNT,
+            drainingListeners=COUNT,
             tunnels=COUNT,
             httpRequests=COUNT,
             waitingSenders=COUNT,
@@ -52,6 +53,11 @@ _LISTENER: Final[dict[str, Schema]] = {
     "trackingId": string(),
     "listenerId": string("The one that it gave itself"),
     "rule": string("Whose key its token was signed with"),
+    "draining": {
+        "type": "boolean",
+        "description": "It is given no new sender and no new HTTP request",
+    },
+    "userAgent": string("The program, as it calls itself"),
 }
 LISTENER: Final = resource(
     "Microsoft.Relay/Namespaces/HybridConnections/Listeners",

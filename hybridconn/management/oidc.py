@@ -31,7 +31,7 @@ class OidcRules:
     @ivar name_claim: who it is, for the log and the audit.
     @ivar role_claim: where the roles are; C{a.b} is C{b} within C{a}, unless there is
         a claim of just this name.
-    @ivar admin: values of it that make an administrator; C{reader} too.
+    @ivar admin: values of it that make an administrator; C{reader}, C{sender} too.
     """
 
     issuer: str
@@ -40,6 +40,7 @@ class OidcRules:
     role_claim: str
     admin: tuple[str, ...]
     reader: tuple[str, ...]
+    sender: tuple[str, ...] = ()
 
 
 class OidcTokens:
@@ -127,6 +128,8 @@ class OidcTokens:
         words = {one for one in given if isinstance(one, str)}
         if words.intersection(self._rules.admin):
             return Role.ADMIN
+        if words.intersection(self._rules.sender):
+            return Role.SENDER
         return Role.READER if words.intersection(self._rules.reader) else None
 
 

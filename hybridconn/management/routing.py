@@ -23,6 +23,7 @@ class Route:
     @ivar path: the pattern as it was written, for people.
     @ivar about: what the description of the API says of it.
     @ivar versioned: whether a call must name an C{api-version}.
+    @ivar send_key: it shows a key that only sends, which the role sender may see.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Route:
     path: str = ""
     about: About | None = None
     versioned: bool = True
+    send_key: bool = False
 
 
 def route(
@@ -41,6 +43,7 @@ def route(
     changes: bool | None = None,
     about: About | None = None,
     versioned: bool = True,
+    send_key: bool = False,
 ) -> Route:
     """
     A route whose pattern is written as a path.
@@ -51,7 +54,7 @@ def route(
     pattern = tuple(part if part.startswith("{") else fold(part) for part in parts)
     if changes is None:
         changes = method != "GET"
-    return Route(method, pattern, operation, changes, path, about, versioned)
+    return Route(method, pattern, operation, changes, path, about, versioned, send_key)
 
 
 class Router:

@@ -167,6 +167,7 @@ def _signed(settings: ManagementSettings, reactor: Any) -> OidcTokens:
         role_claim=oidc.role_claim,
         admin=oidc.admin,
         reader=oidc.reader,
+        sender=oidc.sender,
     )
     if oidc.keys:
         return OidcTokens(rules, FixedKeys(oidc.keys), time.time)

@@ -25,6 +25,7 @@ class Role(enum.Enum):
     """What a token is good for."""
 
     ADMIN = "admin"
+    SENDER = "sender"
     READER = "reader"
 
 

@@ -6,6 +6,7 @@ Plans, apps and the hybrid connections that apps use: what each operation does
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import Any, Final
 
 from attrs import evolve
@@ -392,6 +393,14 @@ class WebOperations:
             "sendKeyValue": latest.send_key.reveal(),
         }
         return shown
+
+    def key_etag(self, used: list[AttachmentResource]) -> str:
+        """
+        Another text whenever L{show_key} has another answer.  It says nothing of the
+        key, so that whoever follows it need not ask for keys again and again.
+        """
+        latest = max(used, key=lambda one: one.set_at)
+        return sha256(repr((latest.set_at, latest.send_key_name)).encode()).hexdigest()
 
     def _attachments(
         self, sites: Iterable[SiteResource]

@@ -188,7 +188,7 @@ class WebRoutes:
             shapes.SEND_KEY,
         )
         path = place + "/listKeys"
-        yield route("POST", path, self._key, changes=False, about=about)
+        yield route("POST", path, self._key, changes=False, about=about, send_key=True)
         about = About(
             "AppServicePlansListWebAppsByHybridConnection",
             "List the apps that use one",
@@ -322,7 +322,8 @@ class WebRoutes:
         found = {key[::-1]: attached[0] for key, attached in used.items()}
 
         def show(key: Key) -> Json:
-            return operations.show_attachment(plan, found[key])
+            shown = operations.show_attachment(plan, found[key])
+            return shown | {"etag": operations.key_etag(used[key[::-1]])}
 
         return call.page(sorted(found), show, siblings=False)
 
@@ -333,7 +334,8 @@ class WebRoutes:
     def _get_used(self, call: Call) -> Result:
         operations, plan = self._of_plan(call)
         used = operations.used(plan, call["ns"], call["hc"])
-        return Result(200, operations.show_attachment(plan, used[0]))
+        shown = operations.show_attachment(plan, used[0])
+        return Result(200, shown | {"etag": operations.key_etag(used)})
 
     def _remove_everywhere(self, call: Call) -> Result:
         operations = self._at(call)

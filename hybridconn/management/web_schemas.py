@@ -83,7 +83,7 @@ ATTACHMENT_PUT: Final = object_of(
 )
 
 
-def _attachment(kind: str) -> Schema:
+def _attachment(kind: str, **more: Schema) -> Schema:
     return resource(
         f"Microsoft.Web/{kind}/hybridConnectionNamespaces/relays",
         answer(
@@ -96,11 +96,14 @@ def _attachment(kind: str) -> Schema:
             serviceBusSuffix=string(),
         ),
         location=string(),
+        **more,
     )
 
 
 SITE_ATTACHMENT: Final = _attachment("sites")
-PLAN_ATTACHMENT: Final = _attachment("serverfarms")
+PLAN_ATTACHMENT: Final = _attachment(
+    "serverfarms", etag=string("Changes with the send key")
+)
 PLAN_LIMIT: Final = resource(
     "Microsoft.Web/serverfarms/hybridConnectionPlanLimits",
     answer(current=COUNT, maximum=COUNT),

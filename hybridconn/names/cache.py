@@ -12,6 +12,7 @@ from hybridconn.names.packet import (
     PacketError,
     answers,
     id_of,
+    is_query,
     is_truncated,
     lifetimes,
     status,
@@ -52,6 +53,10 @@ class AnswerCache:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def clear(self) -> None:
+        """Forget all: other servers may say something else."""
+        self._kept.clear()
+
     def find(self, query: bytes) -> bytes | None:
         """The answer, with the query's id and what is left of its times."""
         key = query[2:]
@@ -67,11 +72,13 @@ class AnswerCache:
 
     def keep(self, query: bytes, answer: bytes) -> None:
         """Keep an answer if it is one to be kept."""
-        if not self._most or len(answer) > _MOST_BYTES:
+        if not self._most or max(len(query), len(answer)) > _MOST_BYTES:
             return
         try:
             if status(answer) != NOERROR or is_truncated(answer) or not answers(answer):
                 return
+            if not is_query(query):
+                return  # it changed something, and is to do so again
             shortest = min(seconds for _, seconds in lifetimes(answer))
         except PacketError:
             return

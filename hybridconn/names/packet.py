@@ -14,11 +14,13 @@ HEADER = 12
 #: The longest message by TCP, and so the longest that there is.
 MOST_BYTES = 65535
 
-NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
 _RESPONSE, _TRUNCATED = 0x8000, 0x0200
 _OPCODE, _RECURSION_DESIRED, _CHECKING_DISABLED = 0x7800, 0x0100, 0x0010
 _RECURSION_AVAILABLE = 0x0080
 OPT = 41
+#: The DO bit among EDNS's flags (RFC 3225).
+SIGNATURES = 0x8000
 
 
 class PacketError(Exception):
@@ -40,10 +42,17 @@ class Question:
     cls: int
     raw: bytes
 
-    @property
-    def folded(self) -> bytes:
-        """What is the same for questions that differ in case only."""
-        return self.raw.lower()
+
+@frozen
+class Edns:
+    """
+    What a message says of EDNS (RFC 6891 section 6.1.3).
+
+    @ivar signatures: its DO bit: it wants DNSSEC's records.
+    """
+
+    version: int
+    signatures: bool
 
 
 def flags(packet: bytes) -> int:
@@ -71,6 +80,11 @@ def status(packet: bytes) -> int:
     return flags(packet) & 0x000F
 
 
+def questions(packet: bytes) -> int:
+    """How many questions it has; more than one has no meaning (RFC 9619)."""
+    return _word(packet, 4)
+
+
 def answers(packet: bytes) -> int:
     """How many records answer the question."""
     return _word(packet, 6)
@@ -94,7 +108,7 @@ def question(packet: bytes) -> Question | None:
         that no host name has.
     @raise PacketError: if it is cut off.
     """
-    if _word(packet, 4) != 1:
+    if questions(packet) != 1:
         return None
     labels: list[bytes] = []
     at = HEADER
@@ -117,10 +131,24 @@ def question(packet: bytes) -> Question | None:
     return Question(name, kind, cls, packet[HEADER : at + 4])
 
 
-def servfail(query: bytes) -> bytes:
-    """The answer to C{query} when there is none."""
+def asked_bytes(packet: bytes) -> bytes:
+    """
+    All questions as bytes, which are the same for those that differ in case only.
+
+    @raise PacketError: if it is cut off.
+    """
+    at = HEADER
+    for _ in range(questions(packet)):
+        at = _behind_name(packet, at) + 4
+    if at > len(packet):
+        raise PacketError("the message is cut off")
+    return packet[HEADER:at].lower()
+
+
+def failure(query: bytes, code: int = SERVFAIL) -> bytes:
+    """The answer to C{query} when there is none, with a response code."""
     kept = flags(query) & (_OPCODE | _RECURSION_DESIRED | _CHECKING_DISABLED)
-    words = _RESPONSE | _RECURSION_AVAILABLE | kept | SERVFAIL
+    words = _RESPONSE | _RECURSION_AVAILABLE | kept | code
     try:
         asked = question(query)
     except PacketError:
@@ -129,13 +157,17 @@ def servfail(query: bytes) -> bytes:
     return head + (asked.raw if asked is not None else b"")
 
 
-def has_edns(packet: bytes) -> bool:
+def edns(packet: bytes) -> Edns | None:
     """
-    Whether it speaks EDNS (RFC 6891).
+    What it says of EDNS; L{None} for nothing.
 
     @raise PacketError: if the message is cut off or has more than it says.
     """
-    return any(kind == OPT for kind, _ in list(_records(packet)))
+    places = [at for kind, at in list(_records(packet)) if kind == OPT]
+    if not places:
+        return None
+    words = _word(packet, places[0] + 4), _word(packet, places[0] + 6)
+    return Edns(words[0] & 0xFF, bool(words[1] & SIGNATURES))
 
 
 def lifetimes(packet: bytes) -> list[tuple[int, int]]:

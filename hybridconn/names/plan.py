@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Container, Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import count
 
 from attrs import frozen
@@ -127,12 +127,17 @@ class NameTable:
         hosts: Mapping[str, HostAddresses] | None = None,
         asked: Callable[[str, str], None] = lambda host, name: None,
     ) -> None:
-        self._hosts = dict(hosts or {})
         self._asked = asked
+        self.replace(hosts or {})
 
     def replace(self, hosts: Mapping[str, HostAddresses]) -> None:
         """Answer these from now on, and no others."""
         self._hosts = dict(hosts)
+        self._reverse = {
+            ip_address(address).reverse_pointer: host
+            for host, addresses in hosts.items()
+            for address in addresses.all
+        }
 
     def __len__(self) -> int:
         return len(self._hosts)
@@ -163,3 +168,12 @@ class NameTable:
             self._asked(host, name)
             host = self.match(name)
         return None if host is None else self._hosts[host]
+
+    def pointed(self, name: str) -> str | None:
+        """
+        The host, or wildcard, that has an address.
+
+        @param name: such as C{9.0.77.127.in-addr.arpa}, in any case.
+        @return: L{None} if it is the address of none of ours.
+        """
+        return self._reverse.get(name.lower().removesuffix("."))

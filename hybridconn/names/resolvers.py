@@ -7,12 +7,12 @@ they are there as long as they are needed, and go with it.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hybridconn.config.addresses import HostPort, parse_host_port
-from hybridconn.config.redirects import DNS_PORT
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.redirects import read_server
+from hybridconn.files import inside
 
 #: Before each name server that was there before, in files that we write.
 UPSTREAM_MARK = "# hybridconn upstream "
@@ -36,7 +36,9 @@ class SystemResolvers:
     def __init__(self, ours: HostPort | None, root: Path = Path("/")) -> None:
         self._ours = ours
         self._files = [
-            root / name for name in (RESOLV_CONF, RESOLVED_DROP_IN, RESOLVED_UPSTREAMS)
+            # The system follows links by itself, each time anew.
+            root / name if root == Path("/") else inside(root, name)
+            for name in (RESOLV_CONF, RESOLVED_DROP_IN, RESOLVED_UPSTREAMS)
         ]
         self._seen: object = None
         self._found: tuple[HostPort, ...] = ()
@@ -89,19 +91,6 @@ def nameservers(text: str) -> Iterator[HostPort]:
             server = read_server(words[1])
             if server is not None:
                 yield server
-
-
-def read_server(text: str) -> HostPort | None:
-    """An IP address with or without a port, such as C{::1} or C{[::1]:5353}."""
-    text = text.strip()
-    for read in (lambda: HostPort(text, DNS_PORT), lambda: parse_host_port(text)):
-        try:
-            server = read()
-            ipaddress.ip_address(server.host)
-        except ValueError:
-            continue
-        return server
-    return None
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

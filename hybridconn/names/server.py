@@ -6,50 +6,49 @@ redirected, and passes every other query on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
+from twisted.internet.error import CannotListenError, MessageLengthError
+from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
-from twisted.names import dns
-from twisted.protocols.basic import Int16StringReceiver
-from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
 from hybridconn.config.addresses import HostPort
-from hybridconn.names.answers import answer
+from hybridconn.names.answers import own_answer
 from hybridconn.names.cache import AnswerCache
 from hybridconn.names.packet import (
+    FORMERR,
     HEADER,
     NXDOMAIN,
+    REFUSED,
     PacketError,
     answers,
+    failure,
+    id_of,
     is_query,
     is_response,
     question,
+    questions,
     status,
+    with_id,
     with_lifetimes,
 )
 from hybridconn.names.plan import NameTable
-from hybridconn.names.upstream import Upstreams
+from hybridconn.names.streams import Responder, StreamServerFactory
+from hybridconn.names.upstream import MOST_WAITING, Upstreams
 from hybridconn.startup import PortService, local_endpoint
 
 Failed = Callable[[Failure], NoReturn]
 
-#: What is asked for by programs that are about to connect.
-_TO_DIAL = (dns.A, dns.AAAA, dns.ALL_RECORDS)
-#: Programs that ask by TCP, at a time.
-_MOST_STREAMS = 128
-#: Seconds that such a connection may be silent.
+#: Copies of a whole zone, AXFR and IXFR, which are many messages.
+_TRANSFERS = (251, 252)
+#: What everybody takes by UDP (RFC 1035 section 4.2.1).
+_LEAST_BYTES = 512
+#: Seconds that a connection may be silent.
 _STREAM_IDLE = 20.0
-
-
-class Responder(Protocol):
-    """Whoever answers queries."""
-
-    def respond(self, query: bytes, stream: bool) -> Deferred[bytes] | None: ...
 
 
 class NameServer:
@@ -69,9 +68,12 @@ class NameServer:
         self._upstreams = upstreams
         self._cache = cache
         self._ttl = ttl
+        self._servers: list[HostPort] = []
+        self._waiting: dict[tuple[bytes, bool], list[tuple[int, Deferred[bytes]]]] = {}
 
     def respond(self, query: bytes, stream: bool) -> Deferred[bytes] | None:
         """
+        @param stream: it came by TCP.
         @return: L{None} if that is no query; else the answer, without fail.
         """
         if len(query) < HEADER or is_response(query):
@@ -80,35 +82,69 @@ class NameServer:
             try:
                 ours = self._ours(query)
             except PacketError:
-                return None
+                ours = failure(query, FORMERR)
             if ours is not None:
                 return succeed(ours)
+        self._mind_servers()
         kept = self._cache.find(query)
         if kept is not None:
             return succeed(kept)
-        return self._upstreams.ask(query, stream).addCallback(self._passed, query)
+        return self._ask(query, stream)
 
     def stop(self) -> None:
         """Wait for no other server any more."""
         self._upstreams.stop()
 
     def _ours(self, query: bytes) -> bytes | None:
+        if questions(query) > 1:
+            return failure(query, FORMERR)
         asked = question(query)
-        if asked is None or asked.cls not in (dns.IN, dns.ANY):
-            return None
-        addresses = self._table.find(asked.name, asked.kind in _TO_DIAL)
-        if addresses is None:
-            return None
-        return answer(query, asked, addresses, self._ttl)
+        if asked is not None and asked.kind in _TRANSFERS:
+            return failure(query, REFUSED)
+        return own_answer(self._table, query, self._ttl)
 
-    def _passed(self, packet: bytes, query: bytes) -> bytes:
+    def _mind_servers(self) -> None:
+        """What other servers said, such as those of another network, is void."""
+        servers = self._upstreams.servers()
+        if servers != self._servers:
+            self._servers = servers
+            self._cache.clear()
+
+    def _ask(self, query: bytes, stream: bool) -> Deferred[bytes]:
+        """
+        Ask others, once at a time for the same: else whoever forges answers would have
+        as many chances as there are questions (RFC 5452 section 5), and a server that
+        asks us in turn would never end.
+        """
+        answered: Deferred[bytes] = Deferred()
+        key = (query[2:], stream)
+        waiting = self._waiting.get(key)
+        if waiting is not None and len(waiting) < MOST_WAITING:
+            waiting.append((id_of(query), answered))
+            return answered
+        if waiting is not None:
+            return succeed(failure(query))
+        waiting = self._waiting[key] = [(id_of(query), answered)]
+
+        def passed(packet: bytes) -> None:
+            del self._waiting[key]
+            packet = self._passed(packet, query, stream)
+            for number, one in waiting:
+                one.callback(with_id(packet, number))
+
+        self._upstreams.ask(query, stream).addCallback(passed)
+        return answered
+
+    def _passed(self, packet: bytes, query: bytes, stream: bool) -> bytes:
         if self.unsettled:
             try:
                 if status(packet) == NXDOMAIN or not answers(packet):
                     return with_lifetimes(packet, float("inf"))
             except PacketError:
                 return packet
-        self._cache.keep(query, packet)
+        # What came by TCP may be too long for those who ask the same by UDP.
+        if not stream or len(packet) <= _LEAST_BYTES:
+            self._cache.keep(query, packet)
         return packet
 
 
@@ -129,73 +165,9 @@ class DatagramServer(DatagramProtocol):
     def _send(self, packet: bytes, addr: Any) -> None:
         transport: Any = self.transport
         if transport is not None:
-            transport.write(packet, addr)
-
-
-class StreamServer(Int16StringReceiver, TimeoutMixin):
-    """Queries by TCP, several at a time; each is answered when its answer is there."""
-
-    factory: StreamServerFactory
-    _gone = False
-
-    def connectionMade(self) -> None:
-        """Somebody is there (Twisted)."""
-        self.factory.open.add(self)
-        self.setTimeout(self.factory.idle)
-
-    def stringReceived(self, string: bytes) -> None:
-        """A query (Twisted)."""
-        self.resetTimeout()
-        answered = self.factory.responder.respond(string, stream=True)
-        if answered is None:
-            transport: Any = self.transport
-            transport.loseConnection()
-        else:
-            answered.addCallback(self._send)
-
-    def callLater(self, period: float, func: Any) -> Any:
-        """The time-out's clock (Twisted)."""
-        return self.factory.reactor.callLater(period, func)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It left (Twisted)."""
-        self._gone = True
-        self.setTimeout(None)
-        self.factory.open.discard(self)
-
-    def _send(self, packet: bytes) -> None:
-        if not self._gone:
-            self.sendString(packet)
-
-
-class StreamServerFactory(Factory):
-    """
-    @ivar open: the connections that there are.
-    """
-
-    noisy = False
-    protocol: type[StreamServer] = StreamServer  # type: ignore[assignment]
-
-    def __init__(self, responder: Responder, reactor: Any, idle: float) -> None:
-        self.responder = responder
-        self.reactor = reactor
-        self.idle = idle
-        self.open: set[StreamServer] = set()
-
-    def buildProtocol(self, addr: Any) -> Any:
-        """Take a connection, unless there are too many (Twisted)."""
-        if len(self.open) >= _MOST_STREAMS:
-            return None
-        made = self.protocol()
-        made.factory = self
-        return made
-
-    def doStop(self) -> None:
-        """The port is closed: so is what came by it (Twisted)."""
-        super().doStop()
-        for one in tuple(self.open):
-            transport: Any = one.transport
-            transport.abortConnection()
+            # Whoever gets no answer asks again; a filter may forbid it, for one.
+            with suppress(OSError, MessageLengthError):
+                transport.write(packet, addr)
 
 
 class DatagramPort(Service):

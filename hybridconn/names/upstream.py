@@ -3,7 +3,7 @@ Asking other name servers, with the bytes of the query as they are.
 
 A server that does not answer in time is not waited for: the next one is asked as
 well, and the first answer counts.  One that cannot be reached at all is passed over
-at once.
+at once, and so is one that says that it cannot answer.
 """
 
 from __future__ import annotations
@@ -13,35 +13,39 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import (
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-)
-from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from twisted.protocols.basic import Int16StringReceiver
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from hybridconn.config.addresses import HostPort
+from hybridconn.names.attempts import Attempt, DatagramAttempt, StreamAttempt
 from hybridconn.names.packet import (
-    MOST_BYTES,
+    FORMERR,
+    NOTIMP,
+    REFUSED,
+    SERVFAIL,
     PacketError,
-    Question,
+    asked_bytes,
+    failure,
     id_of,
-    is_response,
-    question,
-    servfail,
+    status,
     with_id,
 )
 
-#: Queries that wait for other servers at a time; further ones get SERVFAIL.
-MOST_WAITING = 512
-#: Datagrams that are read before others have their turn.
-_READS_AT_ONCE = 8
+#: Answers of servers that have none: others may have one.
+_HELPLESS = (SERVFAIL, NOTIMP, REFUSED)
+#: Queries that wait for other servers at a time; further ones get SERVFAIL.  Each may
+#: take a socket for each server.
+MOST_WAITING = 256
+#: Seconds that a server is asked first after it answered in another's place.
+_PREFERRED = 30.0
+
+
+@frozen
+class _Answer:
+    packet: bytes
+    server: HostPort
 
 
 class Upstreams:
@@ -72,7 +76,8 @@ class Upstreams:
         self._timeout = timeout
         self._deadline = deadline
         self._asking: set[_Asking] = set()
-        self._last_good: HostPort | None = None
+        self._preferred: HostPort | None = None
+        self._until = 0.0
         self._silent = False
 
     def ask(self, query: bytes, stream: bool) -> Deferred[bytes]:
@@ -85,7 +90,12 @@ class Upstreams:
         """
         answered: Deferred[bytes] = Deferred()
         if len(self._asking) >= MOST_WAITING:
-            answered.callback(servfail(query))
+            answered.callback(failure(query))
+            return answered
+        try:
+            asked_bytes(query)
+        except PacketError:
+            answered.callback(failure(query, FORMERR))
             return answered
         asking = _Asking(self, query, stream, answered)
         self._asking.add(asking)
@@ -97,14 +107,21 @@ class Upstreams:
         for asking in tuple(self._asking):
             asking.give_up()
 
+    def servers(self) -> list[HostPort]:
+        """The servers that there are now, the first one first."""
+        return list(self._servers())
+
     # --- for what is asked ---
 
     def order(self) -> list[HostPort]:
-        """The servers, the one that answered last in front."""
-        servers = list(self._servers())
-        if self._last_good in servers:
-            servers.remove(self._last_good)
-            servers.insert(0, self._last_good)
+        """
+        The servers as they are to be asked: one that answered in the place of another
+        is in front for a while, not for ever, as they may know different names.
+        """
+        servers = self.servers()
+        if self._preferred in servers and self._reactor.seconds() < self._until:
+            servers.remove(self._preferred)
+            servers.insert(0, self._preferred)
         return servers
 
     def over(self, asking: _Asking, server: HostPort | None) -> None:
@@ -114,7 +131,9 @@ class Upstreams:
         @param server: by which; L{None}: by none.
         """
         self._asking.discard(asking)
-        self._last_good = server
+        if server is not None and server != asking.asked[0]:
+            self._preferred = server
+            self._until = self._reactor.seconds() + _PREFERRED
         silent = server is None
         if silent and not self._silent:
             asked = ", ".join(map(str, asking.asked)) or "there is none"
@@ -134,8 +153,9 @@ class _Asking:
         self._query = query
         self._stream = stream
         self._answered = answered
-        self._attempts: list[_DatagramAttempt | _StreamAttempt] = []
+        self._attempts: list[Attempt] = []
         self._failed = 0
+        self._helpless: _Answer | None = None
         self._left = around.order()
         self.open_socket = around.open_socket
         self.asked: list[HostPort] = []
@@ -153,19 +173,24 @@ class _Asking:
         server = self._left.pop(0)
         self.asked.append(server)
         around = self._around
-        kind = _StreamAttempt if self._stream else _DatagramAttempt
+        kind = StreamAttempt if self._stream else DatagramAttempt
         attempt = kind(self, server, self._query, around._chance, around._reactor)
         self._attempts.append(attempt)
         if self._left:
             self._next = around._reactor.callLater(around._timeout, self.next_server)
         attempt.start()
 
-    def answer(self, packet: bytes, server: HostPort) -> None:
-        """A server answered."""
-        self._finish(with_id(packet, id_of(self._query)), server)
+    def answer(self, packet: bytes, server: HostPort) -> bool:
+        """A server answered (see L{Asking})."""
+        found = _Answer(packet, server)
+        if status(packet) in _HELPLESS:
+            self._helpless = self._helpless or found
+            return False
+        self._finish(found)
+        return True
 
     def failed(self) -> None:
-        """A server cannot be asked at all."""
+        """A server has no answer (see L{Asking})."""
         self._failed += 1
         if self._answered.called:
             return
@@ -175,10 +200,10 @@ class _Asking:
             self.next_server()
 
     def give_up(self) -> None:
-        """There is no answer."""
-        self._finish(servfail(self._query), None)
+        """There is no answer, or none that is of use."""
+        self._finish(self._helpless)
 
-    def _finish(self, packet: bytes, server: HostPort | None) -> None:
+    def _finish(self, found: _Answer | None) -> None:
         if self._answered.called:
             return
         for timer in (self._end, self._next):
@@ -188,179 +213,8 @@ class _Asking:
         self._left = []
         for attempt in self._attempts:
             attempt.stop()
-        self._around.over(self, server)
-        self._answered.callback(packet)
-
-
-class _Attempt:
-    """One query at one server, under an id of its own."""
-
-    def __init__(
-        self,
-        asking: _Asking,
-        server: HostPort,
-        query: bytes,
-        chance: Random,
-        reactor: Any,
-    ) -> None:
-        self._asking = asking
-        self._server = server
-        self._id = chance.getrandbits(16)
-        self._packet = with_id(query, self._id)
-        self._asked = _question_of(query)
-        self._reactor = reactor
-        self._open = asking.open_socket
-        self._over = False
-
-    def take(self, packet: bytes) -> bool:
-        """Take it if it is the answer."""
-        try:
-            good = is_response(packet) and id_of(packet) == self._id
-            asked = question(packet) if good else None
-        except PacketError:
-            return False
-        if not good or self._over:
-            return False
-        # A server that understood nothing may leave the question out.
-        if asked is not None and self._asked is not None:
-            good = asked.folded == self._asked.folded
-        if good:
-            self._asking.answer(packet, self._server)
-        return good
-
-    def fail(self) -> None:
-        """The server cannot be asked."""
-        if not self._over:
-            self.stop()
-            self._asking.failed()
-
-    def stop(self) -> None:
-        """Nothing of it is wanted any more."""
-        self._over = True
-
-
-@implementer(IReadDescriptor)
-class _DatagramAttempt(_Attempt):
-    """
-    By UDP, from a socket of its own.  Twisted's UDP ports write two lines into the log
-    for each, which would be two for each name that is looked up.
-    """
-
-    _socket: socket.socket | None = None
-
-    def start(self) -> None:
-        """Ask."""
-        family = socket.AF_INET6 if ":" in self._server.host else socket.AF_INET
-        try:
-            # The system chooses the port by chance.
-            self._socket = made = self._open(family, socket.SOCK_DGRAM)
-            made.setblocking(False)
-            # A connected socket takes answers of that server only, and hears of a
-            # refusal.
-            made.connect((self._server.host, self._server.port))
-            made.send(self._packet)
-        except OSError:
-            self.fail()
-            return
-        self._reactor.addReader(self)
-
-    def doRead(self) -> None:
-        """Perhaps the answer (Twisted)."""
-        for _ in range(_READS_AT_ONCE):
-            if self._socket is None:
-                return
-            try:
-                packet = self._socket.recv(MOST_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:  # nobody listens there
-                self.fail()
-                return
-            self.take(packet)
-
-    def fileno(self) -> int:
-        """See L{IReadDescriptor} (Twisted)."""
-        return -1 if self._socket is None else self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        """See L{IReadDescriptor} (Twisted)."""
-        return "name server"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The socket is broken (Twisted)."""
-        self.fail()
-
-    def stop(self) -> None:
-        """Close the socket."""
-        super().stop()
-        known, self._socket = self._socket, None
-        if known is not None:
-            self._reactor.removeReader(self)
-            known.close()
-
-
-class _StreamAttempt(_Attempt):
-    """By TCP."""
-
-    _dial: Deferred[Any] | None = None
-    _protocol: _StreamProtocol | None = None
-
-    def start(self) -> None:
-        """Connect, then ask."""
-        kind = TCP6ClientEndpoint if ":" in self._server.host else TCP4ClientEndpoint
-        endpoint = kind(self._reactor, self._server.host, self._server.port)
-        factory = Factory.forProtocol(lambda: _StreamProtocol(self))
-        factory.noisy = False
-        self._dial = dial = endpoint.connect(factory)
-        dial.addCallbacks(self._connected, self._not_connected)
-
-    def _connected(self, protocol: _StreamProtocol) -> None:
-        self._dial = None
-        self._protocol = protocol
-        if self._over:
-            protocol.leave()
+        self._around.over(self, None if found is None else found.server)
+        if found is None:
+            self._answered.callback(failure(self._query))
         else:
-            protocol.sendString(self._packet)
-
-    def _not_connected(self, failure: Failure) -> None:
-        self._dial = None
-        if not self._over:
-            failure.trap(ConnectError, OSError)
-            self.fail()
-
-    def stop(self) -> None:
-        """Close the connection."""
-        super().stop()
-        dial, self._dial = self._dial, None
-        if dial is not None:
-            dial.addErrback(lambda _: None)
-            dial.cancel()
-        if self._protocol is not None:
-            self._protocol.leave()
-
-
-class _StreamProtocol(Int16StringReceiver):
-    """Messages with their length in front (RFC 1035 section 4.2.2)."""
-
-    def __init__(self, attempt: _StreamAttempt) -> None:
-        self._attempt = attempt
-
-    def stringReceived(self, string: bytes) -> None:
-        """Perhaps the answer (Twisted)."""
-        self._attempt.take(string)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The server closed (Twisted)."""
-        self._attempt.fail()
-
-    def leave(self) -> None:
-        """Close."""
-        transport: Any = self.transport
-        transport.abortConnection()
-
-
-def _question_of(packet: bytes) -> Question | None:
-    try:
-        return question(packet)
-    except PacketError:
-        return None
+            self._answered.callback(with_id(found.packet, id_of(self._query)))

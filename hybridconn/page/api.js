@@ -1,8 +1,8 @@
 // Calls of the admin port. A cookie that no script sees goes along with each; the key
 // in the header is what other pages and other ports of this machine do not have.
 
-const HEADER = "X-HCM-Key";
-const PLACE = "hcm-key";
+const HEADER = "X-Page-Key";
+const PLACE = "page-key";
 
 /** What the service said no with. */
 export class Refused extends Error {
@@ -116,10 +116,4 @@ export async function signOut() {
   } finally {
     keep(null);
   }
-}
-
-/** The path of a hybrid connection. */
-export function pathOf(one, more = "") {
-  const query = one.relay ? `?namespace=${encodeURIComponent(one.relay.replace(/:\d+$/, ""))}` : "";
-  return `/v1/connections/${encodeURIComponent(one.name)}${more}${query}`;
 }

@@ -40,7 +40,8 @@ export class Sparkline {
 
 /** Traffic of half an hour in both directions, with a scale and a legend. */
 export class TrafficChart {
-  constructor() {
+  /** @param words for the two directions, in the legend. */
+  constructor(words = ["from target ", "from senders "]) {
     const [width, height] = [400, 96];
     this.size = [width, height];
     this.parts = ["target", "sender"].map((kind) => ({
@@ -62,10 +63,10 @@ export class TrafficChart {
       h("div", { class: "times", "aria-hidden": "true" }, h("span", null, "30 min ago"), h("span", null, "15 min"), h("span", null, "now")),
       h(
         "figcaption", { class: "legend" },
-        this.parts.map((part) => h(
+        this.parts.map((part, index) => h(
           "span", null,
           h("i", { class: `key ${part.kind}`, "aria-hidden": "true" }),
-          part.kind === "target" ? "from target " : "from senders ",
+          words[index],
           part.words,
         )),
       ),

@@ -54,3 +54,19 @@ export function report(checks) {
     ),
   )));
 }
+
+/** What words and buttons mean, and the keys. */
+export function help(tones, meanings, actions, keys, command) {
+  const list = (rows) => h("dl", { class: "meanings" }, rows.map(([term, text]) => [h("dt", null, term), h("dd", null, text)]));
+  const badge = (word) => h("span", { class: `badge ${tones[word]}` }, h("span", { class: "dot", "aria-hidden": "true" }), word);
+  dialog("Help", (close) => h(
+    "div", { class: "content" },
+    h("h3", null, "Status"),
+    list(Object.entries(meanings).map(([word, text]) => [badge(word), text])),
+    Object.keys(actions).length > 0 && [h("h3", null, "Actions"), list(Object.entries(actions).map(([word, text]) => [h("strong", null, word), text]))],
+    h("h3", null, "Keys in the table"),
+    list(keys.map(([key, text]) => [h("kbd", null, key), text])),
+    h("p", { class: "muted" }, "The same is on the command line: ", h("code", null, command)),
+    h("div", { class: "buttons end" }, h("button", { type: "button", class: "primary", onclick: close, autofocus: true }, "Close")),
+  ));
+}

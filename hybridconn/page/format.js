@@ -51,7 +51,7 @@ export function date(text) {
   return at ? dateFormat.format(at) : "–";
 }
 
-/** "for 3 min", by this machine's clock, which is the service's. */
+/** "for 3 min"; without `now` by this machine's clock. */
 export function ago(text, now = Date.now()) {
   const at = parsed(text);
   return at ? seconds(Math.max(0, (now - at.getTime()) / 1000)) : "–";

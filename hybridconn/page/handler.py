@@ -34,6 +34,12 @@ MOST_BODY: Final = 64 * 1024
 #: have a page of his talk to it.
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
+BY_TOKEN: Final = (
+    "The token is missing or wrong: Authorization: Bearer TOKEN, with what the token "
+    "file of [admin] holds."
+)
+BY_LINK: Final = "Only the page may call this port: sign in there by a link."
+
 Headers = tuple[tuple[str, str], ...]
 #: Says who a request is from; L{None}: it cannot tell.
 Authenticator = Callable[[IHeldRequest], str | None]
@@ -96,6 +102,7 @@ class AdminApi:
     @param open_routes: what it answers to everybody who reaches the port.
     @param authenticators: tried in order.
     @param local: it is on a UNIX socket, where no browser gets.
+    @param way_in: what is told to whoever is not known.
     """
 
     log = Logger()
@@ -106,11 +113,13 @@ class AdminApi:
         open_routes: Iterable[Route],
         authenticators: Iterable[Authenticator],
         local: bool,
+        way_in: str = BY_TOKEN,
     ) -> None:
         self._router = Router(routes)
         self._open = Router(open_routes)
         self._authenticators = tuple(authenticators)
         self._local = local
+        self._way_in = way_in
 
     def handle(self, request: IHeldRequest) -> None:
         """See L{IRequestHandler.handle <hybridconn.interfaces>}."""
@@ -151,8 +160,7 @@ class AdminApi:
         raise ApiError(
             401,
             "AuthenticationFailed",
-            "The token is missing or wrong: Authorization: Bearer TOKEN, with what "
-            "the token file of [admin] holds.",
+            self._way_in,
             (("WWW-Authenticate", "Bearer"),),
         )
 

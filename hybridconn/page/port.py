@@ -14,7 +14,7 @@ import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from twisted.application.service import MultiService
@@ -25,14 +25,13 @@ from twisted.internet.endpoints import (
 )
 from twisted.logger import Logger
 
-from hybridconn.config.hcm import AdminSettings
 from hybridconn.config.mistakes import ConfigError, Mistake
 from hybridconn.config.secrets import Source, read_bytes
 from hybridconn.core.limits import Limits
 from hybridconn.files import replace_file
 from hybridconn.interfaces import IHeldRequest
 from hybridconn.management.routing import Route
-from hybridconn.page.handler import AdminApi, Authenticator
+from hybridconn.page.handler import BY_LINK, BY_TOKEN, AdminApi, Authenticator
 from hybridconn.startup import PortService, exit_for_port
 from hybridconn.web.admission import Admission
 from hybridconn.web.connection import FrontDoorProtocol
@@ -43,6 +42,22 @@ _BEARER: Final = "bearer "
 _LIMITS: Final = Limits()
 #: Linux's struct ucred.
 _UCRED: Final = struct.Struct("3i")
+
+
+class Where(Protocol):
+    """The settings of an admin port."""
+
+    @property
+    def socket(self) -> str:
+        """The path of the UNIX socket; empty for none."""
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port."""
+
+    @property
+    def interface(self) -> str:
+        """The address of that, of loopback."""
 
 
 class AdminPorts(MultiService):
@@ -62,7 +77,7 @@ class AdminPorts(MultiService):
     def __init__(
         self,
         program: str,
-        settings: AdminSettings,
+        settings: Where,
         token: Path | None,
         reactor: Any,
         *,
@@ -88,7 +103,8 @@ class AdminPorts(MultiService):
                 settings.socket,
             )
         if settings.port is not None:
-            api = AdminApi(routes, opened, known, local=False)
+            way_in = BY_LINK if token is None else BY_TOKEN
+            api = AdminApi(routes, opened, known, local=False, way_in=way_in)
             kind = (
                 TCP6ServerEndpoint if ":" in settings.interface else TCP4ServerEndpoint
             )

@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 from hybridconn.interfaces import IHeldRequest
 
 #: Carries the page's key.
-KEY_HEADER: Final = "X-HCM-Key"
+KEY_HEADER: Final = "X-Page-Key"
 #: Seconds for which a link works.
 LINK_LIFE: Final = 300.0
 #: Seconds without a request after which a session is over, and its longest life.
@@ -63,6 +63,7 @@ class Sessions:
     @param port: of the page; two services on a machine need two cookies.
     @param seconds: a clock that nobody sets.
     @param token: C{token(n)} gives a text of C{n} unguessable bytes.
+    @param name: of the page, for its cookie.
     @ivar ended: called with what L{who} said of a session that is over.
     """
 
@@ -71,8 +72,9 @@ class Sessions:
         port: int,
         seconds: Callable[[], float],
         token: Callable[[int], str] = secrets.token_urlsafe,
+        name: str = "hcm",
     ) -> None:
-        self._cookie = f"hcm_session_{port}"
+        self._cookie = f"{name}_session_{port}"
         self._seconds = seconds
         self._token = token
         self.ended: Callable[[str], None] = lambda _: None

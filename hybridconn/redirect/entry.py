@@ -14,6 +14,8 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
+from hybridconn.files import sync_folder
+
 #: Whatever we write beside a file is called so until it takes its place.
 _BESIDE = ".hybridconn-new"
 
@@ -144,15 +146,6 @@ def _write_in_place(path: Path, content: bytes) -> None:
         opened.truncate()
         opened.flush()
         os.fsync(opened.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Have what happened to names in a folder outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _attributes(path: Path) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from hybridconn.files import inside, sync_folder
 from hybridconn.redirect.entry import (
     Entry,
     beside_of,
@@ -29,7 +30,6 @@ from hybridconn.redirect.entry import (
     is_mount_point,
     new_file,
     put,
-    sync_folder,
 )
 from hybridconn.redirect.errors import RedirectError, not_written
 
@@ -42,12 +42,13 @@ class Note:
     """
     What a journal says.
 
-    @ivar path: the file.
+    @ivar path: the file, below the folder that stands for C{/}: an image may be
+        prepared at one place and used at another.
     @ivar original: what stood there.
     @ivar written: the digests of what we wrote there, or were about to.
     @ivar busy: it is being written.
     @ivar in_place: it cannot be replaced, only written into.
-    @ivar folders: those that had to be made for it, the innermost first.
+    @ivar folders: those that had to be made for it, the innermost first, as C{path}.
     @ivar more: what else is to be undone.
     """
 
@@ -64,11 +65,23 @@ class Journal:
     """
     The change of one file.
 
-    @param folder: where it is kept.
+    @param folder: where it is kept, below C{root}.
+    @param root: the folder that stands for C{/}.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, root: Path) -> None:
+        self._folder = inside(root, folder)
+        self._root = root
+
+    def place(self, path: str) -> Path:
+        """
+        Where a file or folder is.
+
+        @param path: as in a L{Note}, which may be that of an image from elsewhere, and
+            leads nowhere outside of it.
+        """
+        folder, _, name = path.rpartition("/")
+        return inside(self._root, folder) / name
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -137,17 +150,22 @@ class Journal:
             raise RedirectError(f"{path} cannot be read: {error.strerror}.") from None
         if digest(content) != note.original.digest:
             raise RedirectError(
-                f"{path} is not what was kept there; mend {note.path} by hand and "
-                f"remove {self._folder}."
+                f"{path} is not what was kept there; mend {self.place(note.path)} by"
+                f" hand and remove {self._folder}."
             )
         return content
 
     def change(
-        self, path: Path, content: bytes, more: Mapping[str, Any] | None = None
+        self,
+        path: Path,
+        before: bytes,
+        content: bytes,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Replace a file, for the first time or again.
 
+        @param before: its content, of which C{content} was made.
         @param more: what else is to be undone, kept with it.
         @raise RedirectError: it cannot be written; then it is as it was.
         """
@@ -164,8 +182,13 @@ class Journal:
         self._save(note)
         try:
             for folder in reversed(note.folders):
-                Path(folder).mkdir(0o755, exist_ok=True)
-            current = note.original if first else Entry.look(path)
+                self.place(folder).mkdir(0o755, exist_ok=True)
+            current = Entry.look(path)
+            if current.kind == "file" and current.digest != digest(before):
+                self._leave(known, first)
+                raise RedirectError(
+                    f"{path} is being changed by somebody else; try again."
+                )
             wanted = current.with_content(content)
             try:
                 put(path, wanted, content, note.in_place)
@@ -179,7 +202,12 @@ class Journal:
             if first:
                 self.undo()
             raise not_written(path, error) from None
-        self._save(evolve(note, written=(digest(content),), busy=False))
+        try:
+            self._save(evolve(note, written=(digest(content),), busy=False))
+        except RedirectError:
+            if first:
+                self.undo()
+            raise
 
     def undo(self) -> None:
         """
@@ -199,7 +227,7 @@ class Journal:
 
         @raise RedirectError: it cannot be written.
         """
-        path = Path(note.path)
+        path = self.place(note.path)
         try:
             beside_of(path).unlink(missing_ok=True)
             if Entry.look(path) != entry and path.parent.exists():
@@ -212,7 +240,7 @@ class Journal:
         note = self.note()
         for folder in note.folders if note is not None else ():
             try:
-                Path(folder).rmdir()
+                self.place(folder).rmdir()
             except OSError:
                 continue  # somebody else has put something there
         # The journal goes first: without it the copy means nothing.
@@ -221,21 +249,33 @@ class Journal:
             beside_of(self._folder / name).unlink(missing_ok=True)
         sync_folder(self._folder)
 
+    def _leave(self, known: Note, first: bool) -> None:
+        """Nothing was done after all."""
+        if first:
+            self.forget()
+        else:
+            self._save(known)
+
     def _begin(self, path: Path) -> Note:
         try:
             original = Entry.look(path)
             content = path.read_bytes() if original.kind == "file" else b""
             if digest(content) != original.digest and original.kind == "file":
-                raise RedirectError(f"{path} is being changed; try again.")
+                raise RedirectError(
+                    f"{path} is being changed by somebody else; try again."
+                )
         except OSError as error:
             raise RedirectError(f"{path} cannot be read: {error.strerror}.") from None
         folders = []
         for folder in path.parents:
             if folder.exists():
                 break
-            folders.append(str(folder))
+            folders.append(self._named(folder))
         self._write(_ORIGINAL, content)
-        return Note(str(path), original, (), folders=tuple(folders))
+        return Note(self._named(path), original, (), folders=tuple(folders))
+
+    def _named(self, path: Path) -> str:
+        return str(path.relative_to(self._root))
 
     def _save(self, note: Note) -> None:
         values = {

@@ -3,33 +3,67 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from hybridconn.config.addresses import HostPort
+from hybridconn.core.text import printable
 
 _LISTENS = "0A"
+#: All addresses; the second one mostly stands for IPv4 as well.
+_ALL = ("0.0.0.0", "::")
 
 
 def listening(proc: Path = Path("/proc")) -> set[HostPort]:
     """All of them; empty where the system does not tell."""
-    found: set[HostPort] = set()
+    return set(listening_sockets(proc))
+
+
+def listening_sockets(proc: Path = Path("/proc")) -> dict[HostPort, int]:
+    """The same, each with the number by which the system knows its socket."""
+    return {place: int(number) for place, number in _read(proc)}
+
+
+def occupant(wanted: HostPort, proc: Path = Path("/proc")) -> str:
+    """
+    Who listens where somebody else wants to, in words: the place, which may be all
+    addresses, and the program, as far as the system tells.  Empty for nobody.
+    """
+    for place, socket_number in _read(proc):
+        if place.port == wanted.port and place.host in (wanted.host, *_ALL):
+            who = _holder(f"socket:[{socket_number}]", proc)
+            told = f"{who or 'another program'} listens at {place}"
+            if place.host in _ALL:
+                return f"{told}, which is everywhere: give it addresses of its own"
+            return told
+    return ""
+
+
+def _holder(socket_name: str, proc: Path) -> str:
+    for link in proc.glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) == socket_name:
+                name = (link.parents[1] / "comm").read_text("utf-8", "replace")
+                return f"{printable(name.strip())}, process {link.parents[1].name},"
+        except OSError:
+            continue  # it ended, or is somebody else's
+    return ""
+
+
+def _read(proc: Path) -> Iterator[tuple[HostPort, str]]:
+    """Each place, and the number of its socket."""
     for name in ("tcp", "tcp6"):
         try:
             text = (proc / "net" / name).read_text("ascii")
         except OSError:
             continue
-        found.update(_read(text))
-    return found
-
-
-def _read(text: str) -> Iterator[HostPort]:
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) > 3 and words[3] == _LISTENS:
-            address, _, port = words[1].partition(":")
-            yield HostPort(_address(address), int(port, 16))
+        for line in text.splitlines()[1:]:
+            words = line.split()
+            if len(words) > 9 and words[3] == _LISTENS:
+                address, _, port = words[1].partition(":")
+                yield HostPort(_address(address), int(port, 16)), words[9]
 
 
 def _address(text: str) -> str:

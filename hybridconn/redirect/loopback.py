@@ -42,3 +42,11 @@ class Loopback:
             return "ip cannot be run"
         said = done.stderr.strip().splitlines()
         return "" if done.returncode == 0 else (said or ["ip failed"])[0]
+
+
+class ElsewhereLoopback(Loopback):
+    """That of a machine for which an image is prepared: it is not at hand."""
+
+    def run(self, verb: str, address: str) -> str:
+        """See L{Loopback.run}."""
+        return "an image has none; run this where it runs"

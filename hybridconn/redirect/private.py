@@ -21,10 +21,24 @@ _NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
 _BIND, _PRIVATE = 4096, (1 << 18) | (1 << 14)
 _DIES_WITH_PARENT = 1
 _NOT_FOUND, _NOT_RUN = 127, 126
+#: Signals that are meant for the command.
+_PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class NotAllowed(RedirectError):
     """This system lets nobody have files of their own."""
+
+
+class NotRun(RedirectError):
+    """
+    The command cannot be run.
+
+    @ivar code: the exit status by which shells tell it.
+    """
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class PrivateCommand:
@@ -40,7 +54,7 @@ class PrivateCommand:
 
         @param files: each must be there already.
         @raise NotAllowed: there can be no such files.
-        @raise RedirectError: the command cannot be run.
+        @raise NotRun: the command cannot be run.
         """
         if sys.platform != "linux":
             raise NotAllowed("files of one's own are to be had on Linux only")
@@ -53,9 +67,11 @@ class PrivateCommand:
         with open(reader, "rb") as opened:
             said = opened.read().decode("utf-8", "replace")
         if said:
-            os.waitpid(self.pid, 0)
+            _, status = os.waitpid(self.pid, 0)
             kind, _, text = said.partition(" ")
-            raise (NotAllowed if kind == "files" else RedirectError)(text)
+            if kind == "files":
+                raise NotAllowed(text)
+            raise NotRun(text, os.waitstatus_to_exitcode(status))
 
     def wait(self) -> int:
         """
@@ -63,10 +79,12 @@ class PrivateCommand:
 
         @return: its exit status, 128 and the signal if one ended it, as a shell says.
         """
-        passed = (signal.SIGTERM, signal.SIGHUP)
         # A terminal tells the command by itself.
-        before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
-        for number in passed:
+        before = {
+            number: signal.signal(number, signal.SIG_IGN)
+            for number in (signal.SIGINT, signal.SIGQUIT)
+        }
+        for number in _PASSED:
             before[number] = signal.signal(
                 number, lambda sent, _: os.kill(self.pid, sent)
             )
@@ -93,6 +111,9 @@ def _become(argv: list[str], files: Mapping[Path, bytes], writer: int) -> NoRetu
         except OSError as error:
             _tell(writer, "files", f"{error.filename or 'unshare'}: {error.strerror}")
         else:
+            # Python ignores these; what is ignored would stay so in the command.
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
             os.execvp(argv[0], argv)
     except FileNotFoundError:
         code = _NOT_FOUND

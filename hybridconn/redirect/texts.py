@@ -21,6 +21,8 @@ _BLOCK = re.compile(
     rb"(?P<broken>\n)?" + re.escape(_BEGIN) + rb"(?P<joined> joined)?\n"
     rb"(?:(?!# BEGIN hybridconn).*\n)*?" + re.escape(_END) + rb"\n",
 )
+#: As systemd writes that something is so.
+_YES = ("yes", "true", "on", "1", "y", "t")
 #: In the first line of each whole file that is ours.
 OURS = "# Written by hybridconn redirect install; hybridconn redirect undo puts back"
 
@@ -98,6 +100,32 @@ def resolved_drop_in(
         f"Domains={' '.join(f'~{domain}' for domain in domains)}",
     ]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def resolved_trouble(configuration: str) -> list[str]:
+    """
+    What systemd-resolved's configuration has against us, with the mends.
+
+    @param configuration: all its files, in their order.
+    """
+    values: dict[str, str] = {}
+    for line in configuration.splitlines():
+        key, _, value = line.partition("=")
+        values[key.strip()] = value.strip().lower()
+    strict = {key for key, value in values.items() if value in _YES}
+    told = []
+    if "DNSSEC" in strict:
+        told.append(
+            "with DNSSEC=yes systemd-resolved refuses our answers for names of public"
+            " domains, which are not signed; name these, a line each, in"
+            " /etc/dnssec-trust-anchors.d/hybridconn.negative"
+        )
+    if "DNSOverTLS" in strict:
+        told.append(
+            "with DNSOverTLS=yes systemd-resolved does not ask us, as we speak no TLS;"
+            " use DNSOverTLS=opportunistic, or --way hosts"
+        )
+    return told
 
 
 def files_first(nsswitch: bytes) -> bytes | None:

@@ -4,199 +4,35 @@ The ways to have apps find redirected names, each by one file of the system.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from attrs import evolve, frozen
-
 from hybridconn.config.addresses import HostPort
-from hybridconn.config.redirects import DNS_PORT, NamesSettings
-from hybridconn.names.plan import WILDCARD, HostAddresses
+from hybridconn.config.redirects import DNS_PORT, NamesSettings, read_server
+from hybridconn.files import inside
+from hybridconn.names.plan import WILDCARD
 from hybridconn.names.resolvers import (
     RESOLV_CONF,
     RESOLVED_DROP_IN,
     RESOLVED_UPSTREAMS,
     SystemResolvers,
     find_servers,
-    read_server,
 )
-from hybridconn.redirect.entry import Entry
-from hybridconn.redirect.errors import RedirectError, not_written
-from hybridconn.redirect.journal import Journal, Note
-from hybridconn.redirect.loopback import Loopback
+from hybridconn.redirect.errors import RedirectError
+from hybridconn.redirect.journal import Note
 from hybridconn.redirect.texts import (
     has_block,
     hosts_block,
-    is_ours,
     resolv_conf,
     resolved_drop_in,
+    resolved_trouble,
     with_block,
     without_block,
 )
+from hybridconn.redirect.way import Names, Way, read
 
 HOSTS = "etc/hosts"
 RESOLVED_CONF = "etc/systemd/resolved.conf"
-#: What the ways did, to be undone.
-STATE = "var/lib/hybridconn/redirect"
-
-
-@frozen
-class Names:
-    """What is to be redirected, and how."""
-
-    hosts: Mapping[str, HostAddresses]
-    settings: NamesSettings
-
-    @property
-    def ipv6(self) -> list[str]:
-        """Addresses that must be on the loopback interface."""
-        return [one.ipv6 for one in self.hosts.values() if one.ipv6 is not None]
-
-    def without_ipv6(self) -> Names:
-        """The same without them."""
-        hosts = {host: HostAddresses(one.ipv4) for host, one in self.hosts.items()}
-        return evolve(self, hosts=hosts)
-
-
-class Way:
-    """
-    One way.
-
-    @ivar name: the word for it.
-    @ivar notes: what is to be told after the last call, line by line.
-    @param root: the folder that stands for C{/}.
-    @param loopback: the interface that needs addresses for IPv6.
-    """
-
-    name: str
-    file: str
-
-    def __init__(
-        self, root: Path = Path("/"), loopback: Loopback | None = None
-    ) -> None:
-        self.root = root
-        self._loopback = loopback or Loopback()
-        self.journal = Journal(root / STATE / self.name)
-        self.notes: list[str] = []
-
-    # --- to be given by each way ---
-
-    def text(self, names: Names, current: bytes) -> bytes:
-        """
-        What is to stand in the file.
-
-        @param current: what stands there.
-        @raise RedirectError: this way cannot do it.
-        """
-        raise NotImplementedError
-
-    def is_in_force(self, text: bytes) -> bool:
-        """Whether a file has what we wrote."""
-        return is_ours(text)
-
-    def leave(self, note: Note, text: bytes) -> bytes | None:
-        """
-        What is to stand in a file that somebody else changed since.
-
-        @return: L{None} to leave it as it is.
-        """
-        return None
-
-    # --- for all ---
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self.root / self.file
-
-    def install(self, names: Names) -> bool:
-        """
-        Do it, again if it is done already.
-
-        @return: whether anything changed.
-        @raise RedirectError: it cannot be done; nothing is changed then.
-        """
-        self.notes = []
-        with self.journal.locked():
-            path, current = self.path, _read(self.path)
-            note = self.journal.note()
-            if note is not None and note.busy:
-                self._undo(note)
-                current = _read(path)
-            elif note is not None and not self.is_in_force(current):
-                # Somebody else has written the file since: begin anew from that.
-                self.journal.forget()
-            changed = self._write(names, current)
-            trouble = self._loopback.add(names.ipv6)
-            if trouble:
-                self._write(names.without_ipv6(), _read(path))
-                self.notes += trouble
-            return changed
-
-    def _write(self, names: Names, current: bytes) -> bool:
-        wanted = self.text(names, current)
-        if wanted == current and self.journal.note() is not None:
-            return False
-        self.journal.change(self.path, wanted, {"loopback": names.ipv6})
-        return True
-
-    def undo(self) -> bool:
-        """
-        Put back what was there.
-
-        @return: whether there was anything to undo.
-        @raise RedirectError: it cannot be put back.
-        """
-        self.notes = []
-        if not self.exists():
-            return False
-        with self.journal.locked():
-            note = self.journal.note()
-            if note is None:
-                return self._undo_unnoted()
-            self._undo(note)
-            return True
-
-    def exists(self) -> bool:
-        """Whether it was installed, in full or in part."""
-        return self.journal.note() is not None or self.is_in_force(_read(self.path))
-
-    def status(self) -> str:
-        """In one line."""
-        note, in_force = self.journal.note(), self.is_in_force(_read(self.path))
-        if note is None:
-            if in_force:
-                return f"{self.path} is ours, but nothing says what was there before"
-            return "not installed"
-        if note.busy:
-            return f"half done in {self.path}; install or undo mends it"
-        if not in_force:
-            return f"{self.path} was written by somebody else since; install again"
-        return f"in force in {self.path}"
-
-    def _undo(self, note: Note) -> None:
-        self._loopback.remove(note.more.get("loopback", ()))
-        path = Path(note.path)
-        now = Entry.look(path)
-        broken = note.busy and note.in_place
-        theirs = now != note.original and now.digest not in note.written
-        if not theirs or broken:
-            self.journal.undo()
-            return
-        left = self.leave(note, _read(path))
-        if left is None:
-            self.notes.append(f"{path} was changed by somebody else and stays as it is")
-        else:
-            self.notes.append(f"{path} was changed by somebody else; that stays")
-            self.journal.put(note, now.with_content(left), left)
-        self.journal.forget()
-
-    def _undo_unnoted(self) -> bool:
-        raise RedirectError(
-            f"{self.path} is ours, but nothing says what was there before; write it "
-            "anew by hand."
-        )
 
 
 class HostsWay(Way):
@@ -208,7 +44,7 @@ class HostsWay(Way):
     @property
     def path(self) -> Path:
         """The file itself, where a link leads to it: others change it there."""
-        return Path(os.path.realpath(self.root / self.file))
+        return inside(self.root, self.file)
 
     def text(self, names: Names, current: bytes) -> bytes:
         """See L{Way.text}."""
@@ -233,8 +69,8 @@ class HostsWay(Way):
 
     def _undo_unnoted(self) -> bool:
         # The block says all that there is to know.
-        text = without_block(_read(self.path))
-        self.journal.change(self.path, text)
+        current = self.current()
+        self.journal.change(self.path, current, without_block(current))
         self.journal.forget()
         return True
 
@@ -272,12 +108,15 @@ class ResolvedWay(Way):
     def text(self, names: Names, current: bytes) -> bytes:
         """See L{Way.text}."""
         dns = need_dns(names.settings)
-        servers = names.settings.upstreams
+        servers, configuration = names.settings.upstreams, self._configuration()
+        self.notes = resolved_trouble(configuration)
         if not servers:
             # Those of its own configuration first: they are taken out there.
-            servers = tuple(_configured(self._configuration()))
+            servers = tuple(_configured(configuration))
         if not servers:
-            resolved = _read(self.root / RESOLVED_UPSTREAMS).decode("utf-8", "replace")
+            resolved = read(inside(self.root, RESOLVED_UPSTREAMS)).decode(
+                "utf-8", "replace"
+            )
             ours = current.decode("utf-8", "replace")
             servers = find_servers("", ours, resolved, dns)
         return resolved_drop_in(names.hosts, dns, servers)
@@ -285,8 +124,11 @@ class ResolvedWay(Way):
     def _configuration(self) -> str:
         """All that it reads, but for what is ours (resolved.conf(5))."""
         parts = sorted(self.path.parent.glob("*.conf"))
-        files = [self.root / RESOLVED_CONF, *(one for one in parts if one != self.path)]
-        return "\n".join(_read(one).decode("utf-8", "replace") for one in files)
+        files = [
+            inside(self.root, RESOLVED_CONF),
+            *(one for one in parts if one != self.path),
+        ]
+        return "\n".join(read(one).decode("utf-8", "replace") for one in files)
 
 
 WAYS: Mapping[str, Callable[[Path], Way]] = {
@@ -317,12 +159,3 @@ def _configured(text: str) -> Iterator[HostPort]:
                 server = read_server(word.partition("#")[0].partition("%")[0])
                 if server is not None:
                     yield server
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
-    except OSError as error:
-        raise not_written(path, error) from None

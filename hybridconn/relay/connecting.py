@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -13,10 +13,10 @@ from hybridconn.core.entities import HybridConnection, Namespace
 from hybridconn.core.headers import connect_headers
 from hybridconn.core.http import split_authority
 from hybridconn.core.limits import Limits
-from hybridconn.core.listeners import SenderRequest
+from hybridconn.core.listeners import CHOSEN, SenderRequest, take_avoided
 from hybridconn.core.live import LiveTunnel
 from hybridconn.core.names import fold_segments
-from hybridconn.core.refusals import Refusal
+from hybridconn.core.refusals import Refusal, Rejected
 from hybridconn.core.rendezvous_address import build_address, query_of
 from hybridconn.core.route import EntityAddress, TokenSource
 from hybridconn.interfaces import IAudit, IHeldRequest, IPresence
@@ -109,6 +109,7 @@ def sender_request(
     request: IHeldRequest,
     address: EntityAddress,
     headers: Mapping[str, str],
+    avoid: frozenset[str] | None = None,
 ) -> SenderRequest:
     """What a load balancer gets to know of a sender."""
     return SenderRequest(
@@ -120,6 +121,7 @@ def sender_request(
         headers=headers,
         query=address.passed_query,
         tracking_id=str(request.tracking),
+        avoid=avoid,
     )
 
 
@@ -155,8 +157,18 @@ class Connecting:
             request.head,
             around.limits,
             strip_authorization=admitted.strip_authorization,
+            rule_name=admitted.rule_name,
         )
-        self._sender_request = sender_request(admitted, request, address, headers)
+        node = around.presence.node
+        self._node = f"{node}/" if node else ""
+        avoid = take_avoided(headers)
+        if avoid:
+            # Here, those of this node go by shorter ids.
+            avoid = frozenset(one.removeprefix(self._node) for one in avoid)
+        self._sender_request = sender_request(
+            admitted, request, address, headers, avoid
+        )
+        self._offered: list[Channel] = []
 
     def start(self) -> None:
         """
@@ -214,6 +226,7 @@ class Connecting:
             )
         )
         desk.issue(offer)
+        self._offered.append(channel)
         channel.offered += 1
         return offer
 
@@ -223,7 +236,16 @@ class Connecting:
             offer.channel.offered -= 1
 
     def refuse(self, refusal: Refusal) -> None:
+        if isinstance(refusal, Rejected) and len(self._offered) == 1:
+            refusal = evolve(refusal, more=self._chosen(self._offered[0]))
         self._refuse(refusal)
+
+    def _chosen(self, channel: Channel) -> tuple[tuple[str, str], ...]:
+        """Who was chosen, as a field for a sender that wants to know."""
+        if self._sender_request.avoid is None:
+            return ()
+        id = channel.ref.id
+        return ((CHOSEN, id if "/" in id else self._node + id),)
 
     def splice(
         self, offer: Offer, listener: IHeldRequest, subprotocol: str | None
@@ -246,7 +268,8 @@ class Connecting:
         tracking = (("TrackingId", str(self._tracking)),)
         # The listener first: section 6.1, step 2.
         listener.upgrade(listener_leg, subprotocol, tracking)
-        self.sender.upgrade(sender_leg, subprotocol, tracking)
+        chosen = self._chosen(offer.channel)
+        self.sender.upgrade(sender_leg, subprotocol, (*tracking, *chosen))
         splice.wire()
 
     def settled(self, rendezvous: Rendezvous) -> None:

@@ -31,6 +31,9 @@ from hybridconn.websocket.closing import (
 )
 from hybridconn.websocket.messages import MessageSink
 
+#: Characters of a C{User-Agent} that are kept to be shown.
+_MOST_AGENT = 200
+
 
 class ControlChannel(MessageSink):
     """
@@ -43,6 +46,7 @@ class ControlChannel(MessageSink):
     @ivar id: names this channel in one process; not the listener's C{sb-hc-id}.
     @ivar connections: tunnels that now run through this listener.
     @ivar offered: senders that it was told of and that still wait for it.
+    @ivar draining: an operator wants it to be offered nothing new.
     @param renew: checks a renewed token; returns its grant or raises L{Refusal}.
     @param gone: called once when the channel is no more.
     @param tracking: its handshake's tracking id.
@@ -76,6 +80,8 @@ class ControlChannel(MessageSink):
         self.secure = secure
         self.connections = 0
         self.offered = 0
+        self.draining = False
+        self._agent = (head.get("User-Agent") or "")[:_MOST_AGENT]
         self._address = address
         self.sb_hc_id = sb_hc_id
         self._grant = grant
@@ -125,6 +131,8 @@ class ControlChannel(MessageSink):
             tracking=self._tracking,
             rule=self._grant.rule_name,
             expires=self._grant.expires_at,
+            draining=self.draining,
+            agent=self._agent,
         )
 
     def offer(self, accept: Accept) -> None:

@@ -160,18 +160,24 @@ class Desk:
 
         @raise ListenersExcluded: there are some, but none that it may go to.
         """
-        entity = self._entities.get(key, _NOBODY)
+        channels = self._entities.get(key, _NOBODY).channels
+        # One that drains is as good as gone for whoever is new.
+        on_duty = [channel for channel in channels if not channel.draining]
         candidates = {
             channel.ref: channel
-            for channel in entity.channels
+            for channel in on_duty
             if channel.online
             and channel not in tried
             and request.admits(channel.sb_hc_id)
         }
         if not candidates:
-            if request.selective and entity.channels and not tried:
+            if request.selective and on_duty and not tried:
                 raise ListenersExcluded()
             return None
+        if request.avoid:
+            seen = request.avoid
+            fresh = {r: c for r, c in candidates.items() if r.id not in seen}
+            candidates = fresh or candidates
         try:
             chosen = self._balancer.choose(tuple(candidates), request)
             if chosen in candidates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,30 +77,48 @@ class LiveRelay:
 
     def sums(self) -> dict[str, Counts]:
         """What goes on, by namespace; it looks at every tunnel."""
-        sums: dict[str, Counts] = defaultdict(Counts)
+        keys: dict[str, list[EntityKey]] = defaultdict(list)
         for key in self._desk.known:
-            sums[key[0]] += self.counts(key)
-        return sums
+            keys[key[0]].append(key)
+        return {name: self._count(own) for name, own in keys.items()}
 
     def counts(self, key: EntityKey) -> Counts:
         """What goes on at an entity; it looks at every tunnel there."""
-        entity, ended = self._desk.at(key)
-        sender = listener = 0
-        for one in entity.open:
-            from_sender, from_listener = one.carried
-            sender += from_sender
-            listener += from_listener
+        return self._count((key,))
+
+    def _count(self, keys: Iterable[EntityKey]) -> Counts:
+        # Plain numbers: there may be ten thousand entities, and somebody looks often.
+        listeners = draining = tunnels = requests = waiting = sender = listener = 0
+        ended_tunnels = ended_requests = ended_sender = ended_listener = 0
+        for key in keys:
+            entity, ended = self._desk.at(key)
+            for channel in entity.channels:
+                if isinstance(channel, ControlChannel):
+                    listeners += 1
+                    draining += channel.draining
+            tunnels += len(entity.tunnels)
+            requests += len(entity.exchanges)
+            waiting += len(entity.pending)
+            for one in entity.open:
+                from_sender, from_listener = one.carried
+                sender += from_sender
+                listener += from_listener
+            ended_tunnels += ended.tunnels
+            ended_requests += ended.requests
+            ended_sender += ended.sender_bytes
+            ended_listener += ended.listener_bytes
         return Counts(
-            listeners=len(self._channels(key)),
-            tunnels=len(entity.tunnels),
-            requests=len(entity.exchanges),
-            waiting=len(entity.pending),
+            listeners=listeners,
+            tunnels=tunnels,
+            requests=requests,
+            waiting=waiting,
             sender_bytes=sender,
             listener_bytes=listener,
-            ended_tunnels=ended.tunnels,
-            ended_requests=ended.requests,
-            ended_sender_bytes=ended.sender_bytes,
-            ended_listener_bytes=ended.listener_bytes,
+            ended_tunnels=ended_tunnels,
+            ended_requests=ended_requests,
+            ended_sender_bytes=ended_sender,
+            ended_listener_bytes=ended_listener,
+            draining=draining,
         )
 
     def listeners(self, key: EntityKey) -> list[LiveListener]:
@@ -122,18 +140,36 @@ class LiveRelay:
 
     def close_listener(self, key: EntityKey, id: str) -> bool:
         """End one; whether there was one."""
-        for channel in self._channels(key):
-            if self._prefix + channel.id == id:
-                channel.close(GOING_AWAY, REASON)
-                return True
-        return False
+        channel = self._channel(key, id)
+        if channel is not None:
+            channel.close(GOING_AWAY, REASON)
+        return channel is not None
+
+    def drain_listener(
+        self, key: EntityKey, id: str, on: bool
+    ) -> ControlChannel | None:
+        """
+        Have one offered nothing new, or things again.
+
+        @return: the one, if there is one.
+        """
+        channel = self._channel(key, id)
+        if channel is not None:
+            channel.draining = on
+        return channel
 
     def close_tunnel(self, key: EntityKey, id: str) -> bool:
-        """The same."""
+        """End one; whether there was one."""
         found = self._find(key, id)
         if found is not None:
             found.close(GOING_AWAY, REASON)
         return found is not None
+
+    def _channel(self, key: EntityKey, id: str) -> ControlChannel | None:
+        for channel in self._channels(key):
+            if self._prefix + channel.id == id:
+                return channel
+        return None
 
     def _channels(self, key: EntityKey) -> list[ControlChannel]:
         channels = self._desk.at(key)[0].channels

@@ -5,10 +5,12 @@ this one; the answers are put together by whoever asked.
     {"what": "sums"}
     {"what": "refusals"}
     {"what": "counts", "keys": [[namespace, path], …]}
+    {"what": "traffic", "keys": [[namespace, path], []], "samples": 60}
     {"what": "listeners", "key": …}
     {"what": "tunnels", "key": …, "after": "", "most": 100}
     {"what": "tunnel", "key": …, "id": "1.1/T7"}
     {"what": "close_listener" or "close_tunnel", "key": …, "id": …}
+    {"what": "drain_listener", "key": …, "id": …, "on": true}
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from hybridconn.core.live import Counts, LiveListener, LiveTunnel, order
 from hybridconn.interfaces import ILiveRelay, IPresence
 from hybridconn.relay.desk import Desk, EntityKey
 from hybridconn.relay.live import LiveRelay
+from hybridconn.relay.traffic import Sample, Traffic
 
 #: Seconds for the other nodes' answers.
 PATIENCE = 2.0
@@ -50,6 +53,7 @@ class Overview:
     """
     @param desk: of this node.
     @param presence: the way to the others.
+    @param traffic: of this node.
     @param wall: seconds since 1970-01-01 UTC.
     """
 
@@ -59,11 +63,13 @@ class Overview:
         presence: IPresence,
         clock: IReactorTime,
         wall: Callable[[], float],
+        traffic: Traffic,
     ) -> None:
         self.since = wall()
         self._here = LiveRelay(desk, wall, presence.node)
         self._refusals = desk.refusals
         self._presence = presence
+        self._traffic = traffic
         self._clock = clock
         presence.answer_with(self._answer)
 
@@ -91,6 +97,19 @@ class Overview:
         return sums
 
     @_deferred
+    async def traffic(
+        self, keys: Sequence[tuple[str, ...]], samples: int
+    ) -> Sequence[Sequence[Sample]]:
+        asked = [list(key) for key in keys]
+        sums: list[dict[int, tuple[int, int]]] = [{} for _ in keys]
+        for answer in await self._ask(what="traffic", keys=asked, samples=samples):
+            for sum_, series in zip(sums, answer, strict=True):
+                for number, sender, listener in series:
+                    before = sum_.get(number, (0, 0))
+                    sum_[number] = before[0] + sender, before[1] + listener
+        return [[(n, *sum_[n]) for n in sorted(sum_)] for sum_ in sums]
+
+    @_deferred
     async def listeners(self, key: tuple[str, ...]) -> Sequence[LiveListener]:
         answers = await self._ask(what="listeners", key=list(key))
         found = [LiveListener(**one) for answer in answers for one in answer]
@@ -113,6 +132,10 @@ class Overview:
     @_deferred
     async def close_listener(self, key: tuple[str, ...], id: str) -> bool:
         return any(await self._ask(what="close_listener", key=list(key), id=id))
+
+    @_deferred
+    async def drain_listener(self, key: tuple[str, ...], id: str, on: bool) -> bool:
+        return any(await self._ask(what="drain_listener", key=list(key), id=id, on=on))
 
     @_deferred
     async def close_tunnel(self, key: tuple[str, ...], id: str) -> bool:
@@ -138,6 +161,12 @@ class Overview:
             return dict(self._refusals)
         if what == "counts":
             return [astuple(here.counts(_key(key))) for key in question["keys"]]
+        if what == "traffic":
+            self._traffic.want()
+            keys, samples = question["keys"], question["samples"]
+            return [
+                self._traffic.of(_key(key) if key else None, samples) for key in keys
+            ]
         key = _key(question["key"])
         if what == "listeners":
             return [asdict(one) for one in here.listeners(key)]
@@ -149,6 +178,11 @@ class Overview:
             return None if found is None else asdict(found)
         if what == "close_listener":
             return here.close_listener(key, question["id"])
+        if what == "drain_listener":
+            channel = here.drain_listener(key, question["id"], question["on"])
+            if channel is not None:
+                self._presence.drain(channel)
+            return channel is not None
         if what == "close_tunnel":
             return here.close_tunnel(key, question["id"])
         return None

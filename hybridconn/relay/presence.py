@@ -8,8 +8,9 @@ channel.  The address in that command is the chooser's own, so the listener dial
 the process that holds the sender, and no byte of a tunnel passes between them.
 
     announce   {"id", "key", "authority", "secure", "address", "port", "since",
-                "sb_hc_id"}
+                "sb_hc_id", "draining"}
     withdraw   {"id"}
+    drain      {"id", "on"}      whether it is offered nothing new
     offer      {"id", "command"}
     not_here   {"id"}            the answer to an offer for a listener that is gone
     told       {}                a newcomer has heard of all listeners
@@ -61,6 +62,8 @@ class RemoteListener:
         self.authority: str = facts["authority"]
         self.secure: bool = facts["secure"]
         self.sb_hc_id: str | None = facts["sb_hc_id"]
+        # A node of an older version does not say.
+        self.draining: bool = facts.get("draining", False)
         self.connections = 0
         self.offered = 0
         self._facts = facts
@@ -162,6 +165,11 @@ class Presence:
         if self._ours.pop(channel.id, None) is not None:
             self._bus.tell(None, {"withdraw": {"id": channel.id}})
 
+    def drain(self, channel: ControlChannel) -> None:
+        if channel.id in self._ours:
+            facts = {"id": channel.id, "on": channel.draining}
+            self._bus.tell(None, {"drain": facts})
+
     def answer_with(self, answer: Callable[[Mapping[str, Any]], Any]) -> None:
         self._answer = answer
 
@@ -209,6 +217,10 @@ class Presence:
                 self._bus.tell(node, {"answer": {"n": facts["n"], "value": value}})
             elif name == "answer":
                 self._answered(node, facts)
+            elif name == "drain":
+                drained = self._theirs.get((node, facts["id"]))
+                if drained is not None:
+                    drained.draining = facts["on"]
             elif name in ("withdraw", "not_here"):
                 remote = self._theirs.get((node, facts["id"]))
                 if remote is not None:
@@ -251,6 +263,7 @@ class Presence:
                 "port": ref.port,
                 "since": ref.connected_since,
                 "sb_hc_id": ref.sb_hc_id,
+                "draining": channel.draining,
             }
         }
 
@@ -283,6 +296,9 @@ class Alone:
         """Nobody is to be told."""
 
     def withdraw(self, channel: ControlChannel) -> None:
+        """Nobody is to be told."""
+
+    def drain(self, channel: ControlChannel) -> None:
         """Nobody is to be told."""
 
     def answer_with(self, answer: Callable[[Mapping[str, Any]], Any]) -> None:

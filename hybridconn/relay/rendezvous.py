@@ -43,6 +43,7 @@ class Channel(Protocol):
     @ivar connections: tunnels that run through it.
     @ivar offered: senders that it was told of and that still wait.
     @ivar sb_hc_id: the id with which it came, if any.
+    @ivar draining: whether it is offered nothing new.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Channel(Protocol):
     sb_hc_id: str | None
     connections: int
     offered: int
+    draining: bool
 
     @property
     def online(self) -> bool:

@@ -38,6 +38,7 @@ from hybridconn.relay.desk import Desk, entity_key
 from hybridconn.relay.handler import RelayHandler
 from hybridconn.relay.overview import Overview
 from hybridconn.relay.presence import Alone, Presence
+from hybridconn.relay.traffic import Traffic
 from hybridconn.startup import PortService
 from hybridconn.tls import CertificateStore, TLSPath, tls_factory
 from hybridconn.web.admission import Admission
@@ -123,7 +124,9 @@ class RelayService(MultiService):
         self.presence: IPresence = (
             Alone() if bus is None else Presence(bus, self.desk, limits)
         )
-        self.live: ILiveRelay = Overview(self.desk, self.presence, clock, wall)
+        traffic = Traffic(self.desk, clock, wall)
+        traffic.setServiceParent(self)
+        self.live: ILiveRelay = Overview(self.desk, self.presence, clock, wall, traffic)
         admission = Admission(limits, clock, random_number)
         self.handler = self.handler_class(
             Surroundings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ from hybridconn.interfaces import IAudit, IClusterBus, IEntityStore
 from hybridconn.memory import settle
 from hybridconn.operation.logs import OPTION, choose_log
 from hybridconn.relay.connecting import PublicUrl
+from hybridconn.relay.page.actions import Switch
+from hybridconn.relay.page.service import page_service
 from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import as_unit, exit_for_port, load_or_exit, warn_if_insecure
@@ -89,6 +92,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
                 else (management.interface, management.port)
             ),
             log_format=options["log-format"],
+            page=_page_port(config),
         )
         return load_or_exit(
             PROGRAM, lambda: as_unit(supervisor, reactor, config.update_notice)
@@ -112,6 +116,7 @@ def make_relay(
     bus: IClusterBus | None = None,
     management: IStreamServerEndpoint | None = None,
     group: str = "",
+    page: bool = True,
 ) -> RelayService:
     """
     A relay as configured, that does not listen on the public port yet.
@@ -122,6 +127,7 @@ def make_relay(
     @param management: where the management API is served; without it that is as
         configured, unless there is a C{bus}: then another process serves it.
     @param group: names the processes of this relay, if there are several.
+    @param page: whether this process serves the page, if one is configured.
     @raise SystemExit: with what is wrong.
     """
     audit = load_or_exit(PROGRAM, lambda: _audit(config))
@@ -130,6 +136,8 @@ def make_relay(
         entities = load_toml_store(config)
         relay = _relay(config, reactor, entities, own_port, bus, audit)
         _attach(reloading, relay)
+        if page:
+            _show_page(relay, config, reactor, entities, None, audit)
         return relay
     # A database's library is large, and most relays have no database.
     from hybridconn.cluster.shared_bus import BothBuses
@@ -150,6 +158,11 @@ def make_relay(
     if shared is not None:
         shared.setServiceParent(relay)
     _attach(reloading, relay)
+    if page:
+        from hybridconn.management.switching import switch_connection
+
+        switch = partial(switch_connection, store.book, time.time)
+        _show_page(relay, config, reactor, store.book.entities, switch, audit)
     if management is None and bus is None and config.management.port is not None:
         management = management_endpoint(config, reactor)
     if management is not None:
@@ -157,6 +170,26 @@ def make_relay(
             manage(PROGRAM, relay, config, reactor, store.book, management, audit)
         )
     return relay
+
+
+def _show_page(
+    relay: RelayService,
+    config: RelayConfig,
+    reactor: Any,
+    entities: IEntityStore,
+    switch: Switch | None,
+    audit: IAudit,
+) -> None:
+    if config.admin.port is not None:
+        page_service(
+            *(PROGRAM, config.admin, relay.live, entities, switch, audit),
+            *(reactor, time.time),
+        ).setServiceParent(relay)
+
+
+def _page_port(config: RelayConfig) -> tuple[str, int] | None:
+    admin = config.admin
+    return None if admin.port is None else (admin.interface, admin.port)
 
 
 def _attach(reloading: Reloading, relay: RelayService) -> None:

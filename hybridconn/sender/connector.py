@@ -22,7 +22,11 @@ from hybridconn.interfaces import IDialer
 from hybridconn.sender.errors import OneTargetOnly, as_connect_error
 from hybridconn.socket_options import tune
 from hybridconn.websocket.autobahn_frames import DataPath
-from hybridconn.websocket.client import TunnelClientProtocol, connect_websocket
+from hybridconn.websocket.client import (
+    Answered,
+    TunnelClientProtocol,
+    connect_websocket,
+)
 from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
@@ -72,6 +76,14 @@ class TunnelConnector:
         self._wall = wall
         self._new_guid = new_guid
 
+    def renew(self, connection: ConnectionString) -> None:
+        """
+        Use another key from now on; tunnels that are open stay.
+
+        @param connection: to the same hybrid connection.
+        """
+        self._connection = connection
+
     def new_tracking(self) -> TrackingId:
         """An id for the next tunnel."""
         return TrackingId.choose(None, self._new_guid)
@@ -85,6 +97,7 @@ class TunnelConnector:
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
         target: str = "",
+        answered: Answered | None = None,
     ) -> Deferred[TunnelClientProtocol]:
         """
         Open one.
@@ -94,6 +107,7 @@ class TunnelConnector:
         @param headers: for the listener, beside the token.
         @param target: the C{host:port} that is wanted of the listener.  One that does
             not heed it gets no byte: it fails with L{OneTargetOnly}.
+        @param answered: called with the fields of the relay's answer, yes or no.
         @return: fires with the open tunnel; what arrives waits until a sink is
             attached.  Fails with L{HybridConnectionError}.  Cancelling it closes
             what was half made.
@@ -117,6 +131,7 @@ class TunnelConnector:
             timeout=self._timings.connect_timeout,
             data_path=self._data_path,
             read_sizes=self._read_sizes,
+            answered=answered,
         )
 
         def opened(tunnel: TunnelClientProtocol) -> TunnelClientProtocol:

@@ -54,9 +54,7 @@ class EndpointWatch:
     answer, the one that is known stays good.
 
     @ivar endpoint: L{None} while it is not known.
-    @ivar tried: it was read once, well or not.
-    @param changed: called after each reading that is the first one, or brought
-        another endpoint.
+    @param read: called after each reading, well or not.
     """
 
     log = Logger()
@@ -66,15 +64,14 @@ class EndpointWatch:
         reader: DescriptionReader,
         entity: str,
         reactor: Any,
-        changed: Callable[[], None],
+        read: Callable[[], None],
         refresh: float = METADATA_REFRESH,
     ) -> None:
         self.endpoint: HostPort | None = None
-        self.tried = False
         self._reader = reader
         self._entity = entity
         self._reactor = reactor
-        self._changed = changed
+        self._tell = read
         self._refresh = refresh
         self._retry = _FIRST_RETRY
         self._reading: Deferred[Any] | None = None
@@ -106,7 +103,7 @@ class EndpointWatch:
                 entity=self._entity,
                 endpoint=str(endpoint),
             )
-        self._tell(news)
+        self._tell()
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError) and self._reading is None:
@@ -123,12 +120,7 @@ class EndpointWatch:
             why=why or "its metadata cannot be read",
             kept="nothing is redirected to it" if known is None else f"{known} stays",
         )
-        self._tell(False)
-
-    def _tell(self, news: bool) -> None:
-        first, self.tried = not self.tried, True
-        if news or first:
-            self._changed()
+        self._tell()
 
     def _again_in(self, seconds: float) -> None:
         self._reading = None

@@ -13,10 +13,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hybridconn.config.sender import SpareTunnels
+from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.tracking import TrackingId
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.errors import HybridConnectionError
 from hybridconn.sender.pool import CarrierLost, TunnelPool
+from hybridconn.sender.preamble import PreambleTunnels
 from hybridconn.websocket.closing import GOING_AWAY
 from hybridconn.websocket.joint import Joint, JointNames
 from hybridconn.websocket.reuse import Stream
@@ -158,6 +160,7 @@ class LocalForward(Factory):
     @ivar connector: opens the tunnels.
     @ivar pool: keeps them for the next connection.
     @ivar joints: the app's connections that are here now.
+    @param port_name: of the listener's, if it wants azbridge's preamble.
     @param wanted: the C{host:port} that is wanted of the listener.
     @param many: each connection wants its own, by L{make_joint} or L{toward}.
     """
@@ -172,14 +175,15 @@ class LocalForward(Factory):
         spare_tunnels: SpareTunnels | None = None,
         wanted: str = "",
         many: bool = False,
+        port_name: str | None = None,
     ) -> None:
         self.connector = connector
         self._wanted = wanted
-        self.pool = TunnelPool(
-            connector,
-            spare_tunnels or SpareTunnels(),
-            connector.clock,
-            targeted=many or bool(wanted),
+        settings, clock = spare_tunnels or SpareTunnels(), connector.clock
+        self.pool = (
+            TunnelPool(connector, settings, clock, targeted=many or bool(wanted))
+            if port_name is None
+            else PreambleTunnels(connector, port_name)
         )
         self.joints: set[AppJoint] = set()
         self._waiting: list[Deferred[None]] = []
@@ -219,6 +223,15 @@ class LocalForward(Factory):
         joint.factory = self
         joint.wanted = wanted
         return joint
+
+    def renew(self, connection: ConnectionString) -> None:
+        """
+        Use another key for new tunnels; the connections that are here stay.
+
+        @param connection: to the same hybrid connection.
+        """
+        self.connector.renew(connection)
+        self.pool.begin_anew()
 
     def gone(self, joint: AppJoint) -> None:
         """A connection is over (called by it)."""

@@ -14,7 +14,9 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import Redirect
 from hybridconn.config.sender import SenderConfig
 from hybridconn.interfaces import IDialer
+from hybridconn.sender.app_reader import AppReader, AppUnknown
 from hybridconn.sender.endpoint_watch import read_endpoint, why_unknown
+from hybridconn.web.agents import pooled_agent
 from hybridconn.web.description_reader import DescriptionReader
 
 
@@ -23,10 +25,12 @@ class Learned:
     """
     @ivar endpoints: what is redirected, and to where.
     @ivar trouble: what could not be learned, and why.
+    @ivar unknown: the hybrid connections of which it is not known what they stand for.
     """
 
     endpoints: dict[HostPort, Redirect] = field(factory=dict)
     trouble: list[str] = field(factory=list)
+    unknown: list[str] = field(factory=list)
 
     def add(self, endpoint: HostPort, redirect: Redirect) -> None:
         """An endpoint is known; the first one that has it keeps it."""
@@ -42,6 +46,8 @@ class Learned:
 def known_endpoints(config: SenderConfig) -> Learned | None:
     """Those of the configuration; L{None} if it does not say all."""
     learned = Learned()
+    if config.app:
+        return None
     for one in config.redirects:
         if not one.known:
             return None
@@ -56,7 +62,7 @@ def learn_endpoints(
     reactor: Any,
     wall: Callable[[], float] = time.time,
 ) -> Deferred[Learned]:
-    """Those of the configuration, and those of the metadata."""
+    """Those of the configuration, of the metadata, and of the app in this order."""
     learned = Learned()
     asked: list[Redirect] = []
     readings: list[Deferred[HostPort]] = []
@@ -77,7 +83,35 @@ def learn_endpoints(
             why = why_unknown(result)
             if why is None:
                 result.raiseException()
-            learned.trouble.append(f"{redirect.connection.entity_path}: {why}")
+            entity = redirect.connection.require_entity_path()
+            learned.trouble.append(f"{entity}: {why}")
+            learned.unknown.append(entity)
         return learned
 
-    return DeferredList(readings, consumeErrors=True).addCallback(all_read)
+    read = DeferredList(readings, consumeErrors=True).addCallback(all_read)
+    if config.app:
+        app = AppReader(
+            config.app,
+            pooled_agent(reactor, dialer, False),
+            reactor,
+            not config.insecure,
+        )
+        return read.addCallback(lambda _: _add_app(learned, config.app.name, app))
+    return read
+
+
+async def _read_app(learned: Learned, name: str, reader: AppReader) -> Learned:
+    try:
+        found = await reader.read()
+    except AppUnknown as error:
+        learned.trouble.append(f"app {name}: {error}")
+        return learned
+    learned.trouble.extend(f"app {name}: {line}" for line in found.warnings)
+    for one in found.served:
+        assert one.endpoint is not None
+        learned.add(one.endpoint, one)
+    return learned
+
+
+def _add_app(learned: Learned, name: str, reader: AppReader) -> Deferred[Learned]:
+    return Deferred.fromCoroutine(_read_app(learned, name, reader))

@@ -190,6 +190,12 @@ class TunnelPool:
         self._look = LoopingCall(self._retire_some)
         self._look.clock = clock
 
+    def begin_anew(self) -> None:
+        """Let go what is ready: the key that opened it is used no more."""
+        while self.ready:
+            self.ready.popleft().retire(NORMAL, b"another key")
+        self._refill()
+
     def take(self) -> SenderCarrier | None:
         """A tunnel that is ready, if there is one."""
         while self.ready:

@@ -73,18 +73,19 @@ class Way:
 
 class Endpoints:
     """
+    @param redirected: tells the hybrid connections that there are now.
     @param tell: called with what is wrong, in words.
     @ivar hosts: the addresses of each host, and of each name that was unfolded.
     """
 
     def __init__(
         self,
-        redirected: Iterable[Redirected],
+        redirected: Callable[[], Iterable[Redirected]],
         settings: NamesSettings,
         tell: Callable[[str], None],
     ) -> None:
         self.hosts: Mapping[str, HostAddresses] = {}
-        self._redirected = tuple(redirected)
+        self._redirected = redirected
         self._settings = settings
         self._tell = tell
         self._direct: dict[HostPort, Redirected] = {}
@@ -102,7 +103,7 @@ class Endpoints:
         """
         direct = self._direct
         direct.clear()
-        for one in self._redirected:
+        for one in self._redirected():
             for endpoint in one.endpoints:
                 first = direct.setdefault(endpoint, one)
                 if first is not one:

@@ -28,11 +28,16 @@ from hybridconn.names.plan import HostAddresses, NameTable
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.names.server import NameServer, NameService
 from hybridconn.names.upstream import Upstreams
+from hybridconn.redirect.listening import occupant
+from hybridconn.sender.app_reader import AppConnections, AppReader
+from hybridconn.sender.app_redirects import AppRedirects
+from hybridconn.sender.app_watch import AppWatch
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.redirected import Endpoints, Redirected, Way
 from hybridconn.startup import listen_trouble, local_endpoint
+from hybridconn.web.agents import pooled_agent
 from hybridconn.web.description_reader import DescriptionReader
 
 Failed = Callable[[str], Callable[[Failure], NoReturn]]
@@ -66,27 +71,56 @@ class RedirectService(MultiService):
         self._ports: dict[HostPort, tuple[Way, IListeningPort]] = {}
         self._told: set[str] = set()
         self._redirected: list[Redirected] = []
-        for one in config.redirects:
+
+        def make(one: Redirect) -> Redirected:
             many = bool(one.endpoints)
-            made = Redirected(
+            return Redirected(
                 one.connection.require_entity_path(),
-                LocalForward(connector_for(one), config.spare_tunnels, many=many),
+                LocalForward(
+                    connector_for(one),
+                    config.spare_tunnels,
+                    many=many,
+                    port_name=one.port_name,
+                ),
                 one.known,
                 many,
             )
+
+        self._drain_timeout = config.timings.drain_timeout
+        self._draining: list[LocalForward] = []
+        self._of_app = AppRedirects(make)
+        self._app: AppWatch | None = None
+        if config.app:
+            self._app = AppWatch(
+                AppReader(
+                    config.app,
+                    pooled_agent(reactor, dialer, False),
+                    reactor,
+                    not config.insecure,
+                ),
+                config.app.name,
+                reactor,
+                self._follow,
+                config.app.check_interval,
+            )
+        for one in config.redirects:
+            made = make(one)
             self._redirected.append(made)
             if not one.known:
                 reader = DescriptionReader(one.connection, dialer, reactor, wall)
                 made.watch = EndpointWatch(reader, made.entity, reactor, self._learned)
-        self._endpoints = Endpoints(self._redirected, config.names, self._tell_once)
+        self._endpoints = Endpoints(lambda: self._all, config.names, self._tell_once)
         self._names = self._name_service(config)
 
     # --- for others ---
 
     @property
     def forwards(self) -> list[LocalForward]:
-        """The factories of the ports, in the configuration's order."""
-        return [one.forward for one in self._redirected]
+        """
+        The factories of the ports, in the configuration's order; then those whose
+        ports are closed and whose connections end.
+        """
+        return [*(one.forward for one in self._all), *self._draining]
 
     @property
     def hosts(self) -> Mapping[str, HostAddresses]:
@@ -122,9 +156,13 @@ class RedirectService(MultiService):
         for one in self._redirected:
             if one.watch is not None:
                 one.watch.start()
+        if self._app is not None:
+            self._app.start()
 
     def stopService(self) -> Deferred[Any]:
         """Close the ports; connections go on (Twisted)."""
+        if self._app is not None:
+            self._app.stop()
         for one in self._redirected:
             if one.watch is not None:
                 one.watch.stop()
@@ -137,7 +175,7 @@ class RedirectService(MultiService):
 
     def _name_service(self, config: SenderConfig) -> NameServer | None:
         settings = config.names
-        if settings.dns is None or not self._redirected:
+        if settings.dns is None or not (self._redirected or config.app):
             return None
         servers: Callable[[], Sequence[HostPort]] = SystemResolvers(settings.dns)
         if settings.upstreams:
@@ -156,8 +194,25 @@ class RedirectService(MultiService):
         NameService(server, bind, self._reactor, fail).setServiceParent(self)
         return server
 
-    def _learned(self) -> None:
+    @property
+    def _all(self) -> list[Redirected]:
+        """Those of the configuration first: they win."""
+        return [*self._redirected, *self._of_app.current]
+
+    def _follow(self, found: AppConnections) -> None:
+        gone = self._of_app.follow(found.served)
         self._arrange(at_start=False)
+        for one in gone:
+            self.log.info("{entity}: is served no more", entity=one.entity)
+            self._draining.append(one.forward)
+            drained = one.forward.drain(self._drain_timeout)
+            drained.addCallback(
+                lambda _, forward: self._draining.remove(forward), one.forward
+            )
+
+    def _learned(self) -> None:
+        if self.running:
+            self._arrange(at_start=False)
 
     def _asked(self, host: str, name: str) -> None:
         """Somebody asks for a name: one below a wildcard may be to have its ports."""
@@ -176,10 +231,15 @@ class RedirectService(MultiService):
             for endpoint, way in self._endpoints.ways.items()
             for address in self.hosts[endpoint.host].all
         }
+        closing: list[Deferred[Any]] = []
         for place in [*self._ports]:
             if place not in places or self._ports[place][0] != places[place][1]:
                 _, port = self._ports.pop(place)
-                maybeDeferred(port.stopListening)
+                closing.append(maybeDeferred(port.stopListening))
+        if not all(one.called for one in closing):
+            # Another may want the same place, which is free only when it is closed.
+            gatherResults(closing).addCallback(lambda _: self._learned())
+            return
         for place, (endpoint, way) in places.items():
             if place not in self._ports:
                 self._open(place, endpoint, way, at_start)
@@ -187,7 +247,7 @@ class RedirectService(MultiService):
         if self._names is not None:
             self._names.unsettled = any(
                 one.watch is not None and not one.endpoints for one in self._redirected
-            )
+            ) or (self._app is not None and self._app.known is None)
 
     def _open(
         self, place: HostPort, endpoint: HostPort, way: Way, at_start: bool
@@ -206,7 +266,8 @@ class RedirectService(MultiService):
                 place=str(place),
             )
             return
-        what = f"{place} for {endpoint}"
+        who = occupant(place)
+        what = f"{place} for {endpoint}" + (f" ({who})" if who else "")
         if ":" in place.host and _is_unknown_address(failures[0].value):
             self._tell_once(
                 f"{entity}: {endpoint} has no IPv6 address: {place.host} is not on"

@@ -14,11 +14,14 @@ from twisted.python.failure import Failure
 from hybridconn.config.redirects import Redirect
 from hybridconn.config.sender import Forward, SenderConfig
 from hybridconn.core.limits import Limits
+from hybridconn.core.preamble import DATAGRAM
 from hybridconn.interfaces import IDialer
 from hybridconn.sender.connector import TunnelConnector
+from hybridconn.sender.datagrams import UdpForward, UdpPort
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.front_door import front_door_ports
 from hybridconn.sender.http_forward import HttpForward
+from hybridconn.sender.preamble import PreambleTunnels
 from hybridconn.sender.redirects import RedirectService
 from hybridconn.startup import PortService, local_endpoint, raise_failure
 from hybridconn.websocket.keeper import Keeper
@@ -66,9 +69,16 @@ class SenderService(MultiService):
         def fail(port: str) -> Callable[[Failure], NoReturn]:
             return failed(port) if failed else raise_failure
 
-        self.forwards: list[LocalForward | HttpForward] = []
+        self.forwards: list[LocalForward | HttpForward | UdpForward] = []
         for one in config.forwards:
             connector = connector_for(one)
+            if one.udp:
+                tunnels = PreambleTunnels(connector, one.port_name or "", DATAGRAM)
+                udp = UdpForward(connector, tunnels, one.udp_idle_time)
+                self.forwards.append(udp)
+                name = f"{one.bind} (UDP)"
+                UdpPort(reactor, one.bind, udp, fail(name)).setServiceParent(self)
+                continue
             forward: LocalForward | HttpForward
             factory: IProtocolFactory
             if one.http:
@@ -85,7 +95,10 @@ class SenderService(MultiService):
                 factory = forward.front_door
             else:
                 factory = forward = LocalForward(
-                    connector, config.spare_tunnels, one.target
+                    connector,
+                    config.spare_tunnels,
+                    one.target,
+                    port_name=one.port_name,
                 )
             self.forwards.append(forward)
             port = PortService(

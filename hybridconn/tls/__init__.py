@@ -20,6 +20,7 @@ from hybridconn.tls._client import (
 )
 from hybridconn.tls._context import TLSConfigError
 from hybridconn.tls._lean import LeanTLS, TLSPath
+from hybridconn.tls._look import TLSFound, TLSLook
 from hybridconn.tls._server import CertificateFiles, CertificateStore, tls_factory
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "LeanTLS",
     "TLSConfigError",
     "TLSEndpoint",
+    "TLSFound",
+    "TLSLook",
     "TLSPath",
     "client_options",
     "tls_factory",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import idna
 from cryptography import x509
@@ -29,6 +29,7 @@ from hybridconn.tls._lean import TLSPath, tls_protocol
 from hybridconn.tls._server import CertificateFiles, names_of, use_certificate
 
 _Codes = SSL.X509VerificationCodes
+_Options = TypeVar("_Options", bound="ClientOptions")
 _UNKNOWN_AUTHORITY: Final = (
     "it comes from an authority that is not trusted here; ca_file adds one"
 )
@@ -68,6 +69,7 @@ class ClientTrust:
     @param ca_files: PEM files with certificates of further authorities.
     @param verify: L{False}: believe anybody; never for a relay.
     @param own: what is shown to a server that asks who we are.
+    @param protocols: what is to be spoken inside (ALPN); none: nothing is said of it.
     @raise TLSConfigError: a file is missing or not usable.
     """
 
@@ -76,6 +78,7 @@ class ClientTrust:
         ca_files: Sequence[str] = (),
         verify: bool = True,
         own: CertificateFiles | None = None,
+        protocols: Sequence[bytes] = (ALPN,),
     ) -> None:
         context = make_context(SSL.TLS_CLIENT_METHOD)
         if own is not None:
@@ -94,7 +97,8 @@ class ClientTrust:
             for authority in authorities:
                 if store is not None:  # pyOpenSSL's hint; a context has one
                     store.add_cert(crypto.X509.from_cryptography(authority))
-        context.set_alpn_protos([ALPN])
+        if protocols:
+            context.set_alpn_protos([*protocols])
         self._context = context
         self._verify = verify
 
@@ -105,7 +109,15 @@ class ClientTrust:
         @param host: a host name or an IP address, without brackets.
         @raise ValueError: it is neither.
         """
-        return _ClientOptions(self._context, host, self._verify)
+        return self.options_of(ClientOptions, host)
+
+    def options_of(self, kind: type[_Options], host: str) -> _Options:
+        """
+        The same, of another kind.
+
+        @raise ValueError: as L{options}.
+        """
+        return kind(self._context, host, self._verify)
 
 
 def client_options(
@@ -155,7 +167,9 @@ class TLSEndpoint:
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class _ClientOptions:
+class ClientOptions:
+    """What is verified of one connection, and what becomes of it."""
+
     def __init__(self, context: SSL.Context, host: str, verify: bool) -> None:
         self._context = context
         self._verify = verify
@@ -191,15 +205,20 @@ class _ClientOptions:
                 problem = _REASONS.get(error, f"OpenSSL's verification error {error}")
             elif depth == 0:
                 problem = self._wrong_name(certificate)
-            if problem is None:
-                return True
-            tlsProtocol.failVerification(
-                Failure(CertificateRejected(self._host, problem))
-            )
-            return False
+            return problem is None or self.heed(problem, error, tlsProtocol)
 
         connection.set_verify(SSL.VERIFY_PEER, verify)
         return connection
+
+    def heed(self, problem: str, error: int, tlsProtocol: TLSMemoryBIOProtocol) -> bool:
+        """
+        A certificate is not good.  May be overridden.
+
+        @param error: OpenSSL's; 0 if it is of another kind.
+        @return: whether to go on all the same.
+        """
+        tlsProtocol.failVerification(Failure(CertificateRejected(self._host, problem)))
+        return False
 
     def _wrong_name(self, certificate: crypto.X509) -> str | None:
         try:

@@ -22,11 +22,22 @@ _CONNECT = (
 
 
 class DescriptionError(Exception):
-    """The answer is no description; the text says why, in one line."""
+    """
+    The answer is no description; the text says why, in one line.
+
+    @ivar status: of the answer; 0 if there was none.
+    """
+
+    def __init__(self, words: str, status: int = 0) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 class NotDescribed(DescriptionError):
     """The relay does not know the hybrid connection."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words, 404)
 
 
 @frozen

@@ -100,7 +100,8 @@ def _read_answer(response: IResponse) -> Deferred[Description]:
             raise NotDescribed("the relay does not know this hybrid connection")
         if response.code != 200:
             reason = printable(response.phrase.decode("latin-1"))
-            raise DescriptionError(f"the relay answered {response.code} {reason}")
+            words = f"the relay answered {response.code} {reason}"
+            raise DescriptionError(words, response.code)
         kinds = response.headers.getRawHeaders("Content-Type") or [""]
         dates = response.headers.getRawHeaders("Date") or [""]
         return evolve(parse_description(body, kinds[0]), date=dates[0])

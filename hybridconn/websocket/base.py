@@ -258,6 +258,15 @@ class StreamingWebSocket(AutobahnFrames):
                 event(sink)
             self.resume()
 
+    def detach(self, rest: bytes = b"") -> None:
+        """
+        Take the sink away: what arrives waits for the next one, which first gets
+        C{rest}.
+        """
+        self._sink = None
+        if rest:
+            self._keep(lambda sink: _one_by_one(sink, ((rest, True, True),)))
+
     def send_piece(self, data: bytes, binary: bool, final: bool) -> None:
         self.send_pieces(((data, binary, final),))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import frozen
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
-from autobahn.websocket.types import ConnectingRequest
+from autobahn.websocket.types import ConnectingRequest, ConnectionResponse
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, TimeoutError
 from twisted.internet.interfaces import IReactorTime
@@ -44,6 +44,10 @@ class HandshakeRefused(ConnectError):
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}" if self.status else self.reason
+
+
+#: Gets the fields of an answer, their names in lower case.
+Answered = Callable[[Mapping[str, str]], object]
 
 
 @frozen
@@ -120,8 +124,12 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
             data = _HOST_FIELD.sub(lambda _: field, data, count=1)
         super().sendData(data, *how, **named)
 
-    def onOpen(self) -> None:
+    def onConnect(self, response: ConnectionResponse) -> None:
         """The relay answered 101 (Autobahn)."""
+        self.factory.answered(response.headers)
+
+    def onOpen(self) -> None:
+        """The WebSocket is open (Autobahn)."""
         self.factory.forget_request()
         super().onOpen()
         handshake, self.handshake = self.handshake, None
@@ -145,6 +153,7 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
         if status not in (0, 101):
             reason = words[2].strip() if len(words) > 2 else ""
         headers = getattr(self, "http_headers", {})
+        self.factory.answered(headers)
         self._refused(
             Failure(HandshakeRefused(status, reason, headers.get("trackingid", "")))
         )
@@ -171,6 +180,7 @@ _OF_THE_REQUEST: Final = frozenset(
     (
         *("url", "host", "port", "resource", "path", "params", "origin", "useragent"),
         *("protocols", "headers", "target", "_sink"),
+        "answered",
     )
 )
 
@@ -182,6 +192,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
     @param sink: attached before the handshake, so that nothing is lost.
     @param data_path: who reads and writes the frames after the handshake.
     @param read_sizes: shared by all tunnels of a process.
+    @param answered: called with the fields of the relay's answer, yes or no.
     """
 
     protocol = TunnelClientProtocol
@@ -198,6 +209,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         user_agent: str,
         data_path: DataPath = "slim",
         read_sizes: ReadSizes | None = None,
+        answered: Answered | None = None,
     ) -> None:
         super().__init__(
             reactor=clock, protocols=list(subprotocols), useragent=user_agent
@@ -205,6 +217,7 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         self.limits = limits
         self.target = target
         self.headers = dict(headers)
+        self.answered: Answered = answered or _nobody_asks
         self._sink = sink
         self._data_path = data_path
         self.read_sizes = read_sizes or ReadSizes(clock, limits.read_bytes)
@@ -231,6 +244,10 @@ class TunnelClientFactory(WebSocketClientFactory):  # type: ignore[misc]  # unty
         return protocol
 
 
+def _nobody_asks(_: Mapping[str, str]) -> None:
+    """Most want to know no more than that they are let in."""
+
+
 _T = TypeVar("_T")
 
 
@@ -247,6 +264,7 @@ def connect_websocket(
     user_agent: str = "hybridconn",
     data_path: DataPath = "slim",
     read_sizes: ReadSizes | None = None,
+    answered: Answered | None = None,
 ) -> Deferred[TunnelClientProtocol]:
     """
     Open a WebSocket to a relay.
@@ -259,6 +277,7 @@ def connect_websocket(
     @param data_path: who reads and writes the frames after the handshake; for
         control channels it is C{autobahn}.
     @param read_sizes: shared by all tunnels of a process.
+    @param answered: called with the fields of the relay's answer, yes or no.
     @return: fires with the open tunnel.  Fails with L{HandshakeRefused} for
         an answer other than 101, L{TimeoutError
         <twisted.internet.error.TimeoutError>}, or what the dialer failed with.
@@ -276,6 +295,7 @@ def connect_websocket(
         user_agent,
         data_path,
         read_sizes,
+        answered,
     )
     dialled: Deferred[Any] = dialer.endpoint(
         target.host, target.port, target.secure

@@ -76,6 +76,7 @@ class RelayTests(CheckTestCase):
             '[store]\npath = "relay.db"\nkey_file = "store.key"\n'
             "[management]\nport = 8444\n"
             '[management.oidc]\nissuer = "https://login.test"\njwks_file = "keys"\n'
+            '[admin]\nport = 7421\nsocket = "/run/x.sock"\n'
             '[audit]\nfile = "audit.jsonl"\ndata_plane = true\n'
         )
         self.assertEqual(
@@ -84,6 +85,8 @@ class RelayTests(CheckTestCase):
                 f"keep what is managed in {self.folder}/relay.db",
                 "serve the management API on 127.0.0.1, port 8444, for those whose "
                 "tokens https://login.test signs",
+                "serve its page on 127.0.0.1, port 7421, to who gets a link from "
+                "/run/x.sock",
                 f"write management calls and uses of keys to {self.folder}/audit.jsonl",
             ],
         )

@@ -105,13 +105,21 @@ class CommandTests(ConfigTestCase):
         )
         self.assertNotIn("SharedAccessKey", result.output)
 
-    def test_add_targets(self) -> None:
-        """What senders may want is a list."""
-        argv = ("add", "--targets", "*.corp:443", "--targets", "db:1", "--wait", "0")
-        result, call = self.called(*argv, given=STRING)
+    def test_settings(self) -> None:
+        """Every other key of a hybrid connection can be given, as TOML has it."""
+        result, call = self.called(
+            *("add", "--wait", "0", "--set", "proxy_protocol=true"),
+            *("--set", "mode=bridge", "--set", 'ports=["sql=db.corp:1433"]'),
+            given=STRING,
+        )
         self.assertEqual(result.exit_code, 0, result.output)
-        settings = call.call_args.args[2]["settings"]
-        self.assertEqual(settings, {"targets": ["*.corp:443", "db:1"]})
+        self.assertEqual(
+            call.call_args.args[2]["settings"],
+            {"proxy_protocol": True, "mode": "bridge", "ports": ["sql=db.corp:1433"]},
+        )
+        result = self.run_hcm("add", "--set", "mode", given=STRING)
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn('"mode" is not KEY=VALUE', result.output)
 
     def test_prompt(self) -> None:
         """On a terminal the string is asked for, and is not shown."""

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from hybridconn.cli import main
+from hybridconn.cli import main, redirect_plan
+from hybridconn.config import load_sender
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.redirects import Redirect
+from hybridconn.sender.learning import Learned
 from tests.config.case import STRING, ConfigTestCase
 
 SENDER = '[[redirect]]\nconnection_string_file = "db"\nendpoint = "db.corp:1433"\n'
@@ -57,6 +61,27 @@ class RedirectTests(RedirectTestCase):
         )
         self.assertEqual(self.hosts.read_text(), "127.0.0.1 localhost\n")
 
+    def test_relay_away(self) -> None:
+        """Names of before stay as long as not all redirects could be asked for."""
+        install = ("install", "-c", self.config, "--way", "hosts")
+        self.redirect(*install)
+        before = self.hosts.read_text()
+        away = Learned({}, ["db: its metadata cannot be read"], ["db"])
+        self.patch(redirect_plan, "known_endpoints", lambda config: away)
+        said = self.redirect(*install)
+        self.assertIn("warning: db.corp: kept from before", said)
+        self.assertEqual(self.hosts.read_text(), before)
+        self.redirect("undo")
+        said = self.redirect(*install, status=1)
+        self.assertIn("it is not known what the redirects", said)
+        known = Learned({HostPort("web.corp", 80): self.load()})
+        self.patch(redirect_plan, "known_endpoints", lambda config: known)
+        self.redirect(*install)
+        self.assertNotIn("db.corp", self.hosts.read_text())
+
+    def load(self) -> Redirect:
+        return load_sender(self.config, {}).redirects[0]
+
     def test_mistakes(self) -> None:
         """What is missing is said, and how it is mended."""
         said = self.redirect("install", "-c", self.config, "--way", "resolv", status=1)
@@ -64,7 +89,7 @@ class RedirectTests(RedirectTestCase):
         forward = '[[forward]]\nconnection_string_file = "db"\nbind = "127.0.0.1:1"\n'
         plain = str(self.write("plain.toml", forward))
         said = self.redirect("install", "-c", plain, "--way", "hosts", status=1)
-        self.assertIn("has no [[redirect]]; add one", said)
+        self.assertIn("has no [[redirect]] and no [app]; add one", said)
         said = self.redirect("install", "-c", "gone.toml", "--way", "hosts", status=1)
         self.assertIn("there is no file", said)
         self.redirect("install", "-c", self.config, status=2)
@@ -87,7 +112,7 @@ class RedirectTests(RedirectTestCase):
         self.patch(socket, "getaddrinfo", lookup)
         said = self.run_command("redirect", "status", "-c", self.config, status=1)
         self.assertIn("db.corp:1433: db.corp is not found, not 127.77.", said)
-        self.assertIn("nobody listens: start twistd hcsender", said)
+        self.assertRegex(said, "nobody listens at [^;]+; start twistd hcsender")
 
 
 class OtherCommandTests(RedirectTestCase):

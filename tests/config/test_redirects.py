@@ -91,6 +91,10 @@ class RedirectTests(ConfigTestCase):
             ('[names]\nnetwork = "127.0.0.0/30"\n' + DB, "too small; use a /24"),
             ('[names]\nipv6_network = "2001:db8::/64"\n' + DB, "not within fc00::/7"),
             ('[names]\nupstreams = ["ns.corp"]\n' + DB, "is no name server"),
+            (
+                '[names]\ndns = "127.0.0.77:53"\nupstreams = ["127.0.0.77"]\n' + DB,
+                "would ask itself for ever",
+            ),
             ("[names]\nttl = -1\n" + DB, "0 to 3600"),
             ('[front_door]\nsocks_bind = "proxy:1"\n' + DB, "is no local address"),
         ):

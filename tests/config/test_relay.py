@@ -34,6 +34,32 @@ class RelayTestCase(ConfigTestCase):
             self.assertIn(word, lines[0])
 
 
+class AdminTests(RelayTestCase):
+    """C{[admin]}: the page."""
+
+    def test_page(self) -> None:
+        """A port, on loopback, and a socket."""
+        admin = "[admin]\nport = 7421\nsocket = '/run/x.sock'\n"
+        found = self.load(admin + NAMESPACE).admin
+        self.assertEqual((found.port, found.interface), (7421, "127.0.0.1"))
+        self.assertEqual(found.socket, "/run/x.sock")
+        self.assertIsNone(self.load(NAMESPACE).admin.port)
+
+    def test_mistakes(self) -> None:
+        """Neither is of use without the other, and no other machine gets there."""
+        for table, *words in (
+            ("port = 7421", "socket", "missing"),
+            ("socket = '/x'", "socket", "goes only with port"),
+            ("interface = '::1'", "interface", "goes only with port"),
+            (
+                "port = 7421\nsocket = '/x'\ninterface = '0.0.0.0'",
+                *("interface", "loopback"),
+            ),
+            ("port = 7421\nsocket = '/x'\ntoken_file = 'y'", "token_file"),
+        ):
+            self.one(f"[admin]\n{table}\n{NAMESPACE}", *words)
+
+
 class GoodTests(RelayTestCase):
     """Files that can be used."""
 

@@ -83,7 +83,7 @@ class FileTests(SenderTestCase):
     def test_mistakes(self) -> None:
         """Each value has its own mistake and mend."""
         for text, *words in (
-            ("", "forward: is missing; add a [[forward]] or a [[redirect]]."),
+            ("", "forward: is missing; add a [[forward]], a [[redirect]] or an [app]."),
             (
                 FORWARD.replace("15432", "99999"),
                 "bind",
@@ -176,3 +176,47 @@ class OptionTests(SenderTestCase):
             ConfigError, sender_from_options, str(self.folder / "db"), environ={}
         )
         self.assertEqual(str(error), "command line: --bind: is missing; add it.")
+
+
+class AppTests(SenderTestCase):
+    """C{[app]}."""
+
+    GOOD = (
+        '[app]\nmanagement = "https://relay.test:7422"\nname = "shop"\n'
+        'token_env = "TOKEN"\n'
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.environ["TOKEN"] = KEY
+
+    def test_place(self) -> None:
+        """Names or an id say which app; the token is not shown."""
+        config = self.load(self.GOOD + 'slot = "test"\nresource_group = "rg"\n')
+        self.assertTrue(config.app)
+        self.assertIn("/resourceGroups/rg/providers/", config.app.place)
+        self.assertTrue(config.app.place.endswith("/sites/shop/slots/test"))
+        self.assertEqual(config.app.name, "shop slot test")
+        self.assertEqual(config.app.credential.read(), KEY)
+        self.assertNotIn(KEY, repr(config))
+        text = self.GOOD.replace('name = "shop"', f'id = "{config.app.place}"')
+        self.assertEqual(self.load(text).app.place, config.app.place)
+        self.assertFalse(self.load(FORWARD).app)
+
+    def test_mistakes(self) -> None:
+        """What is missing, wrong, or said twice."""
+        for old, new, *words in (
+            (
+                'management = "https://relay.test:7422"\n',
+                "",
+                "[app] management: is missing",
+            ),
+            ("https://relay", "http://relay", "no address of a management API"),
+            ('name = "shop"\n', "", "[app] name: is missing"),
+            ('name = "shop"\n', 'id = "shop"\n', "no app's id"),
+            ('token_env = "TOKEN"\n', "", "[app] token_file: is missing"),
+            ('"TOKEN"', '"NONE"', "holds no token"),
+            ('token_env = "TOKEN"', 'token_file = "none"', "there is no file"),
+        ):
+            with self.subTest(new=new):
+                self.one(self.GOOD.replace(old, new), *words)

@@ -76,6 +76,14 @@ class ConnectHeadersTests(SynchronousTestCase):
         request = head(("authorization", "SharedAccessSignature hush"), ("A", "1"))
         self.assertEqual(connect_headers(request, strip_authorization=True), {"A": "1"})
 
+    def test_rule(self) -> None:
+        """The relay says which rule let the sender in, and nobody else does."""
+        request = head(("hybridconn-rule", "root"), ("HybridConn-Rule", "admin"))
+        self.assertEqual(connect_headers(request), {})
+        self.assertEqual(
+            connect_headers(request, rule_name="app"), {"HybridConn-Rule": "app"}
+        )
+
     def test_joined(self) -> None:
         """Values of equal names are joined, cookies by semicolons."""
         self.assertEqual(

@@ -258,6 +258,8 @@ class DoorTests(WindowTestCase):
 class SourceTests(SynchronousTestCase):
     """What the files of the page may not have."""
 
+    package = PACKAGE
+
     def test_nothing_inline(self) -> None:
         """The document has no script, style or handler of its own."""
         text = self.text("index.html")
@@ -268,7 +270,7 @@ class SourceTests(SynchronousTestCase):
 
     def test_no_foreign_address(self) -> None:
         """Nothing is asked for elsewhere."""
-        for asset in load(PACKAGE):
+        for asset in load(self.package):
             text = asset.body.decode()
             found = set(re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]+", text))
             self.assertLessEqual(found, {"http://www.w3.org"}, asset.name)
@@ -276,7 +278,7 @@ class SourceTests(SynchronousTestCase):
 
     def test_text_only(self) -> None:
         """Scripts set text and never markup, and run none."""
-        for asset in load(PACKAGE):
+        for asset in load(self.package):
             if asset.name.endswith(".js"):
                 self.assertNotRegex(
                     asset.body.decode(),
@@ -287,23 +289,24 @@ class SourceTests(SynchronousTestCase):
 
     def test_sizes(self) -> None:
         """Each file can be read in one go."""
-        for asset in load(PACKAGE):
+        for asset in load(self.package):
             self.assertLess(asset.body.count(b"\n"), 400, asset.name)
 
     def test_shipped(self) -> None:
         """What the document names is there, and the package takes it along."""
-        names = {asset.name for asset in load(PACKAGE)}
+        names = {asset.name for asset in load(self.package)}
         for wanted in re.findall(r'"/page/([^"]+)"', self.text("index.html")):
             self.assertIn(wanted, names)
-        for asset in load(PACKAGE):
+        for asset in load(self.package):
             for wanted in re.findall(r'from "\./([^"]+)"', asset.body.decode()):
                 self.assertIn(wanted, names)
         setup = Path(__file__).parents[2].joinpath("setup.cfg").read_text()
-        line = re.search(r"(?m)^hybridconn\.hcm\.page = (.*)$", setup)
-        assert line is not None
-        for name in names:
-            self.assertIn("*." + name.rpartition(".")[2], line[1].split(", "))
+        for package in (self.package, "hybridconn.page"):
+            line = re.search(rf"(?m)^{re.escape(package)} = (.*)$", setup)
+            assert line is not None
+            for name in names:
+                self.assertIn("*." + name.rpartition(".")[2], line[1].split(", "))
 
     def text(self, name: str) -> str:
         """Of a file of the page."""
-        return resources.files("hybridconn.hcm.page").joinpath(name).read_text()
+        return resources.files(self.package).joinpath(name).read_text()

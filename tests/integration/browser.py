@@ -254,6 +254,16 @@ class Browser:
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
 
+    def axe(self) -> list[str]:
+        """What axe-core, which must have been run, complains of."""
+        found = self.run(
+            """axe.run(document, { resultTypes: ["violations"] }).then((result) =>
+              result.violations.flatMap((rule) => rule.nodes.map((node) =>
+                `${rule.id}: ${node.target}: ${node.failureSummary}`)))"""
+        )
+        assert isinstance(found, list)
+        return found
+
     def picture(self, path: Path) -> None:
         """Write what is seen into a PNG file."""
         shot = self.send("Page.captureScreenshot", format="png")

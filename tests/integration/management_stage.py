@@ -58,7 +58,9 @@ class ManagementStage(Stage):
         self.management_port = free_port()
         self._store = {"key_file": "store.key", **(store or {"path": "relay.db"})}
         self.key = key or Fernet.generate_key().decode()
-        self.tokens = {role: secrets.token_urlsafe(24) for role in ("admin", "reader")}
+        self.tokens = {
+            role: secrets.token_urlsafe(24) for role in ("admin", "reader", "sender")
+        }
         super().__init__([], limits, relay_settings=relay)
         self._secrets |= {*self.tokens.values(), self.key}
         self.write("store.key", self.key + "\n")

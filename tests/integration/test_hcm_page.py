@@ -5,13 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from hybridconn.page.sessions import KEY_HEADER
 from tests.integration.browser import Browser
 from tests.integration.hcm_stage import HcmCase
 from tests.integration.nodejs import installed
+from tests.integration.page_checks import Evil, Keys, check_link
 from tests.integration.stage import HOST, LISTEN, Stage
 from tests.integration.targets import echo, read_exactly
 from tests.integration.waiting import free_port
@@ -262,27 +261,8 @@ class SafetyTests(PageCase):
 
     def test_link(self) -> None:
         """A link works once; its cookie is for no script."""
-        link = self.link()
-        browser = self.browser
-        browser.go(link)
-        browser.wait_text("Connected", "#service")
-        self.assertEqual(browser.run("location.href"), link.partition("#")[0])
-        self.assertEqual(browser.run("document.cookie"), "")
-        (cookie,) = browser.send("Network.getCookies")["cookies"]
-        self.assertEqual(cookie["name"], f"hcm_session_{self.port}")
-        self.assertTrue(cookie["httpOnly"])
-        self.assertEqual(cookie["sameSite"], "Strict")
-        browser.click("#sign-out")
-        browser.wait_text("Sign in", "#sign-in")
-        browser.click("#link")
-        browser.paste(link)
-        browser.press("Enter")
-        browser.wait_text("This link was used before", "#sign-in-error")
-        browser.run("document.querySelector('#link').value = ''")
-        browser.click("#link")
-        browser.paste(self.link())
-        browser.press("Enter")
-        browser.wait_text("Connected", "#service")
+        name = f"hcm_session_{self.port}"
+        check_link(self, self.browser, self.link, name)
         self.assertNotIn("login=", self.service.log())
 
     def test_other_port(self) -> None:
@@ -398,25 +378,8 @@ class SafetyTests(PageCase):
         self.assertIn("there already", self.hcm("diag", "--file", str(path), status=1))
 
 
-class KeyboardTests(PageCase):
+class KeyboardTests(Keys, PageCase):
     """Everything by keys, and by ear."""
-
-    def focus(self) -> str:
-        """What has the focus, in words."""
-        return str(
-            self.browser.run(
-                "(() => { const e = document.activeElement;"
-                " return e.getAttribute('aria-label') || e.innerText || e.id; })()"
-            )
-        ).strip()
-
-    def tab_to(self, words: str, shift: bool = False) -> None:
-        """Press the tab key until something has the focus."""
-        for _ in range(40):
-            if self.focus() == words:
-                return
-            self.browser.press("Tab", shift)
-        self.fail(f"the tab key does not come to {words!r}")
 
     def test_keys(self) -> None:
         """Add, look, go from row to row, and remove, without a mouse."""
@@ -486,66 +449,22 @@ class KeyboardTests(PageCase):
         browser.go(f"http://127.0.0.1:{self.port}/")
         browser.wait_text("Sign in", "#sign-in")
         browser.run(script + "; 0")
-        self.assertEqual(self.axe(), [])
+        self.assertEqual(browser.axe(), [])
         browser.go(self.link())
         browser.wait_text("Connected", f"{self.row('two')} .c-status")
         browser.run(script + "; 0")
         for scheme in ("light", "dark"):
             browser.prefer(scheme)
             browser.resize(1400, 900)
-            self.assertEqual(self.axe(), [], scheme)
+            self.assertEqual(browser.axe(), [], scheme)
             browser.click(f"{self.row('three')} .name")
             browser.wait_text("Service Bus Address", "#details")
-            self.assertEqual(self.axe(), [], scheme)
+            self.assertEqual(browser.axe(), [], scheme)
             for action in ("add", "test", "logs", "help"):
                 browser.click(f"[data-action={action}]")
                 browser.wait("a dialog", "document.querySelector('dialog[open]')")
-                self.assertEqual(self.axe(), [], f"{scheme} {action}")
+                self.assertEqual(browser.axe(), [], f"{scheme} {action}")
                 browser.press("Escape")
             browser.click("#details .close")
             browser.resize(400, 800)
-            self.assertEqual(self.axe(), [], f"{scheme}, narrow")
-
-    def axe(self) -> list[str]:
-        """What axe-core complains of."""
-        found = self.browser.run(
-            """axe.run(document, { resultTypes: ["violations"] }).then((result) =>
-              result.violations.flatMap((rule) => rule.nodes.map((node) =>
-                `${rule.id}: ${node.target}: ${node.failureSummary}`)))"""
-        )
-        assert isinstance(found, list)
-        return found
-
-
-class Evil:
-    """
-    A page of somebody else's, on a port of this machine.
-
-    @ivar cookie: that the browser sent to it.
-    """
-
-    def __init__(self, markup: str) -> None:
-        self.cookie = ""
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                owner.cookie = self.headers.get("Cookie") or owner.cookie
-                body = f"<title>evil</title><p>evil</p>{markup}".encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        """Serve no more."""
-        self._server.shutdown()
-        self._server.server_close()
+            self.assertEqual(browser.axe(), [], f"{scheme}, narrow")

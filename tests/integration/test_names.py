@@ -197,7 +197,7 @@ class WayTests(NamesTestCase):
         sender.kill()
         self.assertNotEqual(self.app.run("redis-cli", "-h", "cache.corp", "ping")[0], 0)
         said = self.must("redirect", "status", "-c", self.config, status=1)
-        self.assertIn("nobody listens: start twistd hcsender", said)
+        self.assertRegex(said, "nobody listens at [^;]+; start twistd hcsender")
         self.stage.started(sender)
         self.assertServed()
 
@@ -217,6 +217,16 @@ class ExecTests(NamesTestCase):
         self.assertEqual(self.app.must("cat", "/etc/hosts"), before)
         self.assertNotIn("5432", self.app.must("ss", "-Hltn"))
 
+    def socket(self, path: str) -> None:
+        """Have a socket there, as of a daemon, in a folder of its own."""
+        script = (
+            "import os, socket, sys; path = sys.argv[1]; "
+            "os.makedirs(os.path.dirname(path), exist_ok=True); "
+            "os.path.exists(path) or socket.socket(socket.AF_UNIX).bind(path)"
+        )
+        self.app.must(sys.executable, "-c", script, path)
+        self.addCleanup(self.app.must, "rm", "-r", path.rpartition("/")[0])
+
     def test_other_sources(self) -> None:
         """Its hosts file counts, whatever the machine asks first for names."""
         self.run_sender()
@@ -224,12 +234,7 @@ class ExecTests(NamesTestCase):
         before = path.read_bytes()
         self.addCleanup(path.write_bytes, before)
         path.write_text("hosts: resolve [!UNAVAIL=return] dns files\n")
-        script = (
-            "import os, socket; os.makedirs('/run/nscd', exist_ok=True); "
-            "socket.socket(socket.AF_UNIX).bind('/run/nscd/socket')"
-        )
-        self.app.must(sys.executable, "-c", script)
-        self.addCleanup(self.app.must, "rm", "/run/nscd/socket")
+        self.socket("/run/nscd/socket")
         line = "getent hosts db.corp; test -S /run/nscd/socket || echo hidden"
         said = self.app.must(*self.prefix(), "sh", "-c", line)
         self.assertRegex(said, rf"^{ADDRESS}\s+db\.corp\nhidden\n$")
@@ -240,18 +245,31 @@ class ExecTests(NamesTestCase):
         self.resolvers("127.1.1.1")
         ca = shlex.quote(str(self.stage.ca_file))
         line = f"curl -sS --cacert {ca} https://one.apps.corp/; getent hosts other.test"
+        # glibc may be told to ask systemd-resolved, which does not know of us.
+        resolved = "/run/systemd/resolve/io.systemd.Resolve"
+        self.socket(resolved)
+        line += f"; test -S {resolved} || echo hidden"
         said = self.app.must(*self.prefix(), "sh", "-c", line)
+        self.assertIn("hidden", said)
         self.assertIn("web one.apps.corp", said)
         self.assertIn("2001:db8::1", said)
 
     def test_status(self) -> None:
         """Its exit status is the command's, also after a signal."""
         self.run_sender()
-        for line, status in (("exit 7", 7), ("kill -9 $$", 137), ("true", 0)):
+        for line, status in (
+            ("exit 7", 7),
+            ("kill -9 $$", 137),
+            ("kill -PIPE $$", 141),
+            ("true", 0),
+        ):
             got, said = self.app.run(*self.prefix(), "sh", "-c", line)
             self.assertEqual((got, said), (status, ""))
+        got, said = self.app.run(*self.prefix(), "/etc")
+        self.assertEqual(got, 126)
+        self.assertIn("/etc cannot be run: Permission denied", said)
         got, said = self.app.run(*self.prefix(), "no-such-command")
-        self.assertEqual(got, 1)
+        self.assertEqual(got, 127)
         self.assertIn("no-such-command: there is no such command", said)
 
     def test_no_power(self) -> None:
@@ -297,6 +315,8 @@ class DnsTests(NamesTestCase):
             said = self.dig(name)
             self.assertRegex(said, rf"(?m)^(?i:db\.corp)\.\s+5\s+IN\s+A\s+{ADDRESS}$")
             self.assertIn("status: NOERROR", said)
+        address = self.dig("+short", "db.corp").strip()
+        self.assertEqual(self.dig("+short", "-x", address), "db.corp.\n")
         for kind in ("AAAA", "MX", "HTTPS"):
             said = self.dig("db.corp", kind)
             self.assertIn("status: NOERROR", said)
@@ -361,6 +381,15 @@ class DoorTests(NamesTestCase):
             self.assertNotEqual(status, 0)
             self.assertRegex(said, "403|not allowed|2")
         sender.wait_log("relay.test:443 is not redirected")
+
+    def test_closed_streams(self) -> None:
+        """Without standard input or output there is nothing to join: it is said."""
+        for closed in ("<&-", ">&-"):
+            argv = shlex.join(command("connect", "-c", self.config, "db"))
+            status, said = self.app.run("sh", "-c", f"{argv} {closed}")
+            self.assertEqual(status, 1)
+            self.assertIn("standard input or output is closed", said)
+            self.assertNotIn("Traceback", said)
 
     def test_proxy_command(self) -> None:
         """ssh needs neither a sender nor names, by host and port or by entity."""

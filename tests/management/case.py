@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import ANY
 
 import jsonschema_rs
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -165,6 +166,7 @@ class FakeLive:
 
     @ivar at: what, by hybrid connection.
     @ivar closed: ids that were ended.
+    @ivar drained: ids, and whether that was begun or ended.
     """
 
     since = 1_800_000_000.0
@@ -173,7 +175,9 @@ class FakeLive:
         self.at: dict[tuple[str, ...], Counts] = {}
         self.who: dict[tuple[str, ...], list[LiveListener]] = {}
         self.open: dict[tuple[str, ...], list[LiveTunnel]] = {}
+        self.moved: dict[tuple[str, ...], list[tuple[int, int, int]]] = {}
         self.closed: list[str] = []
+        self.drained: list[tuple[str, bool]] = []
         self.refused: dict[str, int] = {}
 
     def counts(self, keys: Sequence[tuple[str, ...]]) -> Deferred[Sequence[Counts]]:
@@ -190,6 +194,12 @@ class FakeLive:
     def refusals(self) -> Deferred[Mapping[str, int]]:
         """What the test says."""
         return succeed(self.refused)
+
+    def traffic(
+        self, keys: Sequence[tuple[str, ...]], samples: int
+    ) -> Deferred[Sequence[Sequence[tuple[int, int, int]]]]:
+        """What the test says."""
+        return succeed([self.moved.get(key, []) for key in keys])
 
     def listeners(self, key: tuple[str, ...]) -> Deferred[Sequence[LiveListener]]:
         """What the test says."""
@@ -210,6 +220,13 @@ class FakeLive:
     def close_listener(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
         """Remember it."""
         return self._close([one.id for one in self.who.get(key, ())], id)
+
+    def drain_listener(self, key: tuple[str, ...], id: str, on: bool) -> Deferred[bool]:
+        """Remember it, and show it."""
+        known = self.who.get(key, [])
+        self.who[key] = [evolve(x, draining=on) if x.id == id else x for x in known]
+        self.drained += [(id, on)] if any(x.id == id for x in known) else []
+        return succeed(any(x.id == id for x in known))
 
     def close_tunnel(self, key: tuple[str, ...], id: str) -> Deferred[bool]:
         """Remember it."""

@@ -47,13 +47,14 @@ class StatusTests(LiveCase):
 
     def test_connection(self) -> None:
         """All the counts of a hybrid connection; zeros where nothing goes on."""
-        self.live.at[KEY] = Counts(2, 3, 4, 5, 600, 700, 8, 9, 1000, 1100)
+        self.live.at[KEY] = Counts(2, 3, 4, 5, 600, 700, 8, 9, 1000, 1100, 1)
         shown = {
             "id": f"{HC}/status",
             "name": "plant/db",
             "type": "Microsoft.Relay/Status",
             "properties": {
                 "listeners": 2,
+                "drainingListeners": 1,
                 "tunnels": 3,
                 "httpRequests": 4,
                 "waitingSenders": 5,
@@ -121,7 +122,7 @@ class ListenerTests(LiveCase):
         self.live.who[KEY] = [
             LiveListener(
                 *("L9", "198.51.100.4:40000", 1_900_000_000.0, 2, "t", "me"),
-                *("defaultListener", 1_900_003_600.0),
+                *("defaultListener", 1_900_003_600.0, False, "agent/1"),
             ),
             LiveListener("L10", "198.51.100.5:40000", 1_900_000_001.0),
         ]
@@ -139,6 +140,8 @@ class ListenerTests(LiveCase):
                 "trackingId": "t",
                 "listenerId": "me",
                 "rule": "defaultListener",
+                "draining": False,
+                "userAgent": "agent/1",
                 "tokenExpiresAt": "2030-03-17T18:46:40.000Z",
             },
         }
@@ -158,6 +161,21 @@ class ListenerTests(LiveCase):
         self.assertEqual(self.live.closed, ["L9"])
         self.refused(404, "ResourceNotFound", "GET", f"{HC}/listeners/L8")
         self.assertEqual(self.store.saved[-1].puts[0].kind, "connection")
+
+    def test_drained(self) -> None:
+        """An admin drains one and ends that; its state is the answer."""
+        place = f"{HC}/listeners/L9"
+        for action, on in (("drain", True), ("undrain", False)):
+            shown = self.good("POST", f"{place}/{action}")
+            self.assertEqual(
+                (shown["name"], shown["properties"]["draining"]), ("L9", on)
+            )
+            self.refused(404, "ResourceNotFound", "POST", f"{HC}/listeners/L8/{action}")
+            status, value = self.call("POST", f"{place}/{action}", role="reader")
+            self.assertEqual(
+                (status, value["error"]["code"]), (403, "AuthorizationFailed")
+            )
+        self.assertEqual(self.live.drained, [("L9", True), ("L9", False)])
 
 
 class TunnelTests(LiveCase):

@@ -49,6 +49,7 @@ RULES = OidcRules(
     role_claim="roles",
     admin=("admin", "Relay.Admin"),
     reader=("reader",),
+    sender=("sender",),
 )
 KEYS = read_keys(jwks(jwk_of(RSA_KEY, "one"), jwk_of(EC_KEY, "two")))
 
@@ -102,6 +103,7 @@ class GoodTests(OidcCase):
             ("admin", Role.ADMIN),
             (["x", "reader", "Relay.Admin"], Role.ADMIN),
             ("reader", Role.READER),
+            (["reader", "sender"], Role.SENDER),
             ([7, None, "reader"], Role.READER),
         ):
             found = self.judge(token(**claims(roles=roles)))

@@ -42,6 +42,10 @@ class CacheTests(SynchronousTestCase):
         ):
             self.cache.keep(asked, answer)
             self.assertEqual(len(self.cache), 0)
+        update = asked[:2] + b"\x28" + asked[3:]
+        for other in (asked + bytes(5000), update):
+            self.cache.keep(other, answer_to(asked, 60))
+            self.assertEqual(len(self.cache), 0)
 
     def test_exactly(self) -> None:
         """Only the same query gets it."""

@@ -24,7 +24,7 @@ def answer_to(raw: bytes, *ttls: int, status: int = 0) -> bytes:
     """An answer with an address for each time to live."""
     made = dns.Message()
     made.fromStr(raw)
-    made.answer, made.rCode = 1, status
+    made.answer, made.rCode, made.maxSize = 1, status, 0
     name = made.queries[0].name.name
     for ttl in ttls:
         record = dns.Record_A(f"192.0.2.{ttl % 250}")
@@ -54,9 +54,9 @@ class PacketTests(SynchronousTestCase):
         none = packet.with_lifetimes(whole, float("inf"))
         self.assertEqual([ttl for _, ttl in packet.lifetimes(none)], [0, 0, 0])
 
-    def test_servfail(self) -> None:
+    def test_failure(self) -> None:
         """It has the query's id and question."""
-        failed = packet.servfail(query(number=99))
+        failed = packet.failure(query(number=99))
         message = dns.Message()
         message.fromStr(failed)
         self.assertEqual((message.id, message.rCode, message.answer), (99, 2, 1))
@@ -74,7 +74,12 @@ class PacketTests(SynchronousTestCase):
         """Whatever comes, there is nothing but an answer or L{PacketError}."""
         if isinstance(raw, int):
             raw = answer_to(query(), 60, 7)[: 12 + raw]
-        for look in (packet.question, packet.lifetimes, packet.has_edns):
+        for look in (
+            packet.question,
+            packet.lifetimes,
+            packet.edns,
+            packet.asked_bytes,
+        ):
             with contextlib.suppress(packet.PacketError):
                 look(raw)
-        packet.servfail(raw)
+        packet.failure(raw)

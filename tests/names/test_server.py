@@ -17,8 +17,9 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.names.cache import AnswerCache
 from hybridconn.names.packet import SERVFAIL, lifetimes, status
 from hybridconn.names.plan import HostAddresses, NameTable
-from hybridconn.names.resolvers import SystemResolvers, find_servers, read_server
-from hybridconn.names.server import NameServer, StreamServerFactory
+from hybridconn.names.resolvers import SystemResolvers, find_servers
+from hybridconn.names.server import NameServer
+from hybridconn.names.streams import StreamServerFactory
 from hybridconn.names.upstream import MOST_WAITING, Upstreams
 from tests.names.test_packet import answer_to, query
 
@@ -148,11 +149,64 @@ class OwnTests(ServerTestCase):
         self.assertEqual((option.type, option.cls), (41, 1232))
         self.assertEqual(self.answered(raw).additional, [])
 
+    def test_edns_details(self) -> None:
+        """The DO bit is copied; an unknown version is told so, and no more."""
+        raw = query()
+        for words, shown, records in (
+            (b"\0\0\x80\0", 0x8000, 1),
+            (b"\0\1\0\0", 1 << 24, 0),
+        ):
+            opt = b"\0\0\x29\x04\xd0" + words + b"\0\0"
+            message = self.answered(raw[:10] + b"\0\1" + raw[12:] + opt)
+            (option,) = message.additional
+            self.assertEqual((option.ttl, len(message.answers)), (shown, records))
+
+    def test_addresses_back(self) -> None:
+        """Our addresses have their names; a wildcard's has none."""
+        self.table.replace(
+            {
+                "db.corp": HostAddresses("127.77.0.9", "fd77::9"),
+                "*.corp": HostAddresses("127.77.0.8"),
+            }
+        )
+        six = "9" + ".0" * 27 + ".7.7.d.f.ip6.ARPA"
+        for name in ("9.0.77.127.in-addr.arpa", six):
+            (record,) = self.answered(query(name, dns.PTR)).answers
+            found: Any = record.payload
+            self.assertEqual(found.name.name, b"db.corp")
+            self.assertEqual(self.answered(query(name, dns.TXT)).answers, [])
+        message = self.answered(query("8.0.77.127.in-addr.arpa", dns.PTR))
+        self.assertEqual((message.rCode, message.answers), (0, []))
+        self.assertNoResult(self.ask(query("7.0.77.127.in-addr.arpa", dns.PTR)))
+
+    def test_leading_elsewhere(self) -> None:
+        """Nobody's HTTPS or SVCB record leads past us, for another port either."""
+        for name in ("db.corp", "_8443._https.db.corp", "_dns.DB.corp"):
+            for kind in (64, 65):
+                message = self.answered(query(name, kind))
+                self.assertEqual((message.rCode, message.answers), (0, []))
+        self.assertNoResult(self.ask(query("_8443._https.other.corp", 65)))
+        self.assertNoResult(self.ask(query("_sip._tcp.db.corp", dns.SRV)))
+
     def test_no_query(self) -> None:
         """What is no query is not answered."""
-        cut = query()[:-3]
-        for raw in (b"", b"\0" * 11, answer_to(query(), 1), cut):
+        for raw in (b"", b"\0" * 11, answer_to(query(), 1)):
             self.assertIsNone(self.server.respond(raw, stream=False))
+
+    def test_malformed(self) -> None:
+        """A query that has no one meaning is an error, and goes to nobody."""
+        raw = query()
+        for broken, code in (
+            (raw[:-3], 1),
+            (raw + b"more", 1),
+            (raw[:4] + b"\0\2" + raw[6:] + raw[12:], 1),
+            (raw[:12] + b"\xc0\x0c\0\1\0\1", 1),
+            (query("other.test")[:-1], 1),
+            (query("other.test", 252), 5),
+        ):
+            got = self.successResultOf(self.ask(broken))
+            self.assertEqual((got[:2], status(got)), (raw[:2], code), broken)
+        self.assertEqual(self.sockets, [])
 
 
 class OtherTests(ServerTestCase):
@@ -210,6 +264,63 @@ class OtherTests(ServerTestCase):
         self.assertEqual(status(self.successResultOf(self.ask(query("b.test")))), 2)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_helpless(self) -> None:
+        """One that has no answer is passed over; what it said counts if all are so."""
+        for code in (2, 4, 5):
+            asked = self.ask(query(f"a{code}.test"))
+            self.reply(-1, status=code)
+            self.assertEqual(self.sockets[-1].peer, TWO)
+            self.assertNoResult(asked)
+            self.reply(-1, 60)
+            self.assertEqual(status(self.successResultOf(asked)), 0)
+            self.reactor.advance(31)
+        asked = self.ask(query("b.test"))
+        self.reply(-1, status=5)
+        self.reply(-1, status=2)
+        self.assertEqual(status(self.successResultOf(asked)), 5)
+
+    def test_first_again(self) -> None:
+        """The first one is asked first again after a while: it may know other names."""
+        self.ask(query("a.test"))
+        self.reactor.advance(1.6)
+        self.reply(1, 60)
+        for seconds, first in ((0, TWO), (29, TWO), (2, ONE)):
+            self.reactor.advance(seconds)
+            self.ask(query(f"b{seconds}.test"))
+            self.assertEqual(self.sockets[-1].peer, first)
+            self.reply(-1, 60)
+
+    def test_forged(self) -> None:
+        """What answers another question, or none, or two, is not taken."""
+        asked = self.ask(query("a.test"))
+        wrong = answer_to(self.sockets[0].written[0], 60)
+        without = wrong[:4] + b"\0\0" + wrong[6:12] + wrong[24:]
+        self.bring(0, without, wrong[:4] + b"\0\2" + wrong[6:12] + wrong[12:24] * 2)
+        self.assertNoResult(asked)
+        # A name that no host has is compared, too.
+        asked = self.ask(query("a\xe9.test"))
+        right = self.sockets[1].written[0]
+        self.bring(1, right[:2] + answer_to(query("b\xe9.test"), 60)[2:])
+        self.assertNoResult(asked)
+
+    def test_once_at_a_time(self) -> None:
+        """Who asks the same meanwhile gets the same answer under an id of its own."""
+        first = self.ask(query("a.test", number=1))
+        second = self.ask(query("a.test", number=2))
+        self.ask(query("A.test", number=3))
+        self.assertEqual(len(self.sockets), 2)
+        self.reply(0, 60)
+        for number, asked in ((1, first), (2, second)):
+            self.assertEqual(self.successResultOf(asked)[:2], bytes([0, number]))
+
+    def test_other_network(self) -> None:
+        """With other servers, what the former ones said is forgotten."""
+        self.ask(query("a.test"))
+        self.reply(0, 60)
+        self.successResultOf(self.ask(query("a.test")))
+        self.servers = [TWO]
+        self.assertNoResult(self.ask(query("a.test")))
+
     def test_deadline(self) -> None:
         """When nobody answers, SERVFAIL comes before programs give up."""
         asked = self.ask(query("a.test"))
@@ -240,7 +351,20 @@ class OtherTests(ServerTestCase):
         packet = answer_to(sent, 60)
         protocol.dataReceived(len(packet).to_bytes(2, "big") + packet)
         self.assertEqual(self.successResultOf(asked)[2:], packet[2:])
+        self.successResultOf(self.ask(query("a.test")))
         self.assertTrue(transport.disconnected or transport.disconnecting)
+
+    def test_long_by_stream(self) -> None:
+        """What came by TCP is kept for nobody if it is too long for a datagram."""
+        asked = self.ask(query("a.test"), stream=True)
+        host, port, factory, *_ = self.reactor.tcpClients[0]
+        protocol: Any = factory.buildProtocol(IPv4Address("TCP", host, port))
+        protocol.makeConnection(transport := StringTransport())
+        packet = answer_to(transport.value()[2:], *[60] * 31)
+        self.assertGreater(len(packet), 512)
+        protocol.dataReceived(len(packet).to_bytes(2, "big") + packet)
+        self.successResultOf(asked)
+        self.assertNoResult(self.ask(query("a.test")))
 
     def test_unsettled(self) -> None:
         """Until all names are known, nobody is to keep that there is none."""
@@ -273,6 +397,44 @@ class StreamTests(ServerTestCase):
                 protocol.dataReceived(last)
             self.assertTrue(transport.disconnecting)
 
+    def connect(self) -> tuple[Any, StringTransport]:
+        factory = StreamServerFactory(self.server, self.reactor, 20.0)
+        protocol = factory.buildProtocol(None)
+        protocol.makeConnection(transport := StringTransport())
+        return protocol, transport
+
+    def test_not_read(self) -> None:
+        """Who does not read its answers is not read, and cut off in the end."""
+        protocol, transport = self.connect()
+        raw = query()
+        asked = len(raw).to_bytes(2, "big") + raw
+        producer: Any = transport.producer
+        producer.pauseProducing()
+        protocol.dataReceived(asked * 5)
+        self.assertEqual(transport.producerState, "paused")
+        self.assertEqual(transport.value(), b"")
+        producer.resumeProducing()
+        answer = self.successResultOf(self.ask(raw))
+        self.assertEqual(len(transport.value()), 5 * (2 + len(answer)))
+        self.assertEqual(transport.producerState, "producing")
+        producer.pauseProducing()
+        aborted: list[bool] = []
+        self.patch(transport, "abortConnection", lambda: aborted.append(True))
+        self.reactor.advance(21)
+        self.assertTrue(aborted)
+
+    def test_many_at_a_time(self) -> None:
+        """One program cannot have more than some queries wait."""
+        protocol, transport = self.connect()
+        for number in range(40):
+            raw = query(f"n{number}.test")
+            protocol.dataReceived(len(raw).to_bytes(2, "big") + raw)
+        self.assertEqual(len(self.reactor.tcpClients), 32)
+        self.assertEqual(transport.producerState, "paused")
+        self.reactor.advance(4.6)
+        self.assertEqual(len(self.reactor.tcpClients), 2 * 32 + 8)
+        self.assertEqual(transport.producerState, "producing")
+
 
 class ResolverTests(SynchronousTestCase):
     """Whom this machine asks."""
@@ -291,7 +453,6 @@ class ResolverTests(SynchronousTestCase):
             ((stub, "", ""), ()),
         ):
             self.assertEqual(find_servers(*texts, ours), found)
-        self.assertIsNone(read_server("relay.test"))
 
     def test_changes(self) -> None:
         """A file that changed is read again, one that is gone is empty."""

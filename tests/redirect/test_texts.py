@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hybridconn.config.addresses import HostPort
+from hybridconn.config.addresses import HostPort, parse_host_port
 from hybridconn.names.plan import HostAddresses
-from hybridconn.redirect.listening import listening
+from hybridconn.redirect.listening import listening, occupant
 from hybridconn.redirect.texts import (
     files_first,
     has_block,
@@ -85,12 +85,30 @@ class ListeningTests(SynchronousTestCase):
 
         (root / "net/tcp").write_text(
             "  sl  local_address rem_address   st\n"
-            f"   0: {word('127.77.0.1')}:0599 00000000:0000 0A x\n"
-            f"   1: {word('127.77.0.2')}:0599 00000000:0000 01 x\n"
+            f"   0: {word('127.77.0.1')}:0599 00000000:0000 0A 0 0 0 0 0 41 1\n"
+            f"   1: {word('127.77.0.2')}:0599 00000000:0000 01 0 0 0 0 0 42 1\n"
         )
         one = "".join(map(word, ["0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.1"]))
-        (root / "net/tcp6").write_text(f"head\n   0: {one}:0050 {'0' * 32}:0000 0A x\n")
-        self.assertEqual(
-            listening(root), {HostPort("127.77.0.1", 1433), HostPort("::1", 80)}
+        every, nobody = "0" * 32, "0000 0A 0 0 0 0 0"
+        (root / "net/tcp6").write_text(
+            f"head\n   0: {one}:0050 {every}:{nobody} 43 1\n"
+            f"   1: {every}:0016 {every}:{nobody} 44 1\n"
         )
+        self.assertEqual(
+            listening(root),
+            {HostPort("127.77.0.1", 1433), HostPort("::1", 80), HostPort("::", 22)},
+        )
+        (root / "812/fd").mkdir(parents=True)
+        (root / "812/comm").write_text("sshd\n")
+        (root / "812/fd/3").symlink_to("socket:[44]")
+        for place, said in (
+            (
+                "127.77.0.1:22",
+                "sshd, process 812, listens at [::]:22, which is everywhere: give it"
+                " addresses of its own",
+            ),
+            ("127.77.0.1:1433", "another program listens at 127.77.0.1:1433"),
+            ("127.77.0.2:1433", ""),
+        ):
+            self.assertEqual(occupant(parse_host_port(place), root), said)
         self.assertEqual(listening(root / "gone"), set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,10 +16,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import NamesSettings
+from hybridconn.files import inside
 from hybridconn.names.plan import plan_addresses
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.loopback import Loopback
-from hybridconn.redirect.ways import HOSTS, WAYS, HostsWay, Names, ResolvWay, Way
+from hybridconn.redirect.passing import for_a_while
+from hybridconn.redirect.way import Names, Way
+from hybridconn.redirect.ways import HOSTS, WAYS, HostsWay, ResolvWay
 
 DNS = HostPort("127.0.0.77", 53)
 
@@ -174,6 +178,129 @@ class EachWayTests(WayTestCase):
         else:
             raise PermissionError(13, "Permission denied")
 
+    def test_image(self) -> None:
+        """Links of an image do not lead out of it, for reading or writing."""
+        outside = Path(self.mktemp()).absolute()
+        outside.mkdir()
+        for name in ("hosts", "resolv.conf"):
+            (outside / name).write_text("nameserver 192.0.2.66\n")
+            (self.root / "etc" / name).unlink()
+            os.symlink(outside / name, self.root / "etc" / name)
+        os.symlink(outside, self.root / "var")
+        for name in ("hosts", "resolv"):
+            copy = inside(self.root, f"{outside}/hosts")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text("127.0.0.1 localhost\n")
+            way = self.way(name)
+            way.install(names(upstreams=(HostPort("192.0.2.1", 53),)))
+            self.assertIn("in force", way.status())
+            self.assertNotIn(b"192.0.2.66", way.path.read_bytes())
+            self.assertTrue(str(way.path).startswith(str(self.root)))
+            way.undo()
+        self.assertEqual(
+            sorted(one.name for one in outside.iterdir()), ["hosts", "resolv.conf"]
+        )
+        self.assertEqual((outside / "hosts").read_text(), "nameserver 192.0.2.66\n")
+
+    def test_image_moved(self) -> None:
+        """What was prepared at one place is undone at another, and nowhere else."""
+        before = self.picture()
+        former = self.root
+        for name in WAYS:
+            self.way(name).install(names())
+        self.root = former.with_name("moved")
+        former.rename(self.root)
+        victim = former / "etc/hosts"
+        victim.parent.mkdir(parents=True)
+        victim.write_text("theirs")
+        for name in WAYS:
+            self.assertIn("in force", self.way(name).status())
+            self.assertTrue(self.way(name).undo())
+        self.assertEqual(self.picture(), before)
+        self.way("hosts").install(names())
+        journal = self.root / "var/lib/hybridconn/redirect/hosts/journal.json"
+        wrong = json.loads(journal.read_text())
+        for path in (str(victim), f"../{former.name}/etc/hosts"):
+            journal.write_text(json.dumps({**wrong, "path": path}))
+            self.way("hosts").undo()
+            self.assertEqual(victim.read_text(), "theirs")
+
+    def test_no_room(self) -> None:
+        """Without room for the last note, all is as it was, and the mend is another."""
+        before = self.picture()
+        for name in WAYS:
+            saved: list[object] = []
+
+            def full(source: Any, target: Any, saved: list[object] = saved) -> None:
+                if Path(target).name == "journal.json":
+                    saved.append(target)
+                    if len(saved) == 2:
+                        raise OSError(28, "No space left on device")
+                self._real_replace(source, target)
+
+            self.patch(os, "replace", full)
+            error = self.assertRaises(RedirectError, self.way(name).install, names())
+            self.assertRegex(str(error), "No space left on device. Make room there")
+            self.assertEqual(self.picture(), before, name)
+            self.assertEqual(self.way(name).status(), "not installed")
+
+    def test_at_the_same_time(self) -> None:
+        """What another program writes while we do is not lost."""
+        way = self.way("hosts")
+        for first in (True, False):
+            text = way.path.read_bytes() + b"192.0.2.1 theirs\n"
+            real = way.text
+
+            def slow(names: Names, current: bytes) -> bytes:
+                made = real(names, current)  # noqa: B023
+                way.path.write_bytes(text)  # noqa: B023
+                return made
+
+            self.patch(way, "text", slow)
+            wanted = names() if first else names("other.corp")
+            error = self.assertRaises(RedirectError, way.install, wanted)
+            self.assertIn("being changed by somebody else; try again", str(error))
+            self.assertEqual(way.path.read_bytes(), text)
+            self.patch(way, "text", real)
+            way.install(wanted)
+        way.undo()
+        self.assertEqual(way.path.read_bytes().count(b"theirs"), 2)
+
+
+class WhileTests(WayTestCase):
+    """A way for as long as commands run."""
+
+    def test_last(self) -> None:
+        """The last one undoes it, whoever came first."""
+        before = self.picture()
+        one = for_a_while(self.way("hosts"), names())
+        other = for_a_while(self.way("hosts"), names())
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        self.assertIn("in force", self.way("hosts").status())
+        other.__exit__(None, None, None)
+        self.assertEqual(self.picture(), before)
+
+    def test_killed(self) -> None:
+        """What one that was killed left goes with the next one."""
+        before = self.picture()
+        self.way("hosts").install(names(), for_a_while=True)
+        with for_a_while(self.way("hosts"), names()):
+            pass
+        self.assertEqual(self.picture(), before)
+
+    def test_installed(self) -> None:
+        """What is installed for longer stays, before or meanwhile."""
+        for meanwhile in (False, True):
+            if not meanwhile:
+                self.way("hosts").install(names())
+            with for_a_while(self.way("hosts"), names()):
+                if meanwhile:
+                    self.way("hosts").install(names())
+            self.assertIn("in force", self.way("hosts").status())
+            self.way("hosts").undo()
+
 
 class HostsTests(WayTestCase):
     """The hosts file."""
@@ -205,6 +332,21 @@ class HostsTests(WayTestCase):
         )
         self.assertEqual(way.path.stat().st_mode & 0o777, 0o600)
         self.assertIn("was changed by somebody else; that stays", way.notes[0])
+
+    def test_others_edit_between(self) -> None:
+        """What others wrote between two installs stays, too, when the block goes."""
+        for there in (True, False):
+            way = self.way("hosts")
+            if not there:
+                way.path.unlink()
+            text = way.path.read_bytes() if there else b""
+            way.install(names())
+            with way.path.open("ab") as opened:
+                opened.write(b"192.0.2.1 theirs\n")
+            way.install(names("other.corp"))
+            way.undo()
+            theirs = b"\n192.0.2.1 theirs\n" if there else b"192.0.2.1 theirs\n"
+            self.assertEqual(way.path.read_bytes(), text + theirs)
 
     def test_lost_journal(self) -> None:
         """The block alone is enough to undo it."""
@@ -255,6 +397,21 @@ class HostsTests(WayTestCase):
         way.undo()
         error = self.assertRaises(RedirectError, way.install, names("*.corp"))
         self.assertIn("no wildcards; use --way resolv", str(error))
+
+    def test_ipv6_of_two(self) -> None:
+        """Addresses go with the last way that needs them; an image has none."""
+        six = names("db.corp", ipv6_network=IPv6Network("fd77::/64"))
+        for name in ("hosts", "resolv"):
+            self.way(name).install(six)
+        self.way("hosts").undo()
+        self.assertNotIn(("delete", six.ipv6[0]), self.loopback.asked)
+        self.way("resolv").undo()
+        self.assertIn(("delete", six.ipv6[0]), self.loopback.asked)
+        way = HostsWay(self.root)
+        way.install(six)
+        self.assertNotIn(b"fd77", way.path.read_bytes())
+        self.assertIn("an image has none", way.notes[0])
+        way.undo()
 
     def test_ipv6(self) -> None:
         """Addresses are put on the loopback interface, and taken away again."""
@@ -314,6 +471,18 @@ class ResolvTests(WayTestCase):
         way.undo()
         self.assertEqual(way.path.read_bytes(), b"nameserver 192.0.2.9\n")
 
+    def test_ours_changed(self) -> None:
+        """Our text with a line of others goes all the same: it asks us."""
+        before = self.picture()
+        for name in ("resolv", "resolved"):
+            way = self.way(name)
+            way.install(names())
+            with way.path.open("ab") as opened:
+                opened.write(b"# theirs\n")
+            way.undo()
+            self.assertEqual(self.picture(), before)
+            self.assertIn("what others changed in it is gone", way.notes[0])
+
     def test_mistakes(self) -> None:
         """No name server, another port, nothing to pass queries on to."""
         way = ResolvWay(self.root, self.loopback)
@@ -351,6 +520,19 @@ class ResolvedTests(WayTestCase):
                 "Domains=~apps.corp ~db.corp",
             ],
         )
+
+    def test_strict(self) -> None:
+        """What keeps it from asking us, or from believing us, is said."""
+        way = self.way("resolved")
+        for text, words in (
+            ("DNSSEC=yes\n", "hybridconn.negative"),
+            ("DNSOverTLS=true\n", "DNSOverTLS=opportunistic"),
+            ("DNSSEC=yes\nDNSSEC=allow-downgrade\n#DNSOverTLS=yes\n", None),
+        ):
+            self.write("etc/systemd/resolved.conf", f"[Resolve]\n{text}".encode())
+            way.install(names())
+            self.assertEqual(len(way.notes), 1 if words else 0, text)
+            self.assertIn(words or "", "".join(way.notes))
 
     def test_network(self) -> None:
         """Settings of another loopback network are possible, too."""

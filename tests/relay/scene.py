@@ -69,13 +69,17 @@ class RelayTestCase(SynchronousTestCase):
         return self.relay.token(path, claim, lifetime)
 
     def listen(
-        self, path: str = "hyco", query: str = "", lifetime: float = 3600.0
+        self,
+        path: str = "hyco",
+        query: str = "",
+        lifetime: float = 3600.0,
+        agent: str = "",
     ) -> WsPeer:
         """Open a control channel."""
-        peer = self.dial(
-            f"/$hc/{path}?{query}sb-hc-action=listen",
-            {"ServiceBusAuthorization": self.token(Claim.LISTEN, path, lifetime)},
-        )
+        fields = {"ServiceBusAuthorization": self.token(Claim.LISTEN, path, lifetime)}
+        if agent:
+            fields["User-Agent"] = agent
+        peer = self.dial(f"/$hc/{path}?{query}sb-hc-action=listen", fields)
         self.assertEqual((peer.status, peer.body), (101, b""))
         return peer
 

@@ -142,6 +142,31 @@ class AuthorizationHeaderTests(RelayTestCase):
         self.assertNotIn("Authorization", accept["connectHeaders"])
 
 
+class RuleHeaderTests(RelayTestCase):
+    """By which rule a sender came in (section 5.1)."""
+
+    entities = ("hyco", HybridConnection("open", False))
+
+    def test_told(self) -> None:
+        """The relay says so, whatever the sender says."""
+        listener = self.listen()
+        self.connect(headers={"hybridconn-RULE": "root", "X-App": "1"})
+        (accept,) = self.accepts(listener)
+        headers = accept["connectHeaders"]
+        told = {k: v for k, v in headers.items() if k.lower() == "hybridconn-rule"}
+        self.assertEqual(list(told), ["HybridConn-Rule"])
+        self.assertNotEqual(told["HybridConn-Rule"], "root")
+        self.assertEqual(headers["X-App"], "1")
+
+    def test_no_rule(self) -> None:
+        """Where no token is asked for there is none, and nobody can say otherwise."""
+        listener = self.listen("open")
+        self.dial("/$hc/open?sb-hc-action=connect", {"HybridConn-Rule": "root"})
+        (accept,) = self.accepts(listener)
+        names = [name.lower() for name in accept["connectHeaders"]]
+        self.assertNotIn("hybridconn-rule", names)
+
+
 class TenantTests(RelayTestCase):
     """Two namespaces on one relay (T8, T10)."""
 

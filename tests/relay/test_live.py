@@ -84,6 +84,60 @@ class ListenerTests(RelayTestCase):
         self.listen()
         self.assertEqual(live.count().listeners, 2)
 
+    def test_program(self) -> None:
+        """What a listener calls its program is shown, as far as it is short."""
+        self.listen(agent="x" * 300)
+        (one,) = Now(self.relay).listeners(KEY)
+        self.assertEqual(one.agent, "x" * 200)
+
+    def test_drained(self) -> None:
+        """New senders go to the others, what runs goes on, until that is ended."""
+        live = Now(self.relay)
+        sender, listener = self.tunnel()
+        (first,) = live.listeners(KEY)
+        second = self.listen()
+        self.assertFalse(live.drain_listener(KEY, "L9", True))
+        self.assertTrue(live.drain_listener(KEY, first.id, True))
+        self.assertEqual([one.draining for one in live.listeners(KEY)], [True, False])
+        self.assertEqual((live.count().listeners, live.count().draining), (2, 1))
+        for _ in range(8):
+            self.connect()
+        self.assertEqual(len(self.accepts(second)), 8)
+        sender.binary(b"goes on")
+        self.flush()
+        self.assertEqual(listener.messages, [b"goes on"])
+        self.assertTrue(live.drain_listener(KEY, first.id, False))
+        self.assertEqual(live.count().draining, 0)
+
+    def test_all_drained(self) -> None:
+        """Where all drain, a sender is told what it is where nobody listens."""
+        live = Now(self.relay)
+        control = self.listen()
+        live.drain_listener(KEY, "L1", True)
+        refused = self.connect()
+        self.assertEqual(refused.status, 404)
+        self.assertIn("There are no listeners connected", refused.reason)
+        self.assertEqual(self.accepts(control), [])
+        # One that may only go to some listeners is told the same.
+        refused = self.connect(headers={"Microsoft-Relay-AllowedListeners": "a"})
+        self.assertIn("There are no listeners connected", refused.reason)
+        live.drain_listener(KEY, "L1", False)
+        self.connect()
+        self.assertEqual(len(self.accepts(control)), 1)
+
+    def test_comes_back(self) -> None:
+        """A listener that comes back on another channel drains no more."""
+        live = Now(self.relay)
+        self.listen().close(1000)
+        self.flush()
+        first = self.listen()
+        live.drain_listener(KEY, "L2", True)
+        first.close(1000)
+        self.flush()
+        again = self.listen()
+        self.connect()
+        self.assertEqual(len(self.accepts(again)), 1)
+
 
 class TunnelTests(RelayTestCase):
     """Tunnels."""
@@ -206,6 +260,18 @@ class RequestTests(HttpCase):
                 ended_listener_bytes=3,
             ),
         )
+
+    def test_drained(self) -> None:
+        """Where all drain a new one is told 502, as where nobody listens."""
+        going = self.ask()
+        live = Now(self.relay)
+        live.drain_listener(KEY, "L1", True)
+        self.refused(self.ask(), 502, "There are no listeners connected")
+        self.respond(self.control, self.requests()[0], body=b"yes")
+        self.assertEqual(self.answer(going).body, b"yes")
+        live.drain_listener(KEY, "L1", False)
+        self.ask()
+        self.assertEqual(len(self.requests()), 2)
 
     def test_closed(self) -> None:
         """The client gets 503 at once, and a late response is nobody's."""

@@ -171,6 +171,25 @@ class PresenceTests(SynchronousTestCase):
             self.relays[444].service.desk.listeners(("testing", "hyco")), 1
         )
 
+    def test_drained(self) -> None:
+        """
+        A listener that drains gets nobody from any worker, nor from one that comes
+        later; then all of them know that it does not any more.
+        """
+        self.listen(443, b"one")
+        self.listen(444, b"two")
+        live = self.relays[444].service.live
+        for on, heard in ((True, {b"two"}), (False, {b"one", b"two"})):
+            done = live.drain_listener(("testing", "hyco"), "443/L1", on)
+            self.network.advance(0)
+            self.network.advance(0)
+            self.assertTrue(self.successResultOf(done))
+            port = 445 if on else 446
+            self.relays[port] = self.relay(str(port), port)
+            self.network.advance(0)
+            for worker in (443, 444, port):
+                self.assertEqual({self.hear(worker) for _ in range(6)}, heard)
+
     def test_quota(self) -> None:
         """An entity has so many listeners in all, wherever they are."""
         for port, name in ((443, b"1"), (444, b"2"), (443, b"3")):

@@ -9,17 +9,21 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import deferLater
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import NamesSettings, Redirect, parse_redirected
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
 from hybridconn.names.plan import plan_addresses
-from hybridconn.sender import redirected
+from hybridconn.sender import redirected, redirects
+from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.learning import learn_endpoints
 from hybridconn.sender.redirects import RedirectService
 from hybridconn.startup import exit_for_port
+from hybridconn.testing.ws_peer import one_protocol
 from tests.sender.scene import SenderTestCase
+from tests.websocket.test_joint import App
 
 
 class Ports:
@@ -27,7 +31,10 @@ class Ports:
     A reactor whose ports are remembered; time is another clock's.
 
     @ivar wrong: the error number for a host.
+    @ivar slow: a port is closed a moment after it was told so, as real ones are.
     """
+
+    slow = False
 
     def __init__(self, clock: Any) -> None:
         self.clock = clock
@@ -56,8 +63,14 @@ class Port:
     def __init__(self, around: Ports, place: tuple[str, int]) -> None:
         self._around, self._place = around, place
 
-    def stopListening(self) -> None:
+    def stopListening(self) -> Any:
         """Close it."""
+        if self._around.slow:
+            return deferLater(self._around.clock, 0, self._close)
+        self._close()
+        return None
+
+    def _close(self) -> None:
         del self._around.open[self._place]
 
 
@@ -163,9 +176,53 @@ class PortTests(RedirectsTestCase):
         """A port that the metadata name and that is taken is said; the rest works."""
         self.describe("db.corp:1433")
         self.ports.wrong = {"127.": errno.EADDRINUSE}
+        self.patch(redirects, "occupant", lambda place: "sshd listens")
         service = self.service(self.redirect())
-        self.assertLogged("cannot listen on", "for db.corp:1433", "stop what uses it")
+        self.assertLogged("cannot listen on", "for db.corp:1433 (sshd listens):")
         self.assertIsNone(service.table.find("db.corp"))
+        self.ports.wrong = {}
+        self.network.advance(300)
+        self.assertIsNotNone(service.table.find("db.corp"))
+
+    def test_handed_over(self) -> None:
+        """What another hybrid connection had before is free when it was closed."""
+        second = evolve(self.connection, entity_path="other")
+        self.describe("db.corp:1433")
+        metadata = endpoint_metadata("db.corp:1433")
+        self.relay.add(HybridConnection("other", user_metadata=metadata))
+        service = self.service(self.redirect(), Redirect(second, None))
+        self.assertGoes(service, HostPort("db.corp", 1433), service.forwards[0])
+        self.ports.slow = True
+        self.describe("web.corp:80")
+        self.network.advance(300)
+        self.network.advance(0)
+        self.assertGoes(service, HostPort("db.corp", 1433), service.forwards[1])
+        self.assertGoes(service, HostPort("web.corp", 80), service.forwards[0])
+        self.ports.slow = False
+
+    def test_bridge(self) -> None:
+        """One with a port's name says azbridge's preamble, and keeps no tunnel."""
+        self.listen()
+        redirect = evolve(self.redirect("db.corp:1433"), port_name="sql")
+        service = self.service(redirect)
+        self.network.listen("127.0.0.1", 1433, service.forwards[0])
+        endpoint = self.network.client_endpoint("127.0.0.1", 1433)
+        app = App()
+        endpoint.connect(one_protocol(app))
+        self.network.flush()
+        there = self.accept()
+        self.assertEqual(there.messages, [b"\x01\x00\x00\x03", b"sql"])
+        there.binary(b"\x01\x00\x00hello")
+        self.network.flush()
+        self.assertEqual(app.received, b"hello")
+        service.forwards[0].close_all()
+
+    def assertGoes(
+        self, service: RedirectService, at: HostPort, forward: LocalForward
+    ) -> None:
+        found = service.find(at.host, at.port)
+        assert found is not None
+        self.assertIs(found.forward, forward)
 
     def test_twice(self) -> None:
         """What a second one's metadata name already is left out, and said."""
@@ -378,3 +435,4 @@ class LearningTests(RedirectsTestCase):
         )
         (trouble,) = learned.trouble
         self.assertRegex(trouble, "^gone: ")
+        self.assertEqual(learned.unknown, ["gone"])

@@ -1,7 +1,8 @@
 // Everything about one hybrid connection.
 
 import { byId, copyButton, h, setAttribute, setText } from "./dom.js";
-import { Refused, call, pathOf } from "./api.js";
+import { Refused, call } from "./api.js";
+import { pathOf } from "./paths.js";
 import { TrafficChart } from "./chart.js";
 import * as format from "./format.js";
 import { Requests } from "./requests.js";

@@ -1,7 +1,6 @@
 // What the words mean, and the keys.
 
-import { h } from "./dom.js";
-import { dialog } from "./dialogs.js";
+import { help } from "./dialogs.js";
 
 const MEANINGS = {
   Connected: "This machine listens at the relay, and the target took the last connection.",
@@ -22,17 +21,4 @@ const KEYS = [
   ["← →", "from button to button in the bar of actions"],
 ];
 
-export function showHelp(tones) {
-  dialog("Help", (close) => h(
-    "div", { class: "content" },
-    h("h3", null, "Status"),
-    h("dl", { class: "meanings" }, Object.entries(MEANINGS).map(([word, text]) => [
-      h("dt", null, h("span", { class: `badge ${tones[word]}` }, h("span", { class: "dot", "aria-hidden": "true" }), word)),
-      h("dd", null, text),
-    ])),
-    h("h3", null, "Keys in the table"),
-    h("dl", { class: "meanings" }, KEYS.map(([key, text]) => [h("dt", null, h("kbd", null, key)), h("dd", null, text)])),
-    h("p", { class: "muted" }, "The same is on the command line: ", h("code", null, "hybridconn hcm --help")),
-    h("div", { class: "buttons end" }, h("button", { type: "button", class: "primary", onclick: close, autofocus: true }, "Close")),
-  ));
-}
+export const showHelp = (tones) => help(tones, MEANINGS, {}, KEYS, "hybridconn hcm --help");

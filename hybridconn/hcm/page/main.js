@@ -1,12 +1,14 @@
 // Puts the page together: who is signed in, what the buttons do.
 
-import { Refused, call, download, pathOf, signIn, signOut } from "./api.js";
+import { call, download } from "./api.js";
+import { pathOf } from "./paths.js";
 import { askForNew } from "./adding.js";
 import { changed, toast } from "./announce.js";
 import { byId, h, setText } from "./dom.js";
 import { Details } from "./details.js";
 import * as format from "./format.js";
 import { confirm } from "./dialogs.js";
+import { Door, arrowKeys } from "./door.js";
 import { showHelp } from "./help.js";
 import { Live } from "./live.js";
 import { showLogs } from "./logs.js";
@@ -29,50 +31,13 @@ new Tiles(store, (status) => {
 
 // --- who is signed in ---
 
-function view(name) {
-  byId("sign-in").hidden = name !== "sign-in";
-  byId("manager").hidden = name !== "manager";
-  byId("sign-out").hidden = name !== "manager";
-  if (name === "sign-in") {
-    live.stop();
-    document.querySelectorAll("dialog[open]").forEach((box) => box.close());
-    service("Signed out", "idle");
-    byId("link").focus();
-  }
-}
-
-function service(word, tone) {
-  setText(byId("service-word"), word);
-  byId("service").className = `service ${tone}`;
-}
-
-async function enter(link) {
-  try {
-    await signIn(link);
-    setText(byId("sign-in-error"), "");
-    byId("link").value = "";
-    await begin();
-  } catch (error) {
-    view("sign-in");
-    setText(byId("sign-in-error"), error.message);
-  }
-}
-
-async function begin() {
-  try {
-    about(await call("GET", "/v1/version"));
-  } catch (error) {
-    if (error instanceof Refused && error.status === 401) {
-      view("sign-in");
-      return;
-    }
-    service("Disconnected", "bad");
-    setTimeout(begin, 2000);
-    return;
-  }
-  view("manager");
-  live.start();
-}
+const door = new Door("manager", "/v1/version", {
+  entered: (version) => {
+    about(version);
+    live.start();
+  },
+  left: () => live.stop(),
+});
 
 function about(version) {
   setText(byId("host"), `${version.version}`);
@@ -86,54 +51,35 @@ function trouble(text) {
   setText(banner, text ? `The files on the disk are wrong, so the configuration of before stays in force. ${text}` : "");
 }
 
-function fromAddress() {
-  if (!location.hash.startsWith("#login=")) return false;
-  const link = location.hash;
-  history.replaceState(null, "", "/");
-  enter(link);
-  return true;
-}
-
-addEventListener("hashchange", fromAddress);
-byId("sign-in-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  enter(byId("link").value);
-});
-byId("sign-out").addEventListener("click", async () => {
-  live.stop();
-  await signOut().catch(() => {});
-  view("sign-in");
-});
-
 // --- what comes from the service ---
 
 live.addEventListener("open", () => {
-  service("Connected", "good");
+  door.say("Connected", "good");
   byId("lost").hidden = true;
   document.body.classList.remove("stale");
 });
 live.addEventListener("lost", () => {
-  service("Disconnected", "bad");
+  door.say("Disconnected", "bad");
   if (!byId("lost").hidden) return;
   setText(byId("lost"), `The service does not answer. What is shown is of ${format.clock(new Date().toISOString())}; it is called again by itself.`);
   byId("lost").hidden = false;
   document.body.classList.add("stale");
 });
-live.addEventListener("signed-out", () => view("sign-in"));
+live.addEventListener("signed-out", () => door.view("sign-in"));
 live.addEventListener("configuration", ({ detail }) => trouble(detail.trouble));
 store.addEventListener("one", ({ detail: { one, before } }) => {
   if (one.status !== before.status) changed(one.name, one.status);
 });
 setInterval(async () => {
-  if (byId("manager").hidden) return;
+  if (!door.open) return;
   try {
     about(await call("GET", "/v1/version"));
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) view("sign-in");
+    door.closedBy(error);
   }
 }, CHECK);
 document.addEventListener("visibilitychange", async () => {
-  if (document.hidden || byId("manager").hidden) return;
+  if (document.hidden || !door.open) return;
   // A page in the background gets few turns, so its samples have gaps.
   store.past(await call("GET", "/v1/history?samples=60").catch(() => ({ interval: 5, connections: {} })));
 });
@@ -243,14 +189,8 @@ const ACTIONS = {
   bundle,
   help: () => showHelp(TONES),
 };
-const buttons = [...byId("toolbar").querySelectorAll("button")];
+const buttons = arrowKeys(byId("toolbar"));
 buttons.forEach((button) => button.addEventListener("click", () => ACTIONS[button.dataset.action](button)));
-byId("toolbar").addEventListener("keydown", (event) => {
-  const able = buttons.filter((button) => !button.disabled);
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!step) return;
-  able[(able.indexOf(document.activeElement) + step + able.length) % able.length].focus();
-});
 const FITS = { restart: () => true, remove: () => true, drain: (it) => !isDrained(it), resume: isDrained };
 function enable() {
   const chosen = ticked();
@@ -280,4 +220,4 @@ details.addEventListener("resume", ({ detail }) => resume(one(detail)));
 details.addEventListener("remove", ({ detail }) => remove(one(detail)));
 details.addEventListener("logs", ({ detail }) => showLogs(names(), detail));
 
-if (!fromAddress()) begin();
+door.start();

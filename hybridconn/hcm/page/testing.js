@@ -1,6 +1,7 @@
 // Testing hybrid connections, or any address, from the service.
 
-import { call, pathOf } from "./api.js";
+import { call } from "./api.js";
+import { pathOf } from "./paths.js";
 import { h } from "./dom.js";
 import { dialog, report } from "./dialogs.js";
 

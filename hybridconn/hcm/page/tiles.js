@@ -1,7 +1,8 @@
 // How it stands in all, in four numbers.
 
-import { byId, h, setAttribute, setText } from "./dom.js";
+import { h, setAttribute, setText } from "./dom.js";
 import { Sparkline } from "./chart.js";
+import { tile } from "./tile.js";
 import * as format from "./format.js";
 import { needsSomebody } from "./store.js";
 
@@ -10,13 +11,6 @@ export class Tiles {
   constructor(store, filter) {
     this.store = store;
     this.spark = new Sparkline(160, 32);
-    const tile = (label, ...more) => {
-      const value = h("strong");
-      const note = h("span", { class: "note" });
-      const element = h("div", { class: "tile" }, h("h2", null, label), h("p", null, value, note), ...more);
-      byId("tiles").append(element);
-      return { value, note, element };
-    };
     this.connected = tile("Connected");
     this.attention = tile("Need attention");
     this.show = h("button", { type: "button", class: "link", hidden: true, onclick: () => filter("attention") }, "Show them");

@@ -1,0 +1,102 @@
+"""What a sender's configuration leads to, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from attrs import field, frozen
+
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.redirects import Redirect
+from hybridconn.config.sender import SenderConfig
+from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.targets import TARGET_HEADER
+from hybridconn.diagnosis.local import place_below
+from hybridconn.names.plan import WILDCARD, HostAddresses, plan_addresses
+from hybridconn.sender.learning import Learned
+
+
+@frozen
+class Lead:
+    """
+    One way of an app.
+
+    @ivar endpoint: the name and port by which apps reach the service; L{None}: they
+        use the sender's port.
+    @ivar place: where the sender listens for it; L{None}: that is nothing here.
+    @ivar http: whether HTTP requests go there; L{None}: that is not known.
+    @ivar headers: what the sender tells the listener of this way, beside the token.
+    @ivar vague: it stands for many services, and the listener is to be told for which.
+    """
+
+    connection: ConnectionString
+    endpoint: HostPort | None = None
+    place: HostPort | None = None
+    http: bool | None = None
+    headers: Mapping[str, str] = field(factory=dict)
+    vague: bool = False
+
+    @property
+    def entity(self) -> str:
+        """The hybrid connection."""
+        return self.connection.require_entity_path()
+
+    @property
+    def relay(self) -> tuple[str, int, bool]:
+        """Where it goes, and whether with TLS."""
+        return self.connection.host, self.connection.port, self.connection.secure
+
+    @property
+    def subject(self) -> str:
+        """What people call it."""
+        if self.endpoint is not None:
+            return str(self.endpoint)
+        return self.headers.get(TARGET_HEADER, self.entity)
+
+
+def leads_of(config: SenderConfig, learned: Learned) -> Iterator[Lead]:
+    """
+    All of a configuration.
+
+    @raise ConfigError: there are more hosts than addresses for them.
+    """
+    for forward in config.forwards:
+        told = wanted_headers(forward.target)
+        yield Lead(forward.connection, None, forward.bind, forward.http, told)
+    hosts = addresses(config, learned)
+    for endpoint, redirect in learned.endpoints.items():
+        place = HostPort(hosts[endpoint.host].ipv4, endpoint.port)
+        if redirect.endpoints and endpoint.host.startswith(WILDCARD):
+            place = place_below(config.names.network, endpoint)
+        yield redirected(redirect, endpoint, place)
+    known = list(learned.endpoints.values())
+    for one in config.redirects:
+        if one not in known:
+            yield Lead(one.connection)
+
+
+def redirected(redirect: Redirect, asked: HostPort, place: HostPort) -> Lead:
+    """
+    The way of an app that asks for a name and port.
+
+    @param asked: those; a wildcard for any name below it.
+    @param place: where the sender listens for it.
+    """
+    vague = bool(redirect.endpoints) and asked.host.startswith(WILDCARD)
+    told = str(asked) if redirect.endpoints and not vague else ""
+    headers = wanted_headers(told)
+    return Lead(redirect.connection, asked, place, False, headers, vague)
+
+
+def wanted_headers(target: str) -> Mapping[str, str]:
+    """What tells a listener which target is wanted; empty: the one that it has."""
+    return {TARGET_HEADER: target} if target else {}
+
+
+def addresses(config: SenderConfig, learned: Learned) -> Mapping[str, HostAddresses]:
+    """
+    The local addresses of redirected hosts.
+
+    @raise ConfigError: there are more hosts than addresses for them.
+    """
+    return plan_addresses((one.host for one in learned.endpoints), config.names)

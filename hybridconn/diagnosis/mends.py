@@ -1,0 +1,62 @@
+"""What to do about what was found on the way, for listeners and senders alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+#: In what a listener of ours says of a web service.
+NO_WEBSOCKET: Final = "opens no WebSocket"
+#: What became of a dial to a relay, and the way out.
+_WAYS: Final[Sequence[tuple[str, str]]] = (
+    ("^proxy ", "mend [way_out] in {file}, or ask who runs the proxy"),
+    ("^cannot dial from", "mend bind_address of [way_out] in {file}"),
+    ("certificate", "name the relay's certificate authority as ca_file"),
+    ("TLS failed", "is something else at that port, or a proxy that opens TLS?"),
+    (
+        "name cannot be resolved",
+        "mend the host in Endpoint, or this machine's DNS",
+    ),
+    ("refused", "is the relay running, and is that its port?"),
+    (
+        "in time",
+        "let this machine out to the relay's host and port in the firewall",
+    ),
+)
+
+
+def way_step(error: str, file: str) -> str:
+    """
+    What to do when a relay was not reached; empty if there is no advice.
+
+    @param error: what became of the connection.
+    @param file: the configuration, as people call it.
+    """
+    for words, step in _WAYS:
+        if re.search(words, error, re.IGNORECASE):
+            return step.format(file=file)
+    return ""
+
+
+#: A listener of many targets has another than the one that was wanted.
+NOT_LISTED: Final = "is not in targets"
+
+
+def target_step(error: str) -> str:
+    """What to do when a target was not reached."""
+    if "allow_targets" in error:
+        return "add it to allow_targets, if it is to be reached"
+    if NOT_LISTED in error:
+        return "add it to targets of this hybrid connection, if it is to be reached"
+    if "is not known" in error:
+        return "see what is said of the relay"
+    if "resolved" in error:
+        return "mend the name, or this machine's DNS: it must lead somewhere here"
+    if "refused the connection" in error:
+        return "start the target, or mend its port"
+    if NO_WEBSOCKET in error:
+        return "it is a web service: use a [[forward]] with http = true"
+    if "No such file" in error:
+        return "start the target, or mend its path"
+    return "look at the firewall between this machine and the target"

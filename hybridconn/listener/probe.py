@@ -1,0 +1,142 @@
+"""The listener's answer to a probe: what it finds on the way to its target."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from hybridconn.core.commands import Accept
+from hybridconn.core.frames import PROTOCOL_ERROR
+from hybridconn.core.probe import (
+    TLS_NAME_HEADER,
+    Failed,
+    ListenerIs,
+    Message,
+    encode,
+)
+from hybridconn.core.text import printable
+from hybridconn.interfaces import ITargetProber
+from hybridconn.listener.reject import Reject
+from hybridconn.listener.target_look import TargetLook
+from hybridconn.operation.updates import running_version
+from hybridconn.websocket.client import TunnelClientProtocol
+from hybridconn.websocket.closing import NORMAL
+from hybridconn.websocket.keeper import Keeper
+from hybridconn.websocket.messages import MessageSink
+
+#: Probes that one hybrid connection answers at a time.
+AT_ONCE: Final = 4
+#: And in a minute.
+PER_MINUTE: Final = 120
+
+
+class ProbeDesk:
+    """
+    Answers the probes of one hybrid connection.
+
+    @param keeper: pings their tunnels.
+    @param admit: decides on each, as on any sender.
+    @param dial: opens the tunnel to one.
+    @param refuse: tells one no.
+    @param control_id: gives the tracking id of the control channel.
+    @param machine: what this machine is called.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        entity: str,
+        prober: ITargetProber,
+        clock: IReactorTime,
+        keeper: Keeper,
+        *,
+        admit: Callable[[Accept], Deferred[None] | None],
+        dial: Callable[[Accept], Deferred[TunnelClientProtocol]],
+        refuse: Callable[[Accept, Reject], Coroutine[Deferred[Any], Any, None]],
+        control_id: Callable[[], str],
+        machine: Callable[[], str] = socket.gethostname,
+    ) -> None:
+        self._entity = entity
+        self._prober = prober
+        self._clock = clock
+        self._keeper = keeper
+        self._admit = admit
+        self._dial = dial
+        self._refuse = refuse
+        self._control_id = control_id
+        self._machine = machine
+        self._now = 0
+        self._minute, self._answered = 0.0, 0
+
+    async def serve(self, accept: Accept) -> None:
+        """Answer one, or refuse it."""
+        self._now += 1
+        try:
+            self._count()
+            await maybeDeferred(self._admit, accept)
+            tunnel = await self._dial(accept)
+            self._keeper.watch(tunnel, f"{self._entity}: probe {accept.id}")
+            try:
+                await self._answer(accept, tunnel)
+            finally:
+                self._keeper.forget(tunnel)
+        except Reject as no:
+            await self._refuse(accept, no)
+        finally:
+            self._now -= 1
+
+    def _count(self) -> None:
+        """
+        @raise Reject: there are too many.
+        """
+        minute = self._clock.seconds() // 60
+        if minute != self._minute:
+            self._minute, self._answered = minute, 0
+        if self._now > AT_ONCE or self._answered >= PER_MINUTE:
+            raise Reject(429, "The listener answers too many probes already")
+        self._answered += 1
+
+    async def _answer(self, accept: Accept, tunnel: TunnelClientProtocol) -> None:
+        """Say what is found, and close."""
+        tunnel.attach(_Silent(tunnel))
+        last = ""
+
+        def say(message: Message) -> None:
+            nonlocal last
+            reason = f": {message.reason}" if isinstance(message, Failed) else ""
+            last = type(message).__name__.lower() + reason
+            tunnel.send_piece(encode(message), False, True)
+
+        name = printable(self._machine(), 120)
+        tls_name = accept.header(TLS_NAME_HEADER) or ""
+        look = TargetLook(self._prober, self._clock, say)
+        try:
+            say(ListenerIs(name, running_version(), self._control_id()))
+            await look.look(lambda: self._prober.find(accept), tls_name)
+        finally:
+            tunnel.finish(NORMAL, b"")
+        self.log.info(
+            "{entity}: a probe by {peer}: {last}, tracking id {tracking_id}",
+            entity=self._entity,
+            peer=f"{accept.remote_address}:{accept.remote_port}",
+            last=last,
+            tracking_id=accept.id,
+        )
+
+
+class _Silent(MessageSink):
+    """There is nothing to be said to it."""
+
+    def __init__(self, tunnel: TunnelClientProtocol) -> None:
+        super().__init__(max_bytes=0)
+        self.tunnel = tunnel
+
+    def message_received(self, message: bytes, binary: bool) -> None:
+        """It speaks all the same."""
+        self.tunnel.finish(PROTOCOL_ERROR, b"a probe is silent")

@@ -1,0 +1,68 @@
+"""What of a sender's configuration is looked at."""
+
+from __future__ import annotations
+
+from hybridconn.config.addresses import HostPort
+from hybridconn.config.sender import SenderConfig, load_sender
+from hybridconn.core.targets import TARGET_HEADER
+from hybridconn.diagnosis.lead import Lead, leads_of, redirected
+from hybridconn.sender.learning import known_endpoints
+from tests.config.case import STRING, ConfigTestCase
+
+SENDER = """
+[[forward]]
+connection_string_file = "db"
+bind = "127.0.0.1:5432"
+target = "db.corp:5432"
+
+[[forward]]
+connection_string_file = "db"
+bind = "127.0.0.1:5433"
+
+[[redirect]]
+connection_string_file = "db"
+endpoints = ["*.apps.corp:443", "web.corp:80"]
+
+[[redirect]]
+connection_string_file = "db"
+endpoint = "one.corp:80"
+"""
+
+
+class LeadTests(ConfigTestCase):
+    """Ways on which the listener is to be told what is wanted."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("db", STRING + "\n")
+        self.config: SenderConfig = load_sender(self.write("sender.toml", SENDER))
+
+    def leads(self) -> list[Lead]:
+        learned = known_endpoints(self.config)
+        assert learned is not None
+        return [*leads_of(self.config, learned)]
+
+    def test_told(self) -> None:
+        """A target goes along as with an app's connection; one of its own, nothing."""
+        told = [(one.subject, one.headers.get(TARGET_HEADER)) for one in self.leads()]
+        self.assertEqual(
+            told,
+            [
+                ("db.corp:5432", "db.corp:5432"),
+                ("db", None),
+                ("*.apps.corp:443", None),
+                ("web.corp:80", "web.corp:80"),
+                ("one.corp:80", None),
+            ],
+        )
+
+    def test_vague(self) -> None:
+        """A wildcard of many services is no target, a name below it is one."""
+        self.assertEqual(
+            [one.subject for one in self.leads() if one.vague], ["*.apps.corp:443"]
+        )
+        many = self.config.redirects[0]
+        asked, place = HostPort("a.apps.corp", 443), HostPort("127.77.0.1", 443)
+        lead = redirected(many, asked, place)
+        self.assertEqual(lead.headers, {TARGET_HEADER: "a.apps.corp:443"})
+        self.assertFalse(lead.vague)

@@ -1,0 +1,164 @@
+"""What a managed listener answers to probes, from sender to target in memory."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from hybridconn.core.probe import (
+    TLS_NAME_HEADER,
+    Failed,
+    ListenerIs,
+    Reached,
+    TargetIs,
+)
+from hybridconn.interfaces import ITargetProber
+from hybridconn.listener.probe import AT_ONCE, PER_MINUTE
+from hybridconn.operation.updates import running_version
+from hybridconn.sender.probe import Probed, Prober
+from tests.hcm.case import HcmTestCase
+
+
+class ProbeTests(HcmTestCase):
+    """One listener, whose target is db.corp:5."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("conf.d/meta.toml", self.table("meta"))
+        self.write("conf.d/one.toml", self.table("one", target="db.corp:6"))
+        self.steward.reload()
+        self.network.flush()
+
+    def probe(self, path: str = "meta", **headers: str) -> Deferred[Probed]:
+        prober = Prober(self.relay.connector(path), headers, "", 10.0)
+        return Deferred.fromCoroutine(prober.probe())
+
+    def told(self, path: str = "meta", **headers: str) -> Probed:
+        probing = self.probe(path, **headers)
+        self.network.flush()
+        return self.successResultOf(probing)
+
+    def test_well(self) -> None:
+        """It says who it is, what its target is, and that it is there; no more."""
+        probed = self.told()
+        listener, target, reached = probed.told
+        assert isinstance(listener, ListenerIs)
+        self.assertEqual(listener.version, running_version())
+        served = self.manager.find("meta").listener
+        assert served is not None
+        self.assertEqual(listener.id, served.channel.tracking_id)
+        assert isinstance(target, TargetIs)
+        self.assertEqual(target.target, "db.corp:5")
+        self.assertIsInstance(reached, Reached)
+        self.assertEqual(probed.broken, "")
+
+    def test_target_left(self) -> None:
+        """The connection to the target is closed at once, with no byte sent."""
+        self.told()
+        open_there = [one for one in self.network.connections if one.port == 5]
+        self.assertEqual(open_there, [])
+
+    def test_no_tunnel(self) -> None:
+        """A probe is no tunnel: it is not counted as one."""
+        self.told()
+        self.assertEqual(self.view("meta")["tunnels"]["total"], 0)
+
+    def test_dead(self) -> None:
+        """A target that refuses is told with the step, not by a rejection."""
+        probed = self.told("one")
+        self.assertIsNone(probed.refused)
+        failed = probed.told[-1]
+        assert isinstance(failed, Failed)
+        self.assertEqual((failed.step, failed.status), ("found", 502))
+        self.assertIn("refused the connection", failed.reason)
+
+    def test_no_name(self) -> None:
+        """A name for TLS that is none is refused, and the target left alone."""
+        failed = self.told(**{TLS_NAME_HEADER: "no name/"}).told[-1]
+        assert isinstance(failed, Failed)
+        self.assertEqual(failed.status, 400)
+
+    def test_at_once(self) -> None:
+        """More than a few at a time are refused."""
+        self.network.faults.delay = 0.5
+        probing = [self.probe() for _ in range(AT_ONCE + 2)]
+        self.network.advance(1)
+        self.network.advance(20)
+        probed = [self.successResultOf(one) for one in probing]
+        refused = [one.refused for one in probed if one.refused is not None]
+        self.assertEqual([one.status_code for one in refused], [429, 429])
+        self.network.faults.delay = 0.0
+        self.assertIsNone(self.told().refused)
+
+    def test_in_a_minute(self) -> None:
+        """So are more than so many in a minute; in the next one it answers again."""
+        self.clock.advance(60 - self.clock.seconds() % 60)
+        for _ in range(PER_MINUTE):
+            self.assertIsNone(self.told().refused)
+        refused = self.told().refused
+        assert refused is not None
+        self.assertEqual(refused.status_code, 429)
+        self.network.advance(60)
+        self.assertIsNone(self.told().refused)
+
+    def test_stopped(self) -> None:
+        """A listener that is stopped leaves nothing behind."""
+        self.network.faults.delay = 0.5
+        self.probe().addErrback(lambda _: None)
+        self.network.advance(0.6)
+        self.network.faults.delay = 0.0
+        self.manager.stopService()
+        self.network.advance(20)
+        self.assertEqual([one for one in self.network.connections if one.port == 5], [])
+
+    def test_interface(self) -> None:
+        """What reaches targets for a manager can be asked by probes."""
+        listener = self.manager.find("meta").listener
+        assert listener is not None
+        connector = listener.make_connector("x", self.clock, 1.0)
+        self.assertTrue(ITargetProber.providedBy(connector))
+
+
+class ForbiddenTests(HcmTestCase):
+    """A listener that may reach but one target."""
+
+    top = 'allow_targets = ["other.corp:1"]\n'
+
+    def test_forbidden(self) -> None:
+        """The step is the target's choice, and nothing was dialled."""
+        self.write("conf.d/meta.toml", self.table("meta"))
+        self.steward.reload()
+        self.network.flush()
+        prober = Prober(self.relay.connector("meta"), {}, "", 10.0)
+        probing = Deferred.fromCoroutine(prober.probe())
+        self.network.flush()
+        failed = self.successResultOf(probing).told[-1]
+        assert isinstance(failed, Failed)
+        self.assertEqual((failed.step, failed.status), ("target", 403))
+
+
+class SilentTests(HcmTestCase):
+    """A listener that is told to answer no probes, and one whose target is down."""
+
+    def told(self, **settings: object) -> Probed:
+        self.write("conf.d/one.toml", self.table("one", **settings))
+        self.steward.reload()
+        self.network.flush()
+        self.network.advance(6)
+        prober = Prober(self.relay.connector("one"), {}, "", 10.0)
+        probing = Deferred.fromCoroutine(prober.probe())
+        self.network.flush()
+        return self.successResultOf(probing)
+
+    def test_silent(self) -> None:
+        """It is as one of another make."""
+        probed = self.told(target="db.corp:5", answer_probes=False)
+        self.assertEqual((probed.knows, probed.refused), (False, None))
+
+    def test_known_to_be_down(self) -> None:
+        """A probe looks anew where senders are told at once that the target is down."""
+        checked = {"target": "db.corp:6", "target_check_interval": 5.0}
+        probed = self.told(**checked)
+        self.assertIsNone(probed.refused)
+        self.assertIsInstance(probed.told[-1], Failed)
+        silent = self.told(answer_probes=False, **checked)
+        self.assertIsNotNone(silent.refused)
