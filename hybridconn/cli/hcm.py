@@ -112,6 +112,12 @@ hcm_group.add_command(resume)
     help="What senders are joined to; otherwise what its metadata says.",
 )
 @click.option(
+    "--targets",
+    metavar="HOST:PORT",
+    multiple=True,
+    help="Instead: what senders may want, such as *.apps.corp:443; may be repeated.",
+)
+@click.option(
     "--check-interval",
     type=float,
     metavar="SECONDS",
@@ -157,6 +163,7 @@ def add(
     file: str | None,
     name: str | None,
     target: str | None,
+    targets: Sequence[str],
     check_interval: float | None,
     withdraw: bool,
     more: list[tuple[str, Any]],
@@ -184,6 +191,7 @@ def add(
     for key, value in (
         ("name", name),
         ("target", target),
+        ("targets", list(targets) or None),
         ("target_check_interval", check_interval),
         ("target_down", "withdraw" if withdraw else None),
         *more,

@@ -21,12 +21,12 @@ from hybridconn.names.plan import WILDCARD, HostAddresses, NameTable
 
 #: What we take by UDP; no answer of ours is near it (RFC 6891 section 6.2.3).
 _UDP_BYTES = 1232
-#: What is asked for by programs that are about to connect.
-_TO_DIAL = (dns.A, dns.AAAA, dns.ALL_RECORDS)
 #: Kinds of records that lead to another host or port (RFC 9460).
 _LEADING = (64, 65)
 #: The upper bits of a response code: there is no such version of EDNS.
 _BAD_VERSION = 1 << 24
+#: What is asked for by programs that are about to connect.
+_TO_DIAL = (dns.A, dns.AAAA, dns.ALL_RECORDS)
 
 
 def own_answer(table: NameTable, query: bytes, ttl: int) -> bytes | None:
@@ -74,7 +74,7 @@ def _edns_record(spoken: Edns) -> Any:
 
 
 def _records(table: NameTable, asked: Question, ttl: int) -> list[Any] | None:
-    addresses = table.find(asked.name, asked.kind in _TO_DIAL)
+    addresses = table.find(asked.name, dial=asked.kind in _TO_DIAL)
     if addresses is not None:
         return _address_records(asked.kind, addresses, ttl)
     host = table.pointed(asked.name)

@@ -121,6 +121,14 @@ class CommandTests(ConfigTestCase):
         self.assertEqual(result.exit_code, 2)
         self.assertIn('"mode" is not KEY=VALUE', result.output)
 
+    def test_add_targets(self) -> None:
+        """What senders may want is a list."""
+        argv = ("add", "--targets", "*.corp:443", "--targets", "db:1", "--wait", "0")
+        result, call = self.called(*argv, given=STRING)
+        self.assertEqual(result.exit_code, 0, result.output)
+        settings = call.call_args.args[2]["settings"]
+        self.assertEqual(settings, {"targets": ["*.corp:443", "db:1"]})
+
     def test_prompt(self) -> None:
         """On a terminal the string is asked for, and is not shown."""
         with (

@@ -6,7 +6,6 @@ from typing import Any
 from unittest.mock import patch
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 
 from hybridconn.config.addresses import parse_target
@@ -115,7 +114,8 @@ class ProxyProtocolTests(LogTestCase):
         """A target that was reached ahead hears it when there is a sender: its id."""
         listener = self.listen(target=parse_target("db.corp:5"), dial_ahead=True)
         accept = Accept("wss://relay.test/", "first_G0", {}, "192.0.2.9", 7)
-        dialled = Deferred.fromCoroutine(listener._reach.first(accept))
+        connector = listener.make_connector("hyco", self.network.clock, 10.0)
+        dialled = connector.connect(accept)
         self.network.flush()
         end = self.successResultOf(dialled)
         self.assertEqual(self.targets[0].data, b"")
