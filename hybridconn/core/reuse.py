@@ -26,6 +26,7 @@ others: a listener that does not know them never joins it to another target.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from attrs import frozen
@@ -45,6 +46,8 @@ TARGET_SPARE: Final = "hybridconn.target.spare.v1"
 #: No text message is longer, bytes.
 MAX_MESSAGE: Final = 4096
 
+#: RFC 9110 section 5.6.2: what a sub-protocol's name may be made of.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MAX_ID: Final = 128
 #: A name has 253 characters, a port five.
 _MAX_TARGET: Final = 259
@@ -83,6 +86,12 @@ def heeds_targets(subprotocol: str | None) -> bool:
     """Whether a listener that took this one joins senders to what they want."""
     kind = _KINDS.get(subprotocol or "")
     return kind is not None and kind.targeted
+
+
+def first_offered(offered: str) -> str | None:
+    """The sub-protocol that others choose of C{Sec-WebSocket-Protocol}: the first."""
+    names = (name.strip() for name in offered.split(","))
+    return next((name for name in names if _TOKEN.fullmatch(name)), None)
 
 
 def choose_kind(offered: str, reuse: bool, targeted: bool) -> Kind | None:

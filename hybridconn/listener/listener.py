@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +20,7 @@ from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
 from hybridconn.core.probe import PROBE, offers_probe
 from hybridconn.core.refusals import NotImplementedHere
-from hybridconn.core.reuse import Kind, choose_kind
+from hybridconn.core.reuse import Kind, choose_kind, first_offered
 from hybridconn.interfaces import (
     IDialer,
     IRequestResponder,
@@ -50,8 +49,6 @@ from hybridconn.websocket.keeper import Keeper
 from hybridconn.websocket.reading import ReadSizes
 from hybridconn.websocket.words import explain, is_surprise
 
-#: RFC 9110 section 5.6.2: what a sub-protocol's name may be made of.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STOPS = b"the listener stops"
 
 
@@ -125,9 +122,7 @@ class HybridConnectionListener(Service):
             read_sizes=read_sizes or ReadSizes(reactor, limits.read_bytes),
         )
         self._rejections = Rejections(
-            self.entity,
-            self._rendezvous,
-            lambda accept, no: self.sender_refused(accept, no),
+            self.entity, self._rendezvous, self.sender_refused
         )
         self._reach = Reach(
             connection.host,
@@ -196,9 +191,7 @@ class HybridConnectionListener(Service):
 
         @return: L{None} for none.
         """
-        offered = accept.header("Sec-WebSocket-Protocol") or ""
-        names = [name.strip() for name in offered.split(",")]
-        return next((name for name in names if _TOKEN.fullmatch(name)), None)
+        return first_offered(accept.header("Sec-WebSocket-Protocol") or "")
 
     def respond(self, request: ListenerRequest) -> None:
         """
