@@ -271,7 +271,12 @@ class WellTests(DoctorTestCase):
             command("ping", "echo", "-c", str(path), "--count", "0"),
             self.scene.folder,
         )
-        program.start()
+        # What runs in a shell's background ignores SIGINT, and so would its children.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            program.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
         self.addCleanup(program.discard)
         program.wait_log(r"\n2: ")
         os.kill(program.pid, signal.SIGINT)
