@@ -11,6 +11,7 @@ help:
 	@echo 'make e2e           the tests with real processes and real clients'
 	@echo 'make bench         measure, beside others that do the same work; CASES="ping" ROUNDS=3 SCALE=1'
 	@echo 'make fuzz          feed the codec and the parsers at random, for some minutes'
+	@echo 'make try-units     run the units under a real systemd, in a container (root)'
 	@echo 'make venv          only the virtual environment, in .venv'
 	@echo 'make clean         take away what make made'
 
@@ -45,9 +46,13 @@ bench: venv
 fuzz: venv-for-tests
 	@HYPOTHESIS_EXAMPLES='$(or $(EXAMPLES),20000)' $(PYTHON_IN_VENV) -m twisted.trial --temp-directory=build/fuzz $(or $(TESTS),tests.core)
 
+# Real systemd, watchdog and hardening; not a test, as few machines let it run.
+try-units:
+	@tools/try_units.sh
+
 clean:
 	rm -rf .venv build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 
-.PHONY: help venv venv-for-tests demo test lint unit e2e bench fuzz clean
+.PHONY: help venv venv-for-tests demo test lint unit e2e bench fuzz try-units clean
