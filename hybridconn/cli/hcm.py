@@ -223,7 +223,7 @@ def reload(client: Callable[[], HcmClient]) -> None:
     What is the same is left alone. If a file is wrong, all stays as it was.
     """
     found = client().call("POST", "/v1/reload")
-    click.echo(f"Read anew: {found['connections']} hybrid connections.")
+    click.echo(f"Read anew; hybrid connections: {found['connections']}.")
     if found["needsRestart"]:
         tables = " and ".join(found["needsRestart"])
         click.echo(f"  {tables} changed: that counts from the service's next start.")

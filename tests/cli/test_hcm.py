@@ -77,7 +77,7 @@ class CommandTests(ConfigTestCase):
         found = {"connections": 3, "needsRestart": ["[admin]"]}
         with patch.object(HcmClient, "call", return_value=found):
             said = self.run_hcm("reload").output
-        self.assertIn("3 hybrid connections", said)
+        self.assertIn("hybrid connections: 3", said)
         self.assertIn("[admin] changed", said)
         self.assertIn("To do: restart the service.", said)
 
