@@ -23,7 +23,12 @@ from hybridconn.cli.hcm_client import (
     read_secret,
 )
 from hybridconn.cli.hcm_drain import drain, resume
-from hybridconn.cli.hcm_options import await_status, one_connection, output_option
+from hybridconn.cli.hcm_options import (
+    await_status,
+    complete_name,
+    one_connection,
+    output_option,
+)
 from hybridconn.cli.hcm_select import offered_connections, remote_options
 from hybridconn.cli.hcm_window import diag, ui
 from hybridconn.cli.hcm_words import (
@@ -274,7 +279,7 @@ def show(
 
 
 @hcm_group.command(short_help="See what can be reached from the service now.")
-@click.argument("what")
+@click.argument("what", shell_complete=complete_name)
 @click.option(
     "--namespace", "-ns", metavar="NAME", help="The relay's host, or its first word."
 )
@@ -307,7 +312,7 @@ def doctor(client: Callable[[], HcmClient], output: str) -> None:
 
 
 @hcm_group.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_name)
 @click.option(
     "--lines", "-l", default=100, show_default=True, help="How many; 1000 at most."
 )
