@@ -29,7 +29,8 @@ def completion(shell: str) -> None:
 
     For bash put into ~/.bashrc: eval "$(hybridconn completion bash)". For zsh the same
     into ~/.zshrc, for fish: hybridconn completion fish | source. Names of namespaces,
-    hybrid connections and so on are asked for if the environment says where.
+    hybrid connections and so on are asked for if the environment says where; those of
+    the connection manager on this machine in any case.
     """
     from hybridconn.cli import main
 

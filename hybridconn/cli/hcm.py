@@ -25,6 +25,7 @@ from hybridconn.cli.hcm_client import (
 from hybridconn.cli.hcm_drain import drain, resume
 from hybridconn.cli.hcm_options import (
     await_status,
+    complete_name,
     one_connection,
     output_option,
     read_setting,
@@ -247,7 +248,7 @@ def reload(client: Callable[[], HcmClient]) -> None:
     What is the same is left alone. If a file is wrong, all stays as it was.
     """
     found = client().call("POST", "/v1/reload")
-    click.echo(f"Read anew: {found['connections']} hybrid connections.")
+    click.echo(f"Read anew; hybrid connections: {found['connections']}.")
     if found["needsRestart"]:
         tables = " and ".join(found["needsRestart"])
         click.echo(f"  {tables} changed: that counts from the service's next start.")
@@ -298,7 +299,7 @@ def show(
 
 
 @hcm_group.command(short_help="See what can be reached from the service now.")
-@click.argument("what")
+@click.argument("what", shell_complete=complete_name)
 @click.option(
     "--namespace", "-ns", metavar="NAME", help="The relay's host, or its first word."
 )
@@ -331,7 +332,7 @@ def doctor(client: Callable[[], HcmClient], output: str) -> None:
 
 
 @hcm_group.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_name)
 @click.option(
     "--lines", "-l", default=100, show_default=True, help="How many; 1000 at most."
 )

@@ -26,10 +26,29 @@ def output_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+def complete_name(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[str]:
+    """The names of the service's hybrid connections, for the shell."""
+    given = {} if ctx.parent is None else ctx.parent.params
+    try:
+        client = HcmClient.from_options(
+            *(given.get(key) for key in ("socket", "config", "url", "token_file"))
+        )
+        found = client.call("GET", "/v1/connections")["connections"]
+    except click.ClickException:
+        # Nothing is to be seen while somebody types.
+        return []
+    folded = incomplete.lower()
+    return [one["name"] for one in found if one["name"].lower().startswith(folded)]
+
+
 def one_connection(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the ways to name one hybrid connection."""
 
-    @click.argument("name", required=False, metavar="NAME")
+    @click.argument(
+        "name", required=False, metavar="NAME", shell_complete=complete_name
+    )
     @click.option("--name", "-n", "by_option", metavar="NAME", hidden=True)
     @click.option(
         "--namespace",

@@ -270,7 +270,7 @@ class Doctor:
             "service",
             "configuration",
             not trouble,
-            trouble or f"{self._manager.count} hybrid connections",
+            trouble or f"hybrid connections: {self._manager.count}",
             "mend it; it is taken over at once" if trouble else "",
         )
         waiting = self._manager.needs_restart

@@ -179,7 +179,7 @@ class ManagerRoutes:
             "pid": os.getpid(),
             "startedAt": utc_text(manager.started_at),
             "now": utc_text(self._wall()),
-            "file": self._steward.file,
+            "file": os.path.abspath(self._steward.file) if self._steward.file else "",
             "folder": manager.loaded.config.connections.folder,
             "encrypted": bool(manager.loaded.config.connections.keys),
             "trouble": self._steward.trouble,

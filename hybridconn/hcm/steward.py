@@ -214,6 +214,8 @@ class Steward(Service):
         self.manager.take(self.manager.loaded.renewed(connections))
         self._seen.pop(file, None)
         self._seen.update(_state_of([file]))
+        if self.trouble:  # this may have ended it: the files are looked at again
+            self._seen = {}
 
     def _folder(self) -> ConnectionFolder:
         settings = self.manager.loaded.config.connections
@@ -266,8 +268,8 @@ def _state_of(files: Iterable[str]) -> _State:
 
 
 def _plain(mistake: str) -> str:
-    """Without words for a place that is none of the user's."""
-    return mistake.removeprefix("command line: ")
+    """Without words for a place, or an option, that the user does not have."""
+    return mistake.removeprefix("command line: ").removeprefix("--connection-string: ")
 
 
 def _not_ours(connection: ManagedConnection) -> NotOurs:

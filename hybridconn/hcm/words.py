@@ -136,7 +136,7 @@ def judge(facts: Facts) -> Verdict:
 
 
 def _drained(tunnels: int) -> Verdict:
-    told, resume = "told to take no more senders", "hybridconn hcm resume"
+    told, resume = "told to take no more senders", "hybridconn hcm resume NAME"
     if not tunnels:
         return Verdict(DRAINED, told, f"have it take senders again: {resume}")
     still = "1 tunnel still runs" if tunnels == 1 else f"{tunnels} tunnels still run"

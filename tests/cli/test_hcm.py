@@ -11,7 +11,12 @@ from click.testing import CliRunner, Result
 
 from hybridconn.cli import main
 from hybridconn.cli.hcm import hcm_group
-from hybridconn.cli.hcm_client import HcmClient, connection_path, read_secret
+from hybridconn.cli.hcm_client import (
+    HcmClient,
+    NotReachable,
+    connection_path,
+    read_secret,
+)
 from hybridconn.cli.hcm_select import offered_connections
 from hybridconn.cli.remote import Remote
 from tests.config.case import STRING, ConfigTestCase
@@ -77,9 +82,26 @@ class CommandTests(ConfigTestCase):
         found = {"connections": 3, "needsRestart": ["[admin]"]}
         with patch.object(HcmClient, "call", return_value=found):
             said = self.run_hcm("reload").output
-        self.assertIn("3 hybrid connections", said)
+        self.assertIn("hybrid connections: 3", said)
         self.assertIn("[admin] changed", said)
         self.assertIn("To do: restart the service.", said)
+
+    def test_completion(self) -> None:
+        """The shell completes names of the service's; without it there are none."""
+        views = {"connections": [{"name": "db"}, {"name": "wiki"}]}
+        for command in ("show", "drain", "test", "logs"):
+            words = {
+                "COMP_WORDS": f"hybridconn hcm {command} D",
+                "COMP_CWORD": "3",
+                "_HYBRIDCONN_COMPLETE": "bash_complete",
+            }
+            for given, names in (
+                ({"return_value": views}, "plain,db\n"),
+                ({"side_effect": NotReachable("gone")}, "\n"),
+            ):
+                with patch.object(HcmClient, "call", **given):
+                    result = CliRunner(env=words).invoke(main, prog_name="hybridconn")
+                self.assertEqual(result.output, names, command)
 
     def test_add(self) -> None:
         """What is given is what is sent; nothing secret is printed."""

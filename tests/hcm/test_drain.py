@@ -43,7 +43,7 @@ class DrainTests(HcmTestCase):
         view = self.drain()
         self.assertEqual(view["status"], "Draining")
         self.assertIn("1 tunnel still runs", view["reason"])
-        self.assertIn("hcm resume", view["nextStep"])
+        self.assertIn("hcm resume NAME", view["nextStep"])
         self.assertEqual(self.listeners(), 0)
         self.assertIn("no listeners", self.refusal("one"))
         self.network.advance(600)
@@ -53,7 +53,7 @@ class DrainTests(HcmTestCase):
         view = self.view("one")
         self.assertEqual(view["status"], "Drained")
         self.assertEqual(view["endpoint"], "db.corp:5")
-        self.assertIn("hcm resume", view["nextStep"])
+        self.assertIn("hcm resume NAME", view["nextStep"])
         self.assertEqual(self.listeners(), 0)
 
     def test_resume(self) -> None:

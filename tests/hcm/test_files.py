@@ -133,6 +133,7 @@ class WrittenTests(HcmTestCase):
             ),
         ):
             said = self.refused(400, "BadRequest", "POST", "/v1/connections", body)
+            self.assertNotIn("--connection-string", said, "there is no such option")
             self.assertIn(words, said)
             self.assertNotIn("SharedAccessKey=", said)
         self.assertEqual(self.files(), [])
@@ -263,6 +264,18 @@ class ChangedTests(HcmTestCase):
         self.write("conf.d/again.toml", self.table("one", target="db.corp:5"))
         self.network.advance(2)
         self.assertIn("the same hybrid connection", self.steward.trouble)
+
+    def test_two_files_one_removed(self) -> None:
+        """A file that was refused for another counts when a command removes that."""
+        body = {"connectionString": self.string("one")}
+        self.good("POST", "/v1/connections", body)
+        self.write("conf.d/again.toml", self.table("one", target="db.corp:5"))
+        self.network.advance(2)
+        self.assertIn("the same hybrid connection", self.steward.trouble)
+        self.good("DELETE", "/v1/connections/one")
+        self.network.advance(2)
+        self.assertEqual(self.steward.trouble, "")
+        self.assertIn("again.toml", self.view("one")["file"])
 
     def test_string_file(self) -> None:
         """A connection string in a file of its own is watched too: a renewed key."""

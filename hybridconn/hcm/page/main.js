@@ -171,7 +171,7 @@ async function bundle(button) {
 async function refresh() {
   try {
     const { connections } = await call("POST", "/v1/reload");
-    toast(`The files were read anew: ${connections} hybrid connections.`);
+    toast(`The files were read anew; hybrid connections: ${connections}.`);
   } catch (error) {
     toast(error.message, "bad");
   }
