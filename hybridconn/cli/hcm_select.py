@@ -41,7 +41,9 @@ def remote_options(command: Callable[..., None]) -> Callable[..., None]:
         help="PEM file with a further authority to trust.",
     )
     @click.option("--subscription", "-s", default=DEFAULT_SUBSCRIPTION, metavar="GUID")
-    @click.option("--group", "-rg", default="default", metavar="NAME")
+    @click.option(
+        "--group", "--resource-group", "-rg", "group", default="default", metavar="NAME"
+    )
     @click.option(
         "--namespace",
         "-ns",
@@ -72,6 +74,7 @@ def remote_options(command: Callable[..., None]) -> Callable[..., None]:
             relay_ca_file,
             subscription,
             group,
+            prefix="--relay-",
         )
         command(*given, remote=remote, **more)
 
