@@ -158,7 +158,7 @@ class ManagerRoutes:
             "pid": os.getpid(),
             "startedAt": utc_text(manager.started_at),
             "now": utc_text(self._wall()),
-            "file": self._steward.file,
+            "file": self._steward.file and os.path.abspath(self._steward.file),
             "folder": manager.loaded.config.connections.folder,
             "encrypted": bool(manager.loaded.config.connections.keys),
             "trouble": self._steward.trouble,
