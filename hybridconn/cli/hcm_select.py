@@ -49,7 +49,9 @@ def remote_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option(
         "--group",
+        "--resource-group",
         "-rg",
+        "group",
         default="default",
         show_default=True,
         metavar="NAME",
@@ -85,6 +87,7 @@ def remote_options(command: Callable[..., None]) -> Callable[..., None]:
             relay_ca_file,
             subscription,
             group,
+            prefix="--relay-",
         )
         command(*given, remote=remote, **more)
 

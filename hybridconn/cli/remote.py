@@ -67,6 +67,7 @@ class Remote:
     @ivar url: C{https://host:port}.
     @ivar ca_file: a further authority, PEM.
     @ivar seconds: for which an answer is waited for.
+    @ivar prefix: how the options begin that say all this, for messages.
     """
 
     url: str
@@ -75,6 +76,7 @@ class Remote:
     subscription: str = DEFAULT_SUBSCRIPTION
     group: str = "default"
     seconds: float = _SECONDS
+    prefix: str = "--"
 
     @classmethod
     def from_options(
@@ -85,6 +87,7 @@ class Remote:
         subscription: str,
         group: str,
         seconds: float = _SECONDS,
+        prefix: str = "--",
     ) -> Remote:
         """
         @raise click.ClickException: something is missing, or cannot be used.
@@ -92,8 +95,8 @@ class Remote:
         parts = urlsplit(url or "")
         if parts.scheme != "https" or not parts.hostname:
             raise click.ClickException(
-                "say where the management API is, with --url https://HOST:PORT or in "
-                f"{URL_VARIABLE}."
+                f"say where the management API is, with {prefix}url https://HOST:PORT "
+                f"or in {URL_VARIABLE}."
             )
         token = os.environ.get(TOKEN_VARIABLE, "")
         if token_file is not None:
@@ -101,13 +104,15 @@ class Remote:
             try:
                 token = read_bytes(token_file, source, private=True).decode("ascii")
             except (Mistake, UnicodeDecodeError) as error:
-                raise click.ClickException(f"--token-file: {error}") from None
+                raise click.ClickException(f"{prefix}token-file: {error}") from None
         if not token.strip():
             raise click.ClickException(
                 "the token is missing; put it into a file and name that with "
-                f"--token-file, or into {TOKEN_VARIABLE}."
+                f"{prefix}token-file, or into {TOKEN_VARIABLE}."
             )
-        return cls(str(url), token.strip(), ca_file, subscription, group, seconds)
+        return cls(
+            str(url), token.strip(), ca_file, subscription, group, seconds, prefix
+        )
 
     @property
     def provider(self) -> str:
@@ -177,7 +182,7 @@ class Remote:
         except ssl.SSLCertVerificationError as error:
             raise Unreachable(
                 f"the certificate of {self.url} is refused: {error.verify_message}; "
-                f"name its authority with --ca-file or in {CA_VARIABLE}."
+                f"name its authority with {self.prefix}ca-file or in {CA_VARIABLE}."
             ) from None
         except (ProxyError, BadEnvironment) as error:
             raise click.ClickException(

@@ -214,6 +214,15 @@ class CommandTests(ConfigTestCase):
 class SelectTests(ConfigTestCase):
     """Choosing among the hybrid connections of a relay."""
 
+    def test_options(self) -> None:
+        """What is missing is named by the option of this command; Azure's words do."""
+        arguments = ["hcm", "add", "--select", "--resource-group", "default"]
+        result = CliRunner(env={"HYBRIDCONN_MANAGEMENT_URL": ""}).invoke(
+            main, arguments
+        )
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("--relay-url https://HOST:PORT", result.output)
+
     def chosen(self, answer: str, namespace: str | None = None) -> list[str]:
         """The ends of the paths whose keys were asked for."""
         with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from unittest.mock import patch
 
 import click
@@ -41,3 +42,29 @@ class ProxyTests(SynchronousTestCase):
         self.assertIn(
             "HTTPS_PROXY is no proxy", self.trouble(HTTPS_PROXY="ftp://jo:hunter2@x")
         )
+
+
+class OptionTests(SynchronousTestCase):
+    """What is missing is named as the command at hand has it."""
+
+    def words(self, prefix: str, url: str | None, token: str = "") -> str:
+        """What is said of a remote that cannot be used."""
+        refused = ssl.SSLCertVerificationError(1, "refused")
+        refused.verify_message = "self-signed"
+        environ = {"HYBRIDCONN_MANAGEMENT_TOKEN": token}
+        with (
+            patch.dict(os.environ, environ, clear=True),
+            patch("hybridconn.cli.remote.dial", side_effect=refused),
+            self.assertRaises(click.ClickException) as caught,
+        ):
+            remote = Remote.from_options(url, None, None, "s", "g", prefix=prefix)
+            remote.call("GET", "/")
+        return str(caught.exception.message)
+
+    def test_names(self) -> None:
+        """The options of the commands of management, and those of C{hcm add}."""
+        url = "https://relay.example:8444"
+        for prefix in ("--", "--relay-"):
+            self.assertIn(f" {prefix}url ", self.words(prefix, None))
+            self.assertIn(f" {prefix}token-file,", self.words(prefix, url))
+            self.assertIn(f" {prefix}ca-file ", self.words(prefix, url, "token"))
