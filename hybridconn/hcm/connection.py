@@ -100,7 +100,7 @@ class ManagedConnection:
             withdrawn=listener.withdrawn,
             drained=self.drained,
             tunnels=self.book.open,
-            target_error=listener.health.error,
+            target_error=listener.forbidden or listener.health.error,
             no_target=listener.no_target,
         )
 
@@ -159,7 +159,7 @@ class ManagedConnection:
             ),
             "seconds": None if health.seconds is None else round(health.seconds, 4),
             "address": health.address,
-            "error": health.error,
+            "error": listener.forbidden or health.error,
             "checked": listener.checks_target,
             "whenDown": "withdraw" if self.one.withdraw else "reject",
         }

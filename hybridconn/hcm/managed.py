@@ -23,7 +23,7 @@ from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import IDialer, ITunnelEnd
 from hybridconn.listener.datagrams import DatagramEnd
 from hybridconn.listener.forward import ForwardConnector
-from hybridconn.listener.guarded import EndpointMaker
+from hybridconn.listener.guarded import EndpointMaker, check_allowed
 from hybridconn.listener.named_ports import NamedPortEnd
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.request import ListenerRequest
@@ -109,6 +109,17 @@ class ManagedListener(TargetListener):
         if self._metadata is None or self._metadata.known is not None:
             return ""
         return self._metadata.error
+
+    @property
+    def forbidden(self) -> str:
+        """Why what its metadata says may not be reached; empty if it may."""
+        known = None if self._metadata is None else self._metadata.known
+        try:
+            if known is not None:
+                check_allowed(self._allowed, known)
+        except Reject as no:
+            return no.description
+        return ""
 
     @property
     def description(self) -> Description | None:

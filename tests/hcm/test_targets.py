@@ -71,3 +71,18 @@ class TargetsTests(HcmTestCase):
         (check,) = (one for one in report["checks"] if one["name"] == "target")
         self.assertTrue(check["ok"])
         self.assertIn("senders say which they want, among *.corp", check["detail"])
+
+
+class ForbiddenTests(HcmTestCase):
+    """A target of the metadata that the allow-list does not have."""
+
+    top = 'allow_targets = ["other.corp:1"]\n'
+
+    def test_shown(self) -> None:
+        """Nobody has to try it: it is said at once, with what to do."""
+        self.add("meta")
+        view = self.view("meta")
+        self.assertEqual(view["status"], "Degraded")
+        self.assertEqual(view["reason"], "The target db.corp:5 is not in allow_targets")
+        self.assertIn("add it to allow_targets", view["nextStep"])
+        self.assertEqual(view["target"]["error"], view["reason"])
