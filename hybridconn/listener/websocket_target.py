@@ -37,6 +37,9 @@ _NOT_PASSED_ON: Final = frozenset(
         "user-agent",
     }
 )
+#: The relay's own words to the listener are none of the service's business: in an HTTP
+#: request, where the relay says nothing, they would be the sender's.
+_NOBODYS: Final = ("sec-websocket-", "hybridconn-")
 
 
 @implementer(ITargetConnector)
@@ -87,7 +90,7 @@ class WebSocketConnector:
                     self._settings,
                 )
                 if name.lower() not in _NOT_PASSED_ON
-                and not name.lower().startswith("sec-websocket-")
+                and not name.lower().startswith(_NOBODYS)
             },
             subprotocols=[one for one in map(str.strip, offered.split(",")) if one],
             timeout=self._settings.timeout,

@@ -260,3 +260,27 @@ class WebSocketTests(TargetCase):
         status, reason = self.dial(answer)
         self.assertEqual(status, 404)
         self.assertIn("No page", reason)
+
+
+class RelaysWordsTests(TargetCase):
+    """What a service is told of a WebSocket."""
+
+    def test_relays_words(self) -> None:
+        """The relay's words for the listener do not reach it, whoever says them."""
+        peer = WsPeer.client(
+            "/$hc/web?sb-hc-action=connect",
+            headers={
+                "ServiceBusAuthorization": self.relay.token("web", Claim.SEND),
+                "HybridConn-Rule": "root",
+                "X-App": "1",
+            },
+        )
+        peer.dial(self.network, self.relay.host, self.relay.port, secure=True)
+        self.network.advance(0.2)
+        (service,) = self.connections
+        head = bytes(service.received).lower()
+        self.assertIn(b"x-app: 1", head)
+        self.assertNotIn(b"hybridconn-rule", head)
+        service.transport.abortConnection()
+        peer.hang_up()
+        self.network.advance(0.2)
