@@ -43,8 +43,16 @@ def way_step(error: str, file: str) -> str:
 NOT_LISTED: Final = "is not in targets"
 
 
-def target_step(error: str) -> str:
-    """What to do when a target was not reached."""
+#: Where a sender says that a target is not reached from.
+THERE: Final = "the listener's machine"
+
+
+def target_step(error: str, machine: str = "this machine") -> str:
+    """
+    What to do when a target was not reached.
+
+    @param machine: what the one that it is reached from is called.
+    """
     if "allow_targets" in error:
         return "add it to allow_targets, if it is to be reached"
     if NOT_LISTED in error:
@@ -52,11 +60,13 @@ def target_step(error: str) -> str:
     if "is not known" in error:
         return "see what is said of the relay"
     if "resolved" in error:
-        return "mend the name, or this machine's DNS: it must lead somewhere here"
+        return (
+            f"mend the name, or the DNS of {machine}: it must lead somewhere from there"
+        )
     if "refused the connection" in error:
         return "start the target, or mend its port"
     if NO_WEBSOCKET in error:
         return "it is a web service: use a [[forward]] with http = true"
     if "No such file" in error:
         return "start the target, or mend its path"
-    return "look at the firewall between this machine and the target"
+    return f"look at the firewall between {machine} and the target"
