@@ -9,7 +9,14 @@ from typing import Final
 from attrs import frozen
 
 from hybridconn.core.text import printable
-from hybridconn.diagnosis.mends import NO_WEBSOCKET, NOT_LISTED, THERE, target_step
+from hybridconn.diagnosis.mends import (
+    NO_WEBSOCKET,
+    NOT_LISTED,
+    NOT_TOLD,
+    ONLY_ONE,
+    THERE,
+    target_step,
+)
 
 TOKEN, ENTITY, LISTENERS = "token", "hybrid connection", "listeners"
 LISTENER = "listener"
@@ -80,6 +87,8 @@ _TARGET: Final[Sequence[tuple[str, str]]] = (
     (NO_WEBSOCKET, TARGET),
     ("allow_targets", TARGET),
     (NOT_LISTED, TARGET),
+    (NOT_TOLD, TARGET),
+    (ONLY_ONE, TARGET),
     ("is not known", TARGET),
     ("resolved", TARGET_NAME),
     ("^target ", TARGET_PORT),

@@ -41,6 +41,9 @@ def way_step(error: str, file: str) -> str:
 
 #: A listener of many targets has another than the one that was wanted.
 NOT_LISTED: Final = "is not in targets"
+#: It has many, and the sender did not say which; it has one, and that is another.
+NOT_TOLD: Final = "was not told which"
+ONLY_ONE: Final = "This listener serves one target"
 
 
 #: Where a sender says that a target is not reached from.
@@ -57,6 +60,10 @@ def target_step(error: str, machine: str = "this machine") -> str:
         return "add it to allow_targets, if it is to be reached"
     if NOT_LISTED in error:
         return "add it to targets of this hybrid connection, if it is to be reached"
+    if NOT_TOLD in error:
+        return "use endpoints in the [[redirect]], target in the [[forward]]"
+    if ONLY_ONE in error:
+        return "have it serve targets, or leave out target or endpoints in sender.toml"
     if "is not known" in error:
         return "see what is said of the relay"
     if "resolved" in error:

@@ -267,7 +267,10 @@ class CircleTests(SynchronousTestCase):
 
     def test_where(self) -> None:
         """What is to be mended is on the listener's machine."""
-        told = TargetIs("db.corp:1", 0.1), Failed("found", 502, "cannot be resolved", 0.1)
+        told = (
+            TargetIs("db.corp:1", 0.1),
+            Failed("found", 502, "cannot be resolved", 0.1),
+        )
         mend = listener_checks("db", probed("one", *told), NOW)[-1].mend
         self.assertIn("the listener's machine", mend)
 
