@@ -163,6 +163,8 @@ def describe_listener(loaded: Loaded) -> Iterator[str]:
             yield f"not serve {placed.name}: {Discontinued.note}"
             continue
         target = str(one.target or "what its metadata says")
+        if one.ports:
+            target = ", ".join(map(str, one.ports))
         if one.targets:
             target = f"what senders want of {', '.join(map(str, one.targets))}"
         yield f"serve {_connection(one.connection)} -> {target}"
@@ -193,6 +195,9 @@ def describe_sender(config: SenderConfig) -> Iterator[str]:
     """What a sender would do, line by line."""
     for forward in config.forwards:
         yield f"listen on {forward.bind} -> {_connection(forward.connection)}"
+        if forward.port_name is not None:
+            kind = ", UDP" if forward.udp else ""
+            yield f"  ask for its port {forward.port_name}{kind}"
         if forward.http:
             yield f"  as HTTP: {forward.bind}/… is {http_url(forward.connection)}/…"
         if not ipaddress.ip_address(forward.bind.host).is_loopback:

@@ -87,7 +87,8 @@ def _checked(parse: Callable[[str], object]) -> Callable[..., Any]:
     callback=_checked(lambda text: _place_of(text)),
     metavar="HOST:PORT|URL",
     help="What the hybrid connection stands for: the listener's target, host:port or "
-    "the http:// or https:// URL of a web service. Without it the listener gets "
+    "the http:// or https:// URL of a web service; or *.DOMAIN:PORT for all services "
+    "below a domain, each by its own name. Without it the listener gets "
     f"{_DEFAULT_TARGET}, to be changed.",
 )
 @click.option(
@@ -145,6 +146,8 @@ def init(
         listen_key=_fresh_key(),
         send_key=_fresh_key(),
     )
+    if plan.many and bind:
+        raise click.UsageError("--bind is for one service, not for a wildcard")
     files = _files(plan)
     place = Path(folder)
     taken = existing(place, files)
@@ -246,6 +249,8 @@ def _report(plan: Plan, folder: Path, files: dict[str, NewFile]) -> None:
         "     twistd -n --pidfile= hcsender --config sender.toml",
         f"  4. Let the app connect to {plan.bind}.",
     ]
+    if plan.many:
+        lines[-1] = "  4. Have apps find the names: hybridconn redirect --help"
     if plan.http:
         url = http_url(ConnectionString.parse(_string(plan, "x", plan.send_key)))
         file = f"{at}/send.connection-string"

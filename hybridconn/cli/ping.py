@@ -26,9 +26,9 @@ from hybridconn.diagnosis.examine import Examiner
 from hybridconn.diagnosis.lead import (
     Lead,
     addresses,
+    forwarded,
     leads_of,
     redirected,
-    wanted_headers,
 )
 from hybridconn.diagnosis.local import place_below
 from hybridconn.sender.learning import Learned, known_endpoints, learn_endpoints
@@ -193,8 +193,7 @@ class _Pinger:
             return Lead(settings.forwards[0].connection)
         for forward in settings.forwards:
             if str(forward.bind) == self._where:
-                told = wanted_headers(forward.target)
-                return Lead(forward.connection, None, forward.bind, forward.http, told)
+                return forwarded(forward)
         named = by_name(settings, self._where)
         learned = known_endpoints(settings)
         if learned is None:

@@ -37,6 +37,11 @@ class Plan:
     send_key: str = field(repr=False)
     http: bool = False
 
+    @property
+    def many(self) -> bool:
+        """Whether it is for all services below a wildcard."""
+        return self.target.startswith("*.")
+
 
 def relay_toml(plan: Plan) -> str:
     """The relay's configuration; it holds keys."""
@@ -81,17 +86,27 @@ primary_key = {toml_value(plan.send_key)}
 
 def listener_toml(plan: Plan) -> str:
     """The listener's configuration."""
+    value = toml_value(plan.target)
+    target = f"targets = [{value}]" if plan.many else f"target = {value}"
     return f"""\
 # The listener. Start it with: twistd -n --pidfile= hclistener --config listener.toml
 {_authorities(plan)}
 [[hybrid_connection]]
 connection_string_file = "listen.connection-string"
-target = {toml_value(plan.target)}
+{target}
 """
 
 
 def sender_toml(plan: Plan) -> str:
     """The sender's configuration."""
+    if plan.many:
+        return f"""\
+# The sender. Start it with: twistd -n --pidfile= hcsender --config sender.toml
+{_authorities(plan)}
+[[redirect]]
+connection_string_file = "send.connection-string"
+endpoints = [{toml_value(plan.target)}]
+"""
     return (
         f"""\
 # The sender. Start it with: twistd -n --pidfile= hcsender --config sender.toml

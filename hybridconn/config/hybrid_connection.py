@@ -33,9 +33,14 @@ from hybridconn.core.names import fold
 
 def _target(value: str, source: Source) -> Target:
     try:
-        return parse_target(value)
+        target = parse_target(value)
     except ValueError as error:
         raise Mistake(f"{shown(value)} is no target: {error}.") from None
+    if target.text.startswith("*."):
+        raise Mistake(
+            f"{shown(value)} is many targets; for these write targets = [...]."
+        )
+    return target
 
 
 _Target = Annotated[Target, Kind("address", str, _target)]

@@ -9,7 +9,14 @@ from typing import Final
 from attrs import frozen
 
 from hybridconn.core.text import printable
-from hybridconn.diagnosis.mends import NO_WEBSOCKET, NOT_LISTED, target_step
+from hybridconn.diagnosis.mends import (
+    NO_WEBSOCKET,
+    NOT_LISTED,
+    NOT_TOLD,
+    ONLY_ONE,
+    THERE,
+    target_step,
+)
 
 TOKEN, ENTITY, LISTENERS = "token", "hybrid connection", "listeners"
 LISTENER = "listener"
@@ -80,6 +87,8 @@ _TARGET: Final[Sequence[tuple[str, str]]] = (
     (NO_WEBSOCKET, TARGET),
     ("allow_targets", TARGET),
     (NOT_LISTED, TARGET),
+    (NOT_TOLD, TARGET),
+    (ONLY_ONE, TARGET),
     ("is not known", TARGET),
     ("resolved", TARGET_NAME),
     ("^target ", TARGET_PORT),
@@ -109,7 +118,7 @@ def blame(status: int, reason: str, tracking_id: str = "") -> Blame:
 def _listeners(words: str, reason: str) -> Blame:
     for part, hop in _TARGET:
         if re.search(part, reason, re.IGNORECASE):
-            return Blame(hop, words, target_step(reason))
+            return Blame(hop, words, target_step(reason, THERE))
     mend = "see the listener's log at this time"
     if "too many probes" in reason:
         mend = "wait a minute, and ping less often"

@@ -79,7 +79,11 @@ class Examiner:
         """Look whether the sender listens."""
         for lead in leads:
             if lead.place is not None and lead.place.port:
-                self._tell(await deferToThread(check_port, lead.subject, lead.place))
+                self._tell(
+                    await deferToThread(
+                        check_port, lead.subject, lead.place, udp=lead.udp
+                    )
+                )
 
     async def there(self, leads: Sequence[Lead]) -> None:
         """Look at each relay once, and at what is behind it."""
@@ -132,7 +136,8 @@ class Examiner:
             name = "" if lead.endpoint is None else lead.endpoint.host
             name = "" if name.startswith(WILDCARD) else name
         prober = Prober(connector, lead.headers, name, self._timeout)
-        return FarSide(lead.connection, reader, prober, self._wall, lead.http)
+        own = self._config.names.network if lead.endpoint is not None else None
+        return FarSide(lead.connection, reader, prober, self._wall, lead.http, own)
 
     def _tell(self, check: Check) -> None:
         self.good = self.good and check.ok

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from ipaddress import IPv4Network, ip_address
 from typing import Any, Final
 
 from twisted.python.failure import Failure
@@ -26,7 +27,7 @@ from hybridconn.diagnosis.answers import (
     blame,
 )
 from hybridconn.diagnosis.check import Check, Result
-from hybridconn.diagnosis.mends import NO_WEBSOCKET, target_step
+from hybridconn.diagnosis.mends import NO_WEBSOCKET, THERE, target_step
 from hybridconn.diagnosis.steps import Steps
 from hybridconn.sender.probe import Probed, Prober
 from hybridconn.web.description import Description, DescriptionError
@@ -44,6 +45,10 @@ _DAY: Final = 86400.0
 _WEB: Final = "it is a web service: use a [[forward]] with http = true"
 _NO_WEB: Final = "it is no web service: leave out http = true in this [[forward]]"
 _NO_TLS: Final = "does the target speak TLS from the first byte at that port?"
+_CIRCLE: Final = (
+    "write the service's IP address as the listener's target, or run the listener on a"
+    " machine whose names are not redirected"
+)
 _UNKNOWN_WEB: Final = "no probe, and a web service need not open a WebSocket: it said"
 _UNKNOWN: Final = "this listener knows no probes; it reached its target and let us in"
 
@@ -53,6 +58,8 @@ class FarSide:
     Looks at one hybrid connection.
 
     @param http: whether HTTP requests go there; L{None}: that is not known.
+    @param own: of the sender's addresses for names: a listener that finds its target
+        there comes back to the sender.  L{None}: that cannot be.
     @param wall: seconds since 1970-01-01 UTC.
     """
 
@@ -63,8 +70,10 @@ class FarSide:
         prober: Prober,
         wall: Callable[[], float] = time.time,
         http: bool | None = None,
+        own: IPv4Network | None = None,
     ) -> None:
         self._http = http
+        self._own = own
         self._connection = connection
         self._reader = reader
         self._prober = prober
@@ -104,7 +113,7 @@ class FarSide:
             nonlocal number
             number += 1
             place = f"{subject}, listener {number}"
-            checks = listener_checks(place, one, self._wall(), self._http)
+            checks = listener_checks(place, one, self._wall(), self._http, self._own)
             for check in checks:
                 told(check)
             return all(check.ok for check in checks)
@@ -217,12 +226,17 @@ def _relays_no(one: Probed) -> Blame | None:
 
 
 def listener_checks(
-    subject: str, one: Probed, now: float, http: bool | None = None
+    subject: str,
+    one: Probed,
+    now: float,
+    http: bool | None = None,
+    own: IPv4Network | None = None,
 ) -> Sequence[Check]:
     """
     What one listener told.
 
     @param http: as for L{FarSide}.
+    @param own: as for L{FarSide}.
     @param now: seconds since 1970-01-01 UTC.
     """
     checks: list[Check] = []
@@ -247,7 +261,7 @@ def listener_checks(
         tell(TARGET, Result.SKIP, _UNKNOWN)
         return checks
     for said in one.told:
-        checks.append(_check(subject, said, one, now, http))
+        checks.append(_check(subject, said, one, now, http, own))
     if one.broken and all(check.ok for check in checks):
         mend = "see the listener's log at this time"
         tell(
@@ -265,7 +279,12 @@ _HOP_OF: Final = {
 
 
 def _check(
-    subject: str, said: probe.Message, one: Probed, now: float, http: bool | None
+    subject: str,
+    said: probe.Message,
+    one: Probed,
+    now: float,
+    http: bool | None,
+    own: IPv4Network | None,
 ) -> Check:
     match said:
         case probe.ListenerIs():
@@ -281,6 +300,11 @@ def _check(
                 (it.target for it in one.told if isinstance(it, probe.TargetIs)), "it"
             )
             words = f"{target} is at {' and '.join(said.addresses)} there"
+            if own is not None and any(_within(it, own) for it in said.addresses):
+                words += ", where a sender listens: connections go in a circle"
+                return Check(
+                    subject, TARGET_NAME, Result.FAIL, words, _CIRCLE, said.seconds
+                )
             return Check(subject, TARGET_NAME, Result.PASS, words, "", said.seconds)
         case probe.Reached():
             words = f"{said.address} takes connections"
@@ -291,8 +315,15 @@ def _check(
             hop = _HOP_OF[said.step]
             whose = one.tracking_id
             words = f"{said.reason}, tracking id {whose}" if whose else said.reason
-            mend = target_step(said.reason) if hop != TARGET_TLS else _NO_TLS
+            mend = target_step(said.reason, THERE) if hop != TARGET_TLS else _NO_TLS
             return Check(subject, hop, Result.FAIL, words, mend, said.seconds)
+
+
+def _within(address: str, network: IPv4Network) -> bool:
+    try:
+        return ip_address(address) in network
+    except ValueError:
+        return False  # what a listener says may be anything
 
 
 def _tls_check(subject: str, said: probe.TargetTLS, now: float) -> Check:

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import Redirect
-from hybridconn.config.sender import SenderConfig
+from hybridconn.config.sender import Forward, SenderConfig
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.targets import TARGET_HEADER
 from hybridconn.diagnosis.local import place_below
@@ -27,6 +27,7 @@ class Lead:
     @ivar http: whether HTTP requests go there; L{None}: that is not known.
     @ivar headers: what the sender tells the listener of this way, beside the token.
     @ivar vague: it stands for many services, and the listener is to be told for which.
+    @ivar udp: apps send datagrams there.
     """
 
     connection: ConnectionString
@@ -35,6 +36,7 @@ class Lead:
     http: bool | None = None
     headers: Mapping[str, str] = field(factory=dict)
     vague: bool = False
+    udp: bool = False
 
     @property
     def entity(self) -> str:
@@ -61,8 +63,7 @@ def leads_of(config: SenderConfig, learned: Learned) -> Iterator[Lead]:
     @raise ConfigError: there are more hosts than addresses for them.
     """
     for forward in config.forwards:
-        told = wanted_headers(forward.target)
-        yield Lead(forward.connection, None, forward.bind, forward.http, told)
+        yield forwarded(forward)
     hosts = addresses(config, learned)
     for endpoint, redirect in learned.endpoints.items():
         place = HostPort(hosts[endpoint.host].ipv4, endpoint.port)
@@ -73,6 +74,13 @@ def leads_of(config: SenderConfig, learned: Learned) -> Iterator[Lead]:
     for one in config.redirects:
         if one not in known:
             yield Lead(one.connection)
+
+
+def forwarded(forward: Forward) -> Lead:
+    """The way of an app that uses a port of the sender."""
+    told = wanted_headers(forward.target)
+    bind, http, udp = forward.bind, forward.http, forward.udp
+    return Lead(forward.connection, None, bind, http, told, udp=udp)
 
 
 def redirected(redirect: Redirect, asked: HostPort, place: HostPort) -> Lead:

@@ -18,6 +18,8 @@ from hybridconn.redirect.listening import listening_sockets
 
 NAME, PORT = "name", "local port"
 
+#: Begins a place that is not known before its name is found.
+_SOMEWHERE: Final = "one of "
 _ANY: Final = ("0.0.0.0", "::")  # nothing is bound here
 #: A word in the command line of a program that is, or has, a sender.
 _SENDERS: Final = frozenset({b"hcsender", b"hybridconn"})
@@ -46,7 +48,7 @@ def place_below(
     """
     found = sorted(find(_tried(asked)))
     own = (address for address in found if ipaddress.ip_address(address) in network)
-    return HostPort(next(own, f"one of {network}"), asked.port)
+    return HostPort(next(own, f"{_SOMEWHERE}{network}"), asked.port)
 
 
 def check_name(
@@ -71,14 +73,19 @@ def check_name(
         return Check(subject, NAME, Result.PASS, seen, "", seconds)
     seen = f"{asked} is {' and '.join(sorted(found)) or 'not found'}, not {place.host}"
     mend = "have it found: hybridconn redirect install --config sender.toml --way hosts"
-    if endpoint.host.startswith(WILDCARD):
-        mend = "a wildcard needs --way resolv or resolved"
+    if endpoint.host.startswith(WILDCARD) or place.host.startswith(_SOMEWHERE):
+        mend = "a name below a wildcard needs --way resolv or resolved"
     return Check(subject, NAME, Result.FAIL, seen, mend, seconds)
 
 
-def check_port(subject: str, place: HostPort, proc: Path = Path("/proc")) -> Check:
+def check_port(
+    subject: str, place: HostPort, proc: Path = Path("/proc"), udp: bool = False
+) -> Check:
     """Whether a sender listens at a place; without a connection to it."""
-    sockets = listening_sockets(proc)
+    if place.host.startswith(_SOMEWHERE):
+        why = "where the sender listens is known when the name is found"
+        return Check(subject, PORT, Result.SKIP, why)
+    sockets = listening_sockets(proc, udp)
     if not (proc / "net/tcp").exists():
         return Check(
             subject, PORT, Result.SKIP, "this system does not tell who listens"

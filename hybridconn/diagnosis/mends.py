@@ -41,22 +41,39 @@ def way_step(error: str, file: str) -> str:
 
 #: A listener of many targets has another than the one that was wanted.
 NOT_LISTED: Final = "is not in targets"
+#: It has many, and the sender did not say which; it has one, and that is another.
+NOT_TOLD: Final = "was not told which"
+ONLY_ONE: Final = "This listener serves one target"
 
 
-def target_step(error: str) -> str:
-    """What to do when a target was not reached."""
+#: Where a sender says that a target is not reached from.
+THERE: Final = "the listener's machine"
+
+
+def target_step(error: str, machine: str = "this machine") -> str:
+    """
+    What to do when a target was not reached.
+
+    @param machine: what the one that it is reached from is called.
+    """
     if "allow_targets" in error:
         return "add it to allow_targets, if it is to be reached"
     if NOT_LISTED in error:
         return "add it to targets of this hybrid connection, if it is to be reached"
+    if NOT_TOLD in error:
+        return "use endpoints in the [[redirect]], target in the [[forward]]"
+    if ONLY_ONE in error:
+        return "have it serve targets, or leave out target or endpoints in sender.toml"
     if "is not known" in error:
         return "see what is said of the relay"
     if "resolved" in error:
-        return "mend the name, or this machine's DNS: it must lead somewhere here"
+        return (
+            f"mend the name, or the DNS of {machine}: it must lead somewhere from there"
+        )
     if "refused the connection" in error:
         return "start the target, or mend its port"
     if NO_WEBSOCKET in error:
         return "it is a web service: use a [[forward]] with http = true"
     if "No such file" in error:
         return "start the target, or mend its path"
-    return "look at the firewall between this machine and the target"
+    return f"look at the firewall between {machine} and the target"

@@ -1,4 +1,4 @@
-"""Which local TCP ports somebody listens at, as Linux tells it, without dialling."""
+"""Which local ports somebody listens at, as Linux tells it, without dialling."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.core.text import printable
 
 _LISTENS = "0A"
+#: Of a UDP socket that takes datagrams from anybody.
+_UNCONNECTED = "07"
+_TCP = ("tcp", "tcp6")
 #: All addresses; the second one mostly stands for IPv4 as well.
 _ALL = ("0.0.0.0", "::")
 
@@ -21,9 +24,11 @@ def listening(proc: Path = Path("/proc")) -> set[HostPort]:
     return set(listening_sockets(proc))
 
 
-def listening_sockets(proc: Path = Path("/proc")) -> dict[HostPort, int]:
+def listening_sockets(
+    proc: Path = Path("/proc"), udp: bool = False
+) -> dict[HostPort, int]:
     """The same, each with the number by which the system knows its socket."""
-    return {place: int(number) for place, number in _read(proc)}
+    return {place: int(number) for place, number in _read(proc, udp)}
 
 
 def occupant(wanted: HostPort, proc: Path = Path("/proc")) -> str:
@@ -52,16 +57,17 @@ def _holder(socket_name: str, proc: Path) -> str:
     return ""
 
 
-def _read(proc: Path) -> Iterator[tuple[HostPort, str]]:
+def _read(proc: Path, udp: bool = False) -> Iterator[tuple[HostPort, str]]:
     """Each place, and the number of its socket."""
-    for name in ("tcp", "tcp6"):
+    names, state = (("udp", "udp6"), _UNCONNECTED) if udp else (_TCP, _LISTENS)
+    for name in names:
         try:
             text = (proc / "net" / name).read_text("ascii")
         except OSError:
             continue
         for line in text.splitlines()[1:]:
             words = line.split()
-            if len(words) > 9 and words[3] == _LISTENS:
+            if len(words) > 9 and words[3] == state:
                 address, _, port = words[1].partition(":")
                 yield HostPort(_address(address), int(port, 16)), words[9]
 

@@ -180,6 +180,18 @@ class AgentTests(CheckTestCase):
             ],
         )
 
+    def test_bridge(self) -> None:
+        """Which ports there are, and which one is asked for."""
+        head = 'connection_string_file = "db"\nmode = "bridge"\n'
+        ports = 'ports = ["sql=db.corp:1433", "dns=udp:ns.corp:53"]\n'
+        listener = self.write("listener.toml", f"[[hybrid_connection]]\n{head}{ports}")
+        said = self.lines(describe_listener(load_managed(listener, self.environ)))
+        self.assertEqual(said[0].split(" -> ")[1], ports[10:-3].replace('"', ""))
+        asked = 'bind = "127.0.0.1:53"\nport_name = "dns"\nprotocol = "udp"\n'
+        sender = self.write("sender.toml", f"[[forward]]\n{head}{asked}")
+        said = self.lines(describe_sender(load_sender(sender, self.environ)))
+        self.assertEqual(said[1], "  ask for its port dns, UDP")
+
     def test_manager(self) -> None:
         """What commands added, and what a manager does beside serving."""
         (self.folder / "conf.d").mkdir()

@@ -115,6 +115,18 @@ class GoodTests(InitTestCase):
         (forward,) = load_sender(self.folder / "sender.toml", {}).forwards
         self.assertEqual(str(forward.bind), "127.0.0.1:50000")
 
+    def test_many_services(self) -> None:
+        """A wildcard is no target: the sender tells the listener which name it is."""
+        many = ("--host", "a.example", "--endpoint", "*.apps.corp:443")
+        self.assertIn("hybridconn redirect", self.good(*many))
+        (one,) = load_listener(self.folder / "listener.toml", {}).hybrid_connections
+        self.assertEqual([*map(str, one.targets)], ["*.apps.corp:443"])
+        sender = load_sender(self.folder / "sender.toml", {})
+        self.assertEqual(sender.forwards, ())
+        (redirect,) = sender.redirects
+        self.assertEqual([*map(str, redirect.endpoints)], ["*.apps.corp:443"])
+        self.assertIn("--bind", self.bad(2, *many, "--bind", "127.0.0.1:1"))
+
     def test_web_service(self) -> None:
         """A URL makes the listener a reverse proxy and the sender's port HTTP."""
         said = self.good(

@@ -137,6 +137,11 @@ class FileTests(ListenerTestCase):
             ),
             (f'[timings]\ndead_after = "x"\n{ENTITY}', "dead_after: must be a number"),
             (ENTITY + 'target = "db"', '"db", target: "db" is no target', "host:port"),
+            (
+                ENTITY + 'target = "*.corp:1"',
+                '"*.corp:1" is many targets',
+                "targets = [",
+            ),
             (ENTITY + 'target = "db:0"', '"db:0" is no target: its port is 0'),
             (ENTITY + "target_timeout = 0", "target_timeout: 0.0 is no usable time"),
             (ENTITY + 'bind = "a:1"', "bind: there is no such setting"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hybridconn.config.addresses import HostPort, Target
 from hybridconn.core.entities import Claim
 from hybridconn.core.refusals import (
     AcceptTimedOut,
@@ -20,7 +21,10 @@ from hybridconn.core.refusals import (
     WrongAudience,
     describe,
 )
+from hybridconn.core.targets import TargetRules
 from hybridconn.diagnosis.answers import blame
+from hybridconn.listener.reject import Reject
+from hybridconn.listener.wanted import check_same, choose
 
 
 class BlameTests(SynchronousTestCase):
@@ -69,6 +73,19 @@ class BlameTests(SynchronousTestCase):
         """What a listener of many targets has not in its list is to be added to it."""
         found = blame(403, "a.corp:1 is not in targets of the listener")
         self.assertIn("add it to targets", found.mend)
+
+    def test_another_target(self) -> None:
+        """One target or many: the mend says what the configurations lack."""
+        rules = TargetRules(())
+        one = Target("b:2", HostPort("b", 2))
+        for ask, mend in (
+            (lambda: choose(None, rules), "endpoints in the [[redirect]]"),
+            (lambda: check_same(one, HostPort("a", 1)), "have it serve targets"),
+        ):
+            reason = self.assertRaises(Reject, ask).description
+            found = blame(403, reason)
+            self.assertEqual(found.hop, "target", reason)
+            self.assertIn(mend, found.mend)
 
     def test_too_many_probes(self) -> None:
         """What a listener of ours says to too many probes is no riddle."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from ipaddress import IPv4Network
 from typing import Any
 
 from attrs import evolve
@@ -248,6 +249,30 @@ class RelayTests(FarCase):
         said = next(one.seen for one in checks if one.name == "token")
         self.assertIn("1970-01-12T14:46:40Z: it is not renewed", said)
         self.assertNotIn("sig", "".join(one.seen for one in checks))
+
+
+class CircleTests(SynchronousTestCase):
+    """A listener whose machine has the names redirected, too."""
+
+    def test_circle(self) -> None:
+        """It would connect to a sender in place of the target, and that to it."""
+        own = IPv4Network("127.77.0.0/16")
+        for address, good in (("127.77.1.2", False), ("10.0.0.5", True), ("?", True)):
+            told = TargetIs("db.corp:1", 0.1), Found((address,), 0.1)
+            checks = listener_checks("db", probed("one", *told), NOW, own=own)
+            self.assertEqual(checks[-1].ok, good)
+            self.assertEqual("circle" in checks[-1].seen, not good)
+            self.assertEqual("IP address" in checks[-1].mend, not good)
+            self.assertTrue(listener_checks("db", probed("one", *told), NOW)[-1].ok)
+
+    def test_where(self) -> None:
+        """What is to be mended is on the listener's machine."""
+        told = (
+            TargetIs("db.corp:1", 0.1),
+            Failed("found", 502, "cannot be resolved", 0.1),
+        )
+        mend = listener_checks("db", probed("one", *told), NOW)[-1].mend
+        self.assertIn("the listener's machine", mend)
 
 
 class TLSTests(SynchronousTestCase):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.task import Clock
+
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.sender import SenderConfig, load_sender
 from hybridconn.core.targets import TARGET_HEADER
 from hybridconn.diagnosis.lead import Lead, leads_of, redirected
+from hybridconn.diagnosis.machine import check_name_server
+from hybridconn.names.plan import HostAddresses
 from hybridconn.sender.learning import known_endpoints
 from tests.config.case import STRING, ConfigTestCase
 
@@ -55,6 +62,42 @@ class LeadTests(ConfigTestCase):
                 ("one.corp:80", None),
             ],
         )
+
+    def test_udp(self) -> None:
+        """A port for datagrams is told from one for connections."""
+        bridge = 'mode = "bridge"\nport_name = "dns"\nprotocol = "udp"\n'
+        text = SENDER.replace(
+            'bind = "127.0.0.1:5433"\n', 'bind = "127.0.0.1:53"\n' + bridge
+        )
+        self.config = load_sender(self.write("udp.toml", text))
+        self.assertEqual([one.udp for one in self.leads()][:2], [False, True])
+
+    def test_name_server(self) -> None:
+        """
+        Each name below a wildcard of many services has some address of the sender's;
+        one elsewhere, or none, is wrong.
+        """
+        dns = '[names]\ndns = "127.0.0.77:53"\nupstreams = ["10.0.0.1"]\n'
+        self.config = load_sender(self.write("dns.toml", SENDER + dns))
+        wildcard = {"*.apps.corp": HostAddresses("127.77.0.1")}
+        one = {"one.corp": HostAddresses("127.77.0.1")}
+        for hosts, found, good in (
+            (wildcard, ["127.77.9.9"], True),
+            (wildcard, ["127.77.9.9", "10.0.0.1"], False),
+            (wildcard, [], False),
+            (wildcard, None, False),
+            (one, ["127.77.9.9"], False),
+            (one, ["127.77.0.1"], True),
+        ):
+
+            def ask(
+                server: HostPort, name: str, reactor: object, said: Any = found
+            ) -> Deferred[Any]:
+                return succeed(said)
+
+            looked = check_name_server(self.config, hosts, Clock(), True, ask)
+            first = self.successResultOf(ensureDeferred(looked))[0]
+            self.assertEqual(first.ok, good, first)
 
     def test_vague(self) -> None:
         """A wildcard of many services is no target, a name below it is one."""

@@ -34,6 +34,11 @@ _LINE = (
 )
 
 
+def none(name: str) -> set[str]:
+    """No name is found."""
+    return set()
+
+
 class NameTests(SynchronousTestCase):
     """Whether apps find the sender by a name."""
 
@@ -81,6 +86,13 @@ class NameTests(SynchronousTestCase):
     def test_wildcard(self) -> None:
         """A name below a wildcard is asked for, which a hosts file cannot answer."""
         self.assertIn("--way resolv", self.check("*.corp")[2])
+
+    def test_one_below(self) -> None:
+        """So it is with one name below a wildcard of many services."""
+        place = place_below(IPv4Network("127.77.0.0/16"), HostPort("a.corp", 1), none)
+        found = check_name("x", HostPort("a.corp", 1), place, lambda: 0.0, none)
+        self.assertEqual(found.result, Result.FAIL)
+        self.assertIn("--way resolv", found.mend)
 
 
 class PortTests(SynchronousTestCase):
@@ -133,6 +145,25 @@ class PortTests(SynchronousTestCase):
             self.assertEqual(result, Result.FAIL)
             self.assertIn("prog, process 13", seen)
             self.assertNotIn("secret", seen)
+
+    def test_not_known(self) -> None:
+        """Before a name is found, nobody can say where its port is."""
+        place = place_below(IPv4Network("127.77.0.0/16"), HostPort("a.corp", 1), none)
+        self.assertEqual(check_port("x", place, self.proc).result, Result.SKIP)
+
+    def test_udp(self) -> None:
+        """The sender's port for datagrams is none for connections."""
+        self.process(12, 12, "twistd", "hcsender")
+        line = _LINE.format("01004D7F", 12).replace(" 0A ", " 07 ")
+        (self.proc / "net/udp").write_text(_HEAD + line)
+        self.assertEqual(self.check()[0], Result.FAIL)
+        found = check_port("x", PLACE, self.proc, udp=True)
+        self.assertEqual(found.result, Result.PASS)
+        self.assertIn("process 12", found.seen)
+        self.listens(("01004D7F", 12))
+        (self.proc / "net/udp").unlink()
+        found = check_port("x", PLACE, self.proc, udp=True)
+        self.assertEqual(found.result, Result.FAIL)
 
     def test_somebodys(self) -> None:
         """Where the system does not tell whose it is, somebody listens."""
