@@ -20,7 +20,7 @@ from hybridconn.config.ports import MODE_HELP, Mode, PortName, check_redirect
 from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
-from hybridconn.core.host_port import check_name
+from hybridconn.core.host_port import REDIRECTS, check_name
 from hybridconn.core.targets import TargetError, parse_wanted
 
 DNS_PORT = 53
@@ -320,7 +320,7 @@ class NamesSettings:
     """C{[names]}: how names of redirected services become local addresses."""
 
     network: _LoopbackNetwork = field(
-        default=ipaddress.IPv4Network("127.77.0.0/16"),
+        default=REDIRECTS,
         metadata={
             "help": "Each host gets an address of it, the same one each time.",
             "shown": "127.77.0.0/16",

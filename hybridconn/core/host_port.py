@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from ipaddress import IPv4Network
+from typing import Final
 
 from attrs import frozen
 
@@ -13,6 +15,9 @@ _HOST_PORT = re.compile(
 )
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _MAX_NAME = 253
+
+#: Where redirected names lead on a machine with a sender, unless it is told otherwise.
+REDIRECTS: Final = IPv4Network("127.77.0.0/16")
 
 
 @frozen

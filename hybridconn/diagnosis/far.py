@@ -27,7 +27,7 @@ from hybridconn.diagnosis.answers import (
     blame,
 )
 from hybridconn.diagnosis.check import Check, Result
-from hybridconn.diagnosis.mends import NO_WEBSOCKET, THERE, target_step
+from hybridconn.diagnosis.mends import CIRCLE, NO_WEBSOCKET, THERE, target_step
 from hybridconn.diagnosis.steps import Steps
 from hybridconn.sender.probe import Probed, Prober
 from hybridconn.web.description import Description, DescriptionError
@@ -45,10 +45,6 @@ _DAY: Final = 86400.0
 _WEB: Final = "it is a web service: use a [[forward]] with http = true"
 _NO_WEB: Final = "it is no web service: leave out http = true in this [[forward]]"
 _NO_TLS: Final = "does the target speak TLS from the first byte at that port?"
-_CIRCLE: Final = (
-    "write the service's IP address as the listener's target, or run the listener on a"
-    " machine whose names are not redirected"
-)
 _UNKNOWN_WEB: Final = "no probe, and a web service need not open a WebSocket: it said"
 _UNKNOWN: Final = "this listener knows no probes; it reached its target and let us in"
 
@@ -303,7 +299,7 @@ def _check(
             if own is not None and any(_within(it, own) for it in said.addresses):
                 words += ", where a sender listens: connections go in a circle"
                 return Check(
-                    subject, TARGET_NAME, Result.FAIL, words, _CIRCLE, said.seconds
+                    subject, TARGET_NAME, Result.FAIL, words, CIRCLE, said.seconds
                 )
             return Check(subject, TARGET_NAME, Result.PASS, words, "", said.seconds)
         case probe.Reached():

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort
+from hybridconn.config.forward import Forward
 from hybridconn.config.redirects import Redirect
-from hybridconn.config.sender import Forward, SenderConfig
+from hybridconn.config.sender import SenderConfig
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.targets import TARGET_HEADER
 from hybridconn.diagnosis.local import place_below

@@ -46,6 +46,14 @@ NOT_TOLD: Final = "was not told which"
 ONLY_ONE: Final = "This listener serves one target"
 
 
+#: Its name leads to a sender, which would ask the listener again.
+COMES_BACK: Final = "it would come back"
+CIRCLE: Final = (
+    "write the service's IP address as the listener's target, or run the listener on a"
+    " machine whose names are not redirected"
+)
+
+
 #: Where a sender says that a target is not reached from.
 THERE: Final = "the listener's machine"
 
@@ -60,6 +68,8 @@ def target_step(error: str, machine: str = "this machine") -> str:
         return "add it to allow_targets, if it is to be reached"
     if NOT_LISTED in error:
         return "add it to targets of this hybrid connection, if it is to be reached"
+    if COMES_BACK in error:
+        return CIRCLE
     if NOT_TOLD in error:
         return "use endpoints in the [[redirect]], target in the [[forward]]"
     if ONLY_ONE in error:

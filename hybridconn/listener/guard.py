@@ -6,6 +6,7 @@ is what was checked: a name cannot lead elsewhere between the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -18,6 +19,8 @@ from twisted.internet.interfaces import (
 )
 from twisted.logger import Logger
 from zope.interface import directlyProvides, implementer, providedBy
+
+from hybridconn.core.host_port import REDIRECTS
 
 
 class Gate(Protocol):
@@ -37,12 +40,14 @@ class Lookup:
 
     @ivar addresses: those that may be dialled.
     @ivar refused: those that may not.
+    @ivar circular: those of a sender, which would ask us again.
     @ivar done: called once, when it is over.
     """
 
     def __init__(self, done: Callable[[Lookup], None] | None = None) -> None:
         self.addresses: list[str] = []
         self.refused: list[str] = []
+        self.circular: list[str] = []
         self.done = done or (lambda _: None)
 
 
@@ -73,6 +78,16 @@ class _Sieve:
     def addressResolved(self, address: IAddress) -> None:
         """One address (Twisted)."""
         if isinstance(address, IPv4Address | IPv6Address):
+            if address.host != self._host and _is_redirect(address.host):
+                self._lookup.circular.append(address.host)
+                self.log.warn(
+                    "target {host}:{port} is redirected on this machine, to {address}:"
+                    " it is not dialled, as its sender might ask for it here",
+                    host=self._host,
+                    port=self._port,
+                    address=address.host,
+                )
+                return
             if not self._allowed.admits(self._host, self._port, address.host):
                 self._lookup.refused.append(address.host)
                 self.log.warn(
@@ -91,6 +106,10 @@ class _Sieve:
         """That was all (Twisted)."""
         self._lookup.done(self._lookup)
         self._receiver.resolutionComplete()
+
+
+def _is_redirect(address: str) -> bool:
+    return ip_address(address.partition("%")[0]) in REDIRECTS
 
 
 @implementer(IHostnameResolver)

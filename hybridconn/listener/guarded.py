@@ -92,6 +92,9 @@ class GuardedConnector(ForwardConnector):
     def name_refused(self, failure: Failure, lookup: Lookup) -> Failure:
         """The reason as the sender gets it, if its name led to nothing allowed."""
         no = failure.value
+        if lookup.circular and not lookup.addresses and isinstance(no, Reject):
+            words = f"The target's name is redirected there, to {lookup.circular[0]}"
+            return Failure(Reject(502, f"{words}: it would come back"))
         if lookup.refused and not lookup.addresses and isinstance(no, Reject):
             what = ", ".join(lookup.refused[:4])
             words = f"The target's address {what} is not in {self._gate.setting}"

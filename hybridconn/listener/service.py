@@ -86,7 +86,7 @@ class TargetListener(HybridConnectionListener):
         responder = None
         if one.target is not None and one.target.http is not None:
             way: IDialer = target_dialer or ReactorDialer(
-                GuardedReactor(reactor, allowed) if allowed else reactor,
+                GuardedReactor(reactor, allowed),
                 one.http.ca_files,
                 one.target_timeout,
                 verify=not one.http.insecure,

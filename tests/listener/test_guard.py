@@ -23,6 +23,7 @@ from hybridconn.core.allow_list import AllowedTarget, AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
 from hybridconn.core.targets import TARGET_HEADER, TargetRules
+from hybridconn.diagnosis.mends import target_step
 from hybridconn.hcm.connector import WatchedConnector
 from hybridconn.hcm.timeline import TunnelBook
 from hybridconn.listener.forward import ForwardConnector
@@ -110,6 +111,22 @@ class GuardTests(LogTestCase):
             self.assertIn("allow_targets", str(no), target)
             self.assertEqual(no.status, 403)
             self.assertEqual(self.reactor.tcpClients, [])
+
+    def test_circle(self) -> None:
+        """A name that is redirected here would come back: it is not dialled."""
+        self.allowed = AllowList()
+        self.reactor.nameResolver = Names(db="127.77.225.48")
+        accept = Accept("wss://relay.test/x", "id", {}, "192.0.2.1", 5)
+        failed = self.connector("db:5").connect(accept)
+        self.reactor.advance(5)
+        no = self.failureResultOf(failed, Reject).value
+        self.assertEqual(no.status, 502)
+        self.assertIn("redirected there, to 127.77.225.48: it would come back", str(no))
+        self.assertIn("IP address", target_step(no.description))
+        self.assertEqual(self.reactor.tcpClients, [])
+        # Who writes the address knows what it is.
+        self.connector("127.77.225.48:5").connect(accept).addErrback(lambda _: None)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
 
     def test_probe(self) -> None:
         """Nor does a test reach what is not allowed."""
