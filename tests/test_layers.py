@@ -31,6 +31,7 @@ LAYERS = (
         "jwks",
         "memory",
         "nap",
+        "steady",
         "operation",
         "socket_options",
         "tls",

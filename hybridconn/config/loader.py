@@ -98,6 +98,8 @@ def load_file(
         raise _only(source, _syntax(error, text)) from None
     except RecursionError:
         raise _only(source, "is nested too deeply to be a configuration.") from None
+    except ValueError:  # Python reads no whole number of more than 4300 digits
+        raise _only(source, "has a number with too many digits; mend it.") from None
     first = [open_to_others] if open_to_others and carries_secrets(raw) else []
     return _structure(raw, cls, builders, source, place_in_toml, first)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from attrs import evolve
@@ -74,7 +75,8 @@ class Manager(Service):
         self._wall = wall
         self._target_endpoint = target_endpoint
         self._by_key: dict[tuple[str, int, str], ManagedConnection] = {}
-        self._leaving: set[ManagedListener] = set()
+        #: Those that another has taken the place of, and whose they were.
+        self._leaving: dict[ManagedListener, ManagedConnection] = {}
         self._ending: set[Deferred[Any]] = set()
         self._dirty: set[str] = set()
         self._shown: dict[str, dict[str, Any]] = {}
@@ -238,7 +240,7 @@ class Manager(Service):
             new.drained = connection.drained
             new.startService()
         if old is not None:
-            self._leaving.add(old)
+            self._leaving[old] = connection
             self._hand_over(old, new)
 
     def _hand_over(self, old: ManagedListener, new: ManagedListener | None) -> None:
@@ -259,15 +261,20 @@ class Manager(Service):
     def _end(self, connection: ManagedConnection) -> None:
         listener, connection.listener = connection.listener, None
         self._gone(connection.name)
-        if listener is None:
-            return
-        ending = listener.stopService()
-        self._ending.add(ending)
+        # What it was restarted or changed from may still be at the relay, with tunnels.
+        leaving = self._leaving_of(connection)
+        for one in leaving:
+            del self._leaving[one]
+        for one in leaving if listener is None else (listener, *leaving):
+            ending = one.stopService()
+            self._ending.add(ending)
+            ending.addBoth(partial(self._ended, ending))
 
-        def ended(_: object) -> None:
-            self._ending.discard(ending)
+    def _ended(self, ending: Deferred[Any], _: object) -> None:
+        self._ending.discard(ending)
 
-        ending.addBoth(ended)
+    def _leaving_of(self, connection: ManagedConnection) -> list[ManagedListener]:
+        return [old for old, whose in self._leaving.items() if whose is connection]
 
     def _builder(self, loaded: Loaded) -> Callable[..., ManagedListener]:
         build = shared_listeners(
@@ -319,7 +326,7 @@ class Manager(Service):
         self._look_at_clock()
         for listener in tuple(self._leaving):
             if listener.retired and not listener.tunnels:
-                self._leaving.discard(listener)
+                del self._leaving[listener]
                 listener.stopService()
         for connection in self:
             connection.verdict()

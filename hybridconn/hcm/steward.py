@@ -5,6 +5,7 @@ What commands do to a manager: each is written down first, and then done.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -44,6 +45,9 @@ from hybridconn.tls import TLSConfigError
 #: How often files are looked at, seconds.
 POLL: Final = 2.0
 
+
+#: Halves of a pair of surrogates, which UTF-8 cannot hold.
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 
 #: By which a change of a file is noticed, by its name.
 _State = dict[str, tuple[int, int, int]]
@@ -236,6 +240,8 @@ class Steward(Service):
         if isinstance(authorities, str) and not os.path.isabs(authorities):
             raise ManagerError("target_ca_file: write its whole path, from / on.")
         table = {"connection_string": connection_string, **settings}
+        if not _can_be_kept(table):
+            raise ManagerError("settings: there is a character that cannot be kept.")
         try:
             held = load_options(
                 {"hybrid_connection": [table]}, ConnectionsFile, BUILDERS, {}
@@ -265,6 +271,15 @@ def _state_of(files: Iterable[str]) -> _State:
             state = os.stat(file)
             found[file] = (state.st_mtime_ns, state.st_size, state.st_ino)
     return found
+
+
+def _can_be_kept(value: object) -> bool:
+    """Whether all texts of JSON are Unicode: its escapes may be halves of a pair."""
+    if isinstance(value, Mapping):
+        return all(map(_can_be_kept, (*value, *value.values())))
+    if isinstance(value, list | tuple):
+        return all(map(_can_be_kept, value))
+    return not (isinstance(value, str) and _HALVES.search(value))
 
 
 def _plain(mistake: str) -> str:

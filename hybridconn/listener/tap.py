@@ -25,6 +25,7 @@ from hybridconn.startup import (
     say_way_out,
     warn_if_insecure,
 )
+from hybridconn.steady import keep_steady
 
 _PROGRAM = "hclistener"
 
@@ -85,6 +86,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the manager; nothing is dialled before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
+
+        keep_steady(reactor)
     file = options["config"] or ""
     loaded = load_or_exit(_PROGRAM, lambda: _load(options))
     config = loaded.config

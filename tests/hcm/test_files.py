@@ -58,6 +58,26 @@ class WrittenTests(HcmTestCase):
         self.network.advance(2)
         self.assertEqual(self.good("GET", "/v1/connections")["connections"], [])
 
+    def test_half_a_pair(self) -> None:
+        """What no file can hold is refused, not a failure."""
+        body = {"connectionString": self.string("one"), "settings": {"target": "x:1"}}
+        for name, value in (("target", "\ud800:1"), ("targets", ["\udfff:1"])):
+            body["settings"] = {name: value}
+            said = self.refused(400, "BadRequest", "POST", "/v1/connections", body)
+            self.assertIn("cannot be kept", said)
+        self.assertEqual(self.files(), [])
+
+    def test_endless_number(self) -> None:
+        """A number that Python does not read is a mistake; files are looked at on."""
+        digits = "9" * 5000
+        self.write("conf.d/one.toml", self.table("one") + f"target_timeout = {digits}")
+        self.network.advance(2)
+        self.assertIn("too many digits", self.steward.trouble)
+        self.write("conf.d/one.toml", self.table("one", target="db.corp:5"))
+        self.network.advance(2)
+        self.assertEqual(self.steward.trouble, "")
+        self.assertEqual(self.status("one"), "Connected")
+
     def test_already_there(self) -> None:
         """What is there is not added again, unless it is to be replaced or is dead."""
         self.add("one", target="db.corp:5")

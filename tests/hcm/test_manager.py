@@ -104,6 +104,18 @@ class ManagerTests(HcmTestCase):
         self.assertTrue(client.lost)
         self.refused(404, "ConnectionNotFound", "GET", "/v1/connections/one")
 
+    def test_remove_restarted(self) -> None:
+        """So do tunnels from before it was restarted."""
+        self.add("one", target="db.corp:5")
+        client = self.dial("one")
+        self.good("POST", "/v1/connections/one/restart")
+        self.network.advance(10)
+        self.good("DELETE", "/v1/connections/one")
+        self.network.advance(4)
+        self.assertFalse(client.lost)
+        self.network.advance(2)
+        self.assertTrue(client.lost)
+
     def test_find(self) -> None:
         """By name or path, in any case; by the relay too, if several have it."""
         self.add("one", name="orders", target="db.corp:5")

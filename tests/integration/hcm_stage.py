@@ -29,6 +29,7 @@ class HcmCase(IntegrationTestCase):
         timings: Mapping[str, object] | None = None,
         connections: Mapping[str, object] | None = None,
         admin: Mapping[str, object] | None = None,
+        env: Mapping[str, str] | None = None,
         **top: object,
     ) -> Program:
         """Start a manager with nothing in it, and wait until it hears commands."""
@@ -40,7 +41,7 @@ class HcmCase(IntegrationTestCase):
         config = stage.write("listener.toml", text)
         self.stage = stage
         self.service = stage.program(
-            "manager", twistd("hclistener", "--config", str(config))
+            "manager", twistd("hclistener", "--config", str(config)), env=env
         )
         return self.start_again()
 

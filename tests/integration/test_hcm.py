@@ -21,11 +21,40 @@ from tests.integration.management_stage import (
     ManagementStage,
 )
 from tests.integration.middle import Middle
-from tests.integration.programs import command, output_of
+from tests.integration.programs import command, environment, output_of
 from tests.integration.stage import HOST, LISTEN, Stage
 from tests.integration.targets import echo, read_exactly
 from tests.integration.waiting import free_port, wait_for
 from tests.integration.webapp import WebApp
+
+
+class SetClockTests(HcmCase):
+    """The machine's clock is set while the service runs."""
+
+    def test_both_ways(self) -> None:
+        """It says so at once, and goes on over the same control channel."""
+        stage = self.use(Stage(["echo"]))
+        stage.start_relay()
+        ahead = stage.write("ahead", "0")
+        stage.write(
+            "sitecustomize.py",
+            "import time\n"
+            "def now(real=time.time):\n"
+            f"    return real() + float(open({str(ahead)!r}).read() or 0)\n"
+            "time.time = now\n",
+        )
+        paths = f"{stage.folder}{os.pathsep}{environment()['PYTHONPATH']}"
+        service = self.start_manager(stage, env={"PYTHONPATH": paths})
+        at = f"127.0.0.1:{self.target(echo).port}"
+        self.add("echo", "--target", at)
+        before = self.view("echo")["trackingId"]
+        for value, jump in (("7200", r"\+7200"), ("0", "-7200")):
+            ahead.write_text(value)
+            service.wait_log(f"jumped by {jump} s", 15)
+            found = self.view("echo")
+            self.assertEqual(
+                (found["status"], found["trackingId"]), ("Connected", before)
+            )
 
 
 class CommandTests(HcmCase):
