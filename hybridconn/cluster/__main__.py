@@ -26,6 +26,7 @@ from hybridconn.operation.logs import json_observer
 from hybridconn.relay.presence import Presence
 from hybridconn.relay.tap import PROGRAM, certificates_of, make_relay
 from hybridconn.startup import load_or_exit
+from hybridconn.steady import keep_steady
 
 #: Seconds for the other workers to say which listeners they have.
 _PATIENCE = 5.0
@@ -102,4 +103,5 @@ def _stop(reactor: Any) -> None:
 if __name__ == "__main__":
     from twisted.internet import reactor as the_reactor
 
+    keep_steady(the_reactor)
     run(sys.argv[1:], the_reactor)

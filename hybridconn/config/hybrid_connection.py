@@ -6,7 +6,7 @@ joined.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import attrs
 from attrs import field, frozen
@@ -42,6 +42,9 @@ def _target(value: str, source: Source) -> Target:
         )
     return target
 
+
+#: Seconds between two looks at a target, at least.
+_LEAST_INTERVAL: Final = 0.1
 
 _Target = Annotated[Target, Kind("address", str, _target)]
 
@@ -262,6 +265,12 @@ class HybridConnectionTable:
         yield from _check_http(table)
         yield from _check_targets(table)
         yield from check_ports(table)
+        interval = table.get("target_check_interval")
+        if isinstance(interval, int | float) and 0 < interval < _LEAST_INTERVAL:
+            yield Mistake(
+                f"{interval:g} keeps the machine busy; use {_LEAST_INTERVAL} or more.",
+                "target_check_interval",
+            )
         for key in ("target_check_timeout", "target_down"):
             if key in table and "target_check_interval" not in table:
                 yield Mistake("goes only with target_check_interval; add it.", key)

@@ -75,6 +75,10 @@ def load_managed(
     mistakes: list[str] = []
     unseal = opener(config.connections.keys)
     for path in files_in(config.connections.folder):
+        if path.is_fifo() or path.is_socket() or path.is_char_device():
+            # To open it could take for ever.
+            mistakes.append(f"{path}: is no file; remove it, or write one there.")
+            continue
         try:
             held = load_file(path, ConnectionsFile, BUILDERS, environ, unseal)
             created = path.stat().st_mtime
@@ -168,15 +172,17 @@ def named(found: Iterable[Placed]) -> list[Placed]:
 
 def target_mistake(one: HybridConnectionTarget, config: ListenerConfig) -> str | None:
     """What is wrong with a target that is not allowed."""
-    if one.target is None:
-        return None
-    try:
-        check_allowed(config.allowed, one.target)
-    except Reject:
-        return (
-            f"target: {shown(str(one.target))} is not in allow_targets; add it there, "
-            "or leave it out."
-        )
+    targets = [("ports", port.target) for port in one.ports]
+    if one.target is not None:
+        targets.append(("target", one.target))
+    for key, target in targets:
+        try:
+            check_allowed(config.allowed, target)
+        except Reject:
+            return (
+                f"{key}: {shown(str(target))} is not in allow_targets; add it there, "
+                "or leave it out."
+            )
     return None
 
 

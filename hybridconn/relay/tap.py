@@ -32,6 +32,7 @@ from hybridconn.relay.page.service import page_service
 from hybridconn.relay.reloading import Reloading
 from hybridconn.relay.service import RelayService
 from hybridconn.startup import as_unit, exit_for_port, load_or_exit, warn_if_insecure
+from hybridconn.steady import keep_steady
 from hybridconn.stores import load_toml_store
 from hybridconn.tls import CertificateStore
 
@@ -65,6 +66,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the relay; nothing is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
+
+        keep_steady(reactor)
     file = options["config"]
     if file is None:
         raise SystemExit(f"{PROGRAM}: say with --config FILE what to run.")

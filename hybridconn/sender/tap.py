@@ -20,6 +20,7 @@ from hybridconn.startup import (
     say_way_out,
     warn_if_insecure,
 )
+from hybridconn.steady import keep_steady
 
 _PROGRAM = "hcsender"
 
@@ -53,6 +54,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """Build the sender; no port is opened before it starts (Twisted)."""
     if reactor is None:
         from twisted.internet import reactor
+
+        keep_steady(reactor)
     config = load_or_exit(_PROGRAM, lambda: _config(options))
     warn_if_insecure(_PROGRAM, config.insecure)
     say_way_out(_PROGRAM, config.way_out, not config.insecure)

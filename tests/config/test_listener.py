@@ -189,6 +189,7 @@ class FileTests(ListenerTestCase):
             (f'{folder}key_file = "gone"', 'there is no file "gone"'),
             (f'{folder}key_file = "no.key"', "holds no key"),
             (f"{ENTITY}target_check_timeout = 2", "goes only with target_check_int"),
+            (f"{ENTITY}target_check_interval = 1e-9", "busy; use 0.1 or more"),
             (
                 f'{ENTITY}target_check_interval = 2\ntarget_down = "x"',
                 'use "reject" or "withdraw"',

@@ -67,6 +67,24 @@ class WrittenTests(HcmTestCase):
             self.assertIn("cannot be kept", said)
         self.assertEqual(self.files(), [])
 
+    def test_no_file(self) -> None:
+        """What is no file is refused, and not waited for."""
+        self.conf.mkdir(exist_ok=True)
+        os.mkfifo(self.conf / "pipe.toml")
+        with self.assertRaises(ConfigError) as caught:
+            load_managed(self.file, {})
+        self.assertIn("pipe.toml: is no file", str(caught.exception))
+
+    def test_ports_allowed(self) -> None:
+        """Named ports have to be in the allow-list, as a target has to."""
+        top = 'allow_targets = ["db.corp:5"]\n[connections]\nfolder = "conf.d"\n'
+        self.write("listener.toml", top)
+        ports = ["sql=db.corp:5", "other=db.corp:6"]
+        self.write("conf.d/a.toml", self.table("one", mode="bridge", ports=ports))
+        with self.assertRaises(ConfigError) as caught:
+            load_managed(self.file, {})
+        self.assertIn('"db.corp:6" is not in allow_targets', str(caught.exception))
+
     def test_endless_number(self) -> None:
         """A number that Python does not read is a mistake; files are looked at on."""
         digits = "9" * 5000

@@ -71,7 +71,15 @@ class NamedPortTests(HcmTestCase):
 
     def test_not_allowed(self) -> None:
         """The allow-list binds named ports as it binds targets, by UDP too."""
-        self.add("two", mode="bridge", ports=["a=db.corp:6", "b=udp:198.18.0.54:53"])
+        ports = ["a=db.corp:6", "b=udp:198.18.0.54:53"]
+        body = {
+            "connectionString": self.string("two"),
+            "settings": {"mode": "bridge", "ports": ports},
+        }
+        said = self.refused(400, "BadRequest", "POST", "/v1/connections", body)
+        self.assertIn('ports: "db.corp:6" is not in allow_targets', said)
+        with patch("hybridconn.hcm.loading.check_allowed"):
+            self.add("two", mode="bridge", ports=ports)
         for preamble in (b"\x01\x00\x00\x01a", b"\x01\x00\x01\x01b"):
             client: Any = self.dial("two")
             client.transport.write(preamble)

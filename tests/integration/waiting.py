@@ -35,6 +35,9 @@ def wait_for(what: str, ask: Callable[[], T | None], seconds: float = 15.0) -> T
         time.sleep(_STEP)
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
     """
     A port of 127.0.0.1 that nobody uses.
@@ -44,6 +47,8 @@ def free_port() -> int:
     """
     while True:
         port = random.randrange(18_000, 32_000)
+        if port in _given:
+            continue  # whoever has it may not have opened it yet
         with socket.socket() as probe:
             # As servers do: connections of an earlier test may linger there.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,4 +56,5 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
