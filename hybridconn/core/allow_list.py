@@ -41,6 +41,14 @@ _UNIX = "unix:"
 #: RFC 1122 section 3.2.1.3: nobody's, and this machine to some systems.
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _BROADCAST = IPv4Address("255.255.255.255")
+#: Where clouds tell a machine its own secrets: Azure, Amazon, Alibaba, Oracle.  The
+#: others are link-local.
+_METADATA: Final = frozenset(
+    map(
+        ip_address,
+        ("168.63.129.16", "fd00:ec2::254", "100.100.100.200", "192.0.0.192"),
+    )
+)
 #: RFC 6052 section 2.1.
 _NAT64 = IPv6Network("64:ff9b::/96")
 #: RFC 4291 section 2.5.5.1; among them are C{::} and C{::1}.
@@ -223,7 +231,8 @@ def _is_special(address: _Address) -> bool:
     elif address in _THIS_NETWORK or address == _BROADCAST:
         return True
     return (
-        address.is_loopback
+        address in _METADATA
+        or address.is_loopback
         or address.is_link_local
         or address.is_multicast
         or address.is_unspecified

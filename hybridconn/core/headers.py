@@ -33,8 +33,9 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _DEFAULT_LIMITS = Limits()
 _LENGTH = "content-length"
 #: What the relay adds to the C{connectHeaders}: the name of the rule that let the
-#: sender in.  A sender's own is dropped.
+#: sender in.  A sender's own is dropped, from its HTTP requests as well.
 RULE_HEADER = "HybridConn-Rule"
+_RULE = RULE_HEADER.lower()
 
 #: Sections 7.2 and 7.3, and RFC 9110 section 7.6.1.  The second part: what is between
 #: a client and its proxy (reliability-security T12).
@@ -113,7 +114,7 @@ def connect_headers(
     @raise BadRequest: see L{check_headers}.
     """
     check_headers(head, limits)
-    kept = _kept(head, frozenset({RULE_HEADER.lower()}), strip_authorization)
+    kept = _kept(head, frozenset({_RULE}), strip_authorization)
     headers = {canonical_name(name): head.get(name) or "" for name in kept}
     return headers | ({RULE_HEADER: rule_name} if rule_name else {})
 
@@ -137,7 +138,11 @@ def request_headers(
     """
     check_headers(head, limits)
     headers = end_to_end(head, strip_authorization)
-    kept = {name: text for name, text in headers.items() if name.lower() != "via"}
+    kept = {
+        name: text
+        for name, text in headers.items()
+        if name.lower() not in ("via", _RULE)
+    }
     return kept | {"Via": _with_via(head.get_all("via"), via)}
 
 

@@ -64,7 +64,8 @@ def open_datagrams(
 
     @param reactor: the one by whose names the target is found.
     @param idle_time: seconds without a datagram until the tunnel is closed.
-    @return: fails with C{DNSLookupError}, or with C{CannotListenError}.
+    @return: fails with C{DNSLookupError}, with C{CannotListenError}, or with
+        C{OSError} if there is no route.
     """
 
     def found(address: str) -> DatagramEnd:
@@ -72,7 +73,11 @@ def open_datagrams(
         # Twisted would cut off what is longer than its default.
         interface = "::" if ":" in address else ""
         reactor.listenUDP(0, end, interface=interface, maxPacketSize=MAX_DATAGRAM)
-        end.transport.connect(address, target.port)
+        try:
+            end.transport.connect(address, target.port)
+        except OSError:
+            end.abandon()
+            raise
         return end
 
     return resolve(reactor, target.host, target.port).addCallback(found)

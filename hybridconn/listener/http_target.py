@@ -14,6 +14,7 @@ from twisted.web.client import RequestGenerationFailed
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
+from hybridconn.core.headers import RULE_HEADER
 from hybridconn.core.http import RequestHead
 from hybridconn.core.http_url import HttpUrl
 from hybridconn.core.refusals import ListenerFailed, Refusal, TargetTimedOut
@@ -25,9 +26,11 @@ from hybridconn.websocket.words import is_surprise
 
 Fields = list[tuple[str, str]]
 
-#: What the listener says itself.
+#: What the listener says itself; and what no relay may have it say, for another
+#: maker's lets a sender's own word of it pass.
 _OURS = frozenset(
     {
+        RULE_HEADER.lower(),
         "host",
         "x-forwarded-for",
         "x-forwarded-host",

@@ -119,6 +119,8 @@ class NamedPortEnd:
         self._inner: ITunnelEnd | None = None
         self._tunnel: Any = None
         self._opening: Deferred[None] | None = None
+        # It is decided what becomes of the tunnel.
+        self._settled = False
 
     # --- ITunnelEnd ---
 
@@ -135,7 +137,8 @@ class NamedPortEnd:
         """See L{ITunnelEnd.end}."""
         if self._inner is not None:
             self._inner.end(code, reason)
-        elif self._opening is not None:
+        elif self._opening is not None and not self._settled:
+            self._settled = True
             self._tunnel.finish(code, reason)
             self._opening.cancel()
 
@@ -149,6 +152,7 @@ class NamedPortEnd:
         except Exception:
             self.log.failure("{entity}: a sender was not served", entity=self._entity)
             joined = self._close(tunnel, INTERNAL_ERROR, "The listener failed")
+        self._settled = True
         await joined
 
     async def _open(self, tunnel: StreamingWebSocket) -> Deferred[None]:

@@ -30,9 +30,14 @@ def proxy_header(accept: Accept, namespace: str, entity: str, transport: Any) ->
         str(getattr(peer, "host", "")),
         int(getattr(peer, "port", 0)),
         (
-            (UNIQUE_ID, accept.id.encode()),
-            (ENTITY, entity.encode()),
-            (RULE, (accept.header(RULE_HEADER) or "").encode()),
-            (NAMESPACE, namespace.encode()),
+            (UNIQUE_ID, _octets(accept.id)),
+            (ENTITY, _octets(entity)),
+            (RULE, _octets(accept.header(RULE_HEADER) or "")),
+            (NAMESPACE, _octets(namespace)),
         ),
     )
+
+
+def _octets(text: str) -> bytes:
+    # JSON can name halves of characters, which have no UTF-8.
+    return text.encode("utf-8", "replace")

@@ -29,6 +29,8 @@ _VERSION: Final = "2021-11-01"
 _PATIENCE: Final = 20.0
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _MOST_PAGES: Final = 100
+#: No plan comes near it.
+_MOST_LISTED: Final = 10_000
 _MOST_WORDS: Final = 300
 
 
@@ -108,7 +110,9 @@ class AppReader:
         shown = await self._call(
             "GET", f"{plan_place}/hybridConnectionPlanLimits/limit"
         )
-        most = int(shown["properties"]["maximum"])
+        most = shown["properties"]["maximum"]
+        if type(most) is not int or most < 0:
+            raise ValueError
         # By name, so that all senders of the plan's apps leave out the same ones.
         order = sorted({_pair(one) for one in used})
         etags = {_pair(one): str(one.get("etag", "")) for one in used}
@@ -175,6 +179,8 @@ class AppReader:
         for _ in range(_MOST_PAGES):
             page = await self._call("GET", path)
             found += page["value"]
+            if len(found) > _MOST_LISTED:
+                raise AppUnknown("the management API's list is too long")
             link = str(page.get("nextLink") or "")
             if not link:
                 return found

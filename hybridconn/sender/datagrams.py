@@ -24,6 +24,10 @@ from hybridconn.websocket.datagrams import DatagramTunnel
 MOST_PEERS: Final = 1024
 #: Datagrams that wait while a tunnel opens; UDP loses what is too much.
 MOST_WAITING: Final = 32
+#: And so many bytes of all local addresses.
+MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
+#: Seconds without another attempt after a tunnel could not be opened.
+REST: Final = 1.0
 #: Seconds between two lines on what was dropped.
 _TELL_AGAIN: Final = 60.0
 
@@ -51,7 +55,7 @@ class _Peer:
         """A datagram of its."""
         if self._tunnel is not None:
             self._tunnel.send(data)
-        elif len(self._waiting) < MOST_WAITING:
+        elif len(self._waiting) < MOST_WAITING and self._forward.keep(len(data)):
             self._waiting.append(data)
         else:
             self._forward.drop(1)
@@ -69,8 +73,7 @@ class _Peer:
         forward = self._forward
         self._tunnel = made = DatagramTunnel(socket, self._deliver, forward.idle_time)
         made.done.addCallback(self._ended, socket)
-        waiting, self._waiting = self._waiting, deque()
-        for data in waiting:
+        for data in self._take_waiting():
             made.send(data)
 
     def _deliver(self, data: bytes) -> None:
@@ -79,19 +82,25 @@ class _Peer:
     def _failed(self, failure: Failure) -> None:
         self._dial = None
         forward = self._forward
-        if failure.check(ConnectError):
+        if failure.check(ConnectError) and not forward.resting:
             forward.log.warn(
                 "{entity}: no tunnel for datagrams of {source}: {reason}",
                 entity=forward.connector.entity,
                 source=_text(self._address),
                 reason=str(failure.value),
             )
-        elif forward.running:
+        elif forward.running and not failure.check(ConnectError):
             forward.log.failure(
                 "{entity}: no tunnel", failure, entity=forward.connector.entity
             )
-        forward.drop(len(self._waiting))
+        forward.rest()
+        forward.drop(len(self._take_waiting()))
         self._leave()
+
+    def _take_waiting(self) -> deque[bytes]:
+        waiting, self._waiting = self._waiting, deque()
+        self._forward.keep(-sum(map(len, waiting)))
+        return waiting
 
     def _ended(self, _: None, socket: Any) -> None:
         made, forward = self._tunnel, self._forward
@@ -142,13 +151,16 @@ class UdpForward(DatagramProtocol):
         self.dropped = 0
         self.running = True
         self._told_at: float | None = None
+        self._kept = 0
+        self._rest_until = 0.0
         self._peers: dict[Address, _Peer] = {}
 
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:
         """An app says something (Twisted)."""
         peer = self._peers.get(addr)
         if peer is None:
-            if len(self._peers) >= MOST_PEERS or not self.running:
+            full = len(self._peers) >= MOST_PEERS
+            if full or self.resting or not self.running:
                 self.drop(1)
                 return
             peer = self._peers[addr] = _Peer(self, addr)
@@ -163,6 +175,27 @@ class UdpForward(DatagramProtocol):
             self.transport.write(data, address)
         except (OSError, MessageLengthError):
             self.drop(1)
+
+    def keep(self, size: int) -> bool:
+        """
+        Keep so many bytes until there is a tunnel; fewer than 0: keep them no more.
+
+        @return: whether there is room.
+        """
+        if self._kept + size > MOST_WAITING_BYTES:
+            return False
+        self._kept += size
+        return True
+
+    @property
+    def resting(self) -> bool:
+        """A tunnel could not be opened just now, and no other would be."""
+        now: float = self.connector.clock.seconds()
+        return now < self._rest_until
+
+    def rest(self) -> None:
+        """Ask for no tunnel for a moment: each datagram would be an attempt."""
+        self._rest_until = self.connector.clock.seconds() + REST
 
     def drop(self, datagrams: int) -> None:
         """So many were lost; say so, but not too often."""

@@ -7,6 +7,7 @@ from typing import Final
 from twisted.internet.error import ConnectionLost
 
 from hybridconn.core.frames import PROTOCOL_ERROR, TOO_BIG
+from hybridconn.core.text import printable
 
 __all__ = [
     "GOING_AWAY",
@@ -51,6 +52,14 @@ def close_reason(text: str) -> bytes:
     """C{text} as UTF-8 of at most 123 bytes, cut between characters."""
     cut = text.encode("utf-8")[:MAX_REASON_BYTES]
     return cut.decode("utf-8", "ignore").encode("utf-8")
+
+
+def reason_text(reason: bytes) -> str:
+    """
+    The words of a Close for a log: they are the peer's, and may have controls that a
+    terminal obeys.
+    """
+    return printable(reason.decode("utf-8", "replace"))
 
 
 class TunnelClosed(ConnectionLost):

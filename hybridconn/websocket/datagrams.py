@@ -14,7 +14,7 @@ from hybridconn.core.frames import Piece
 from hybridconn.core.preamble import DatagramReader, pack_datagram
 from hybridconn.interfaces import IBatchSink
 from hybridconn.websocket.base import StreamingWebSocket
-from hybridconn.websocket.closing import NORMAL
+from hybridconn.websocket.closing import NORMAL, reason_text
 
 _SHUTDOWN: Final = b"Shutdown"
 
@@ -98,7 +98,7 @@ class DatagramTunnel:
                 self._deliver(datagram)
 
     def close_received(self, code: int | None, reason: bytes) -> None:
-        words = f"closed with {code} {reason.decode('utf-8', 'replace')}".rstrip()
+        words = f"closed with {code} {reason_text(reason)}".rstrip()
         self.close(NORMAL, b"", "closed" if code in (None, NORMAL) else words)
 
     def tunnel_lost(self, reason: Failure) -> None:

@@ -37,7 +37,7 @@ from hybridconn.eager import write_now
 from hybridconn.interfaces import IBatchSink, ITunnelEnd
 from hybridconn.socket_options import tcp_below, tune
 from hybridconn.websocket.base import ProtocolViolation, StreamingWebSocket
-from hybridconn.websocket.closing import NORMAL
+from hybridconn.websocket.closing import NORMAL, reason_text
 from hybridconn.websocket.reading import BULK
 
 #: Bytes that are read from TCP, at least, before the tunnel is there.
@@ -254,7 +254,7 @@ class Joint(Protocol):
         assert self._tunnel is not None
         self._note_code(code)
         if code is not None and code != NORMAL:
-            words = reason.decode("utf-8", "replace")
+            words = reason_text(reason)
             self._blame(self.names.far, f"closed with {code} {words}".rstrip())
             self._tunnel.finish(code, reason)
             self._reset_near(self._tunnel.limits.half_close_timeout)

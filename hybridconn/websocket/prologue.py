@@ -13,7 +13,7 @@ from zope.interface import implementer
 from hybridconn.core.frames import Piece
 from hybridconn.interfaces import IBatchSink
 from hybridconn.websocket.base import StreamingWebSocket
-from hybridconn.websocket.closing import NORMAL, TunnelClosed
+from hybridconn.websocket.closing import NORMAL, TunnelClosed, reason_text
 
 _T = TypeVar("_T")
 
@@ -65,7 +65,7 @@ class Prologue(Generic[_T]):
 
     def close_received(self, code: int | None, reason: bytes) -> None:
         self._settle()
-        words = reason.decode("utf-8", "replace")
+        words = reason_text(reason)
         self.done.errback(TunnelClosed(NORMAL if code is None else code, words))
 
     def tunnel_lost(self, reason: Failure) -> None:

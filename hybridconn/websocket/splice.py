@@ -23,6 +23,7 @@ from hybridconn.core.frames import Piece
 from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IBatchSink
 from hybridconn.websocket.base import StreamingWebSocket
+from hybridconn.websocket.closing import reason_text
 
 
 @frozen
@@ -87,7 +88,7 @@ class _Half:
         self._send_pieces(pieces)
 
     def close_received(self, code: int | None, reason: bytes) -> None:
-        text = reason.decode("utf-8", "replace")
+        text = reason_text(reason)
         self.closed = f"{code if code is not None else 'no code'} {text}".rstrip()
         self._splice.half_closed(self)
         self.target.send_close(code, reason)

@@ -57,6 +57,10 @@ class AllowListTests(SynchronousTestCase):
             "fe80::1",
             "0.0.0.0",
             "::ffff:127.0.0.1",
+            "168.63.129.16",
+            "fd00:ec2::254",
+            "100.100.100.200",
+            "192.0.0.192",
         ):
             self.assertFalse(allowed.admits("a.corp", 80, address), address)
         self.assertTrue(

@@ -84,6 +84,11 @@ class ConnectHeadersTests(SynchronousTestCase):
             connect_headers(request, rule_name="app"), {"HybridConn-Rule": "app"}
         )
 
+    def test_rule_of_request(self) -> None:
+        """Nor does a sender in an HTTP request: its target could believe it."""
+        request = head(("hybridconn-rule", "root"), ("A", "1"))
+        self.assertEqual(request_headers(request, "r"), {"A": "1", "Via": "1.1 r"})
+
     def test_joined(self) -> None:
         """Values of equal names are joined, cookies by semicolons."""
         self.assertEqual(

@@ -26,6 +26,7 @@ HEADERS = (
     ("Host", "relay.test"),
     ("X-Forwarded-For", "198.51.100.1"),
     ("X-Forwarded-Proto", "gopher"),
+    ("hybridconn-rule", "root"),
     ("Accept", "a"),
 )
 
@@ -136,6 +137,7 @@ class RequestTests(TargetCase):
         self.assertEqual(self.field("X-Forwarded-For"), ["198.51.100.1, 203.0.113.9"])
         self.assertEqual(self.field("X-Forwarded-Proto"), ["https"])
         self.assertEqual(self.field("X-Forwarded-Host"), ["relay.test"])
+        self.assertIsNone(self.field("HybridConn-Rule"))
         self.assertEqual(self.field("X-Forwarded-Prefix"), ["/Web/App"])
 
     def test_host(self) -> None:

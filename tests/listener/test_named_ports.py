@@ -58,6 +58,8 @@ class FakeUdp:
         self.stopped = False
 
     def connect(self, host: str, port: int) -> None:
+        if ":" in host:
+            raise OSError(101, "Network is unreachable")
         self.to = (host, port)
 
     def write(self, data: bytes) -> None:
@@ -76,6 +78,7 @@ class Scene(LogTestCase):
         "sql=db.corp:1433",
         "dns=udp:198.18.0.53:53",
         "8080=a.b:80",
+        "far=udp:[2001:db8::1]:53",
     )
 
     def setUp(self) -> None:
@@ -232,6 +235,21 @@ class NamedPortTests(Scene):
         self.network.advance(10)
         self.successResultOf(stopped)
 
+    def test_stops_while_closing(self) -> None:
+        """It does not wait for ever for one that was told no and says no goodbye."""
+        for message in (b"GET / HTTP/1.1\r\n\r\n", b"\x01\x00\x00\x048080"):
+            peer = self.sender(message)
+            self.assertIsNotNone(peer.close_frame)
+            self.assertEqual(self.listener.tunnels, 1)
+            stopped = self.listener.stopService()
+            self.network.advance(10)
+            peer.close()
+            self.network.advance(90)
+            self.assertEqual(self.listener.tunnels, 0)
+            self.successResultOf(stopped)
+            self.listener.startService()
+            self.network.flush()
+
 
 class OnlyPortTests(Scene):
     """A single port, without a name."""
@@ -318,6 +336,27 @@ class DatagramTests(Scene):
         self.network.advance(10)
         self.assertEqual(peer.close_frame, (1001, "the listener stops"))
         peer.close()
+
+    def test_no_route(self) -> None:
+        """A target that there is no way to leaves no port open."""
+        peer = self.sender(b"\x01\x00\x01\x03far")
+        self.assertEqual(peer.messages, [])
+        self.assertEqual(
+            peer.close_frame,
+            (1011, "target [2001:db8::1]:53 cannot be reached: Network is unreachable"),
+        )
+        self.assertTrue(self.udp[0].transport.stopped)
+        peer.close()
+
+    def test_escapes(self) -> None:
+        """What a sender says at its end stirs no terminal, here nor at the relay."""
+        for messages in ((DNS,), (SQL[:2],)):
+            peer = self.sender(*messages)
+            peer.close(4000, b"\x1b]0;owned\x07 fine")
+            self.network.flush()
+        seen = [line for line in self.lines if "fine" in line]
+        self.assertEqual(len(seen), 4, self.lines)
+        self.assertNotIn("\x1b", "".join(seen))
 
     def test_unused(self) -> None:
         """A tunnel that never comes leaves no port behind."""

@@ -97,6 +97,19 @@ class ProxyProtocolTests(LogTestCase):
         self.assertIn(values[RULE], (b"send", b"Send"))
         self.assertRegex(values[UNIQUE_ID].decode(), r"^[0-9a-f-]{36}_G\d")
 
+    def test_half_characters(self) -> None:
+        """A relay that names what has no UTF-8 breaks nothing."""
+        listener = self.listen(target=parse_target("db.corp:5"))
+        accept = Accept("wss://r.test/", "i\ud800", {"HybridConn-Rule": "\udfff"})
+        dialled = listener._connector.connect(accept)
+        self.network.flush()
+        end = self.successResultOf(dialled)
+        listener.sender_joined(accept, end)
+        self.network.flush()
+        values = dict(values_in(self.targets[0].data))
+        self.assertEqual((values[UNIQUE_ID], values[RULE]), (b"i?", b"?"))
+        end.abandon()
+
     def test_not_told(self) -> None:
         """Without the setting it gets the sender's bytes and no others."""
         self.listen(target=parse_target("db.corp:5"), proxy_protocol=False)

@@ -192,6 +192,25 @@ class ReaderTests(AppCase):
         self.assertEqual(len(found.served), 1)
         self.assertIn("10.0.0.7:22 cannot be redirected", found.trouble[0])
 
+    def test_strange(self) -> None:
+        """A limit that is none, and a list without end, are words and no bug."""
+        real = Agent.request
+
+        def lie(part: bytes, answer: bytes) -> None:
+            def request(agent: Agent, method: bytes, uri: bytes, *more: Any) -> Any:
+                if part in uri:
+                    return succeed(Response(Answer(200, "OK", (), answer)))
+                return real(agent, method, uri, *more)
+
+            self.patch(Agent, "request", request)
+
+        for limit in (b"-1", b"1e999", b"true", b'"5"', b"null"):
+            lie(b"PlanLimits", b'{"properties": {"maximum": %s}}' % limit)
+            self.assertIn("not of the expected form", self.why(), limit)
+        long = b",".join([b"0"] * 10_001)
+        lie(b"/hybridConnectionRelays", b'{"value": [%s]}' % long)
+        self.assertIn("list is too long", self.why())
+
     def test_unreachable(self) -> None:
         """In words, where it should be."""
         self.agent.down = True

@@ -9,7 +9,14 @@ from twisted.python.failure import Failure
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.core.preamble import DATAGRAM, IS_DATAGRAM
-from hybridconn.sender.datagrams import MOST_PEERS, MOST_WAITING, UdpForward, UdpPort
+from hybridconn.sender.datagrams import (
+    MOST_PEERS,
+    MOST_WAITING,
+    MOST_WAITING_BYTES,
+    REST,
+    UdpForward,
+    UdpPort,
+)
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.preamble import ANSWER_TIMEOUT, PreambleTunnels
 from hybridconn.testing.ws_peer import WsPeer, one_protocol
@@ -197,7 +204,27 @@ class UdpTests(SenderTestCase):
         self.say(b"x")
         self.assertLogged("no tunnel for datagrams of 127.0.0.1:40000: 404")
         self.assertEqual(self.forward.dropped, 1)
+        self.network.advance(REST)
         self.open()
+
+    def test_rests(self) -> None:
+        """A flood of datagrams is no flood of attempts, nor of lines in the log."""
+        for port in range(50):
+            self.say(b"x", ("127.0.0.1", port))
+        self.assertEqual(self.forward.dropped, 50)
+        self.assertEqual(sum("no tunnel for" in line for line in self.lines), 1)
+
+    def test_waiting_bytes(self) -> None:
+        """What waits of all addresses together is bounded, and given free again."""
+        self.network.faults.ignore("relay.test", 443)
+        large = bytes(65000)
+        most = MOST_WAITING_BYTES // len(large)
+        for number in range(most + 2):
+            self.forward.datagramReceived(large, ("127.0.0.1", number))
+        self.assertEqual(self.forward.dropped, 2)
+        self.forward.drain(0)
+        self.network.advance(1)
+        self.assertTrue(self.forward.keep(MOST_WAITING_BYTES))
 
     def test_most(self) -> None:
         """Only so many addresses have one."""
