@@ -83,7 +83,7 @@ class TargetRules:
     The targets that senders of one hybrid connection may want.
 
     They choose the name, and whoever rules its zone chooses the address.  So a name
-    never leads to this machine itself, to link-local addresses and the like, unless
+    never leads to loopback, to link-local addresses and the like, unless
     that very address is listed; C{localhost}, listed by name, leads to loopback.
 
     @param entries: what is listed.

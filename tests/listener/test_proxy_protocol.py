@@ -101,7 +101,8 @@ class ProxyProtocolTests(LogTestCase):
         """A relay that names what has no UTF-8 breaks nothing."""
         listener = self.listen(target=parse_target("db.corp:5"))
         accept = Accept("wss://r.test/", "i\ud800", {"HybridConn-Rule": "\udfff"})
-        dialled = listener._connector.connect(accept)
+        connector = listener.make_connector("hyco", self.network.clock, 10.0)
+        dialled = connector.connect(accept)
         self.network.flush()
         end = self.successResultOf(dialled)
         listener.sender_joined(accept, end)
