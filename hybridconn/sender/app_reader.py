@@ -18,9 +18,12 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.app import AppSettings
 from hybridconn.config.mistakes import Mistake
 from hybridconn.config.redirects import Redirect, parse_redirected
+from hybridconn.config.sender import SenderConfig
 from hybridconn.core.connection_string import ConnectionString, ConnectionStringError
 from hybridconn.core.names import fold
 from hybridconn.core.text import printable
+from hybridconn.interfaces import IDialer
+from hybridconn.web.agents import pooled_agent
 from hybridconn.web.short_body import short_body
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.words import explain, is_surprise
@@ -66,6 +69,12 @@ class _Key:
     etag: str
     name: str
     value: str = field(repr=False)
+
+
+def reader_for(config: SenderConfig, dialer: IDialer, reactor: Any) -> AppReader:
+    """What reads the app that a sender's configuration names."""
+    agent = pooled_agent(reactor, dialer, False)
+    return AppReader(config.app, agent, reactor, not config.insecure)
 
 
 class AppReader:

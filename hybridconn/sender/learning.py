@@ -14,9 +14,8 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import Redirect
 from hybridconn.config.sender import SenderConfig
 from hybridconn.interfaces import IDialer
-from hybridconn.sender.app_reader import AppReader, AppUnknown
+from hybridconn.sender.app_reader import AppReader, AppUnknown, reader_for
 from hybridconn.sender.endpoint_watch import read_endpoint, why_unknown
-from hybridconn.web.agents import pooled_agent
 from hybridconn.web.description_reader import DescriptionReader
 
 
@@ -90,12 +89,7 @@ def learn_endpoints(
 
     read = DeferredList(readings, consumeErrors=True).addCallback(all_read)
     if config.app:
-        app = AppReader(
-            config.app,
-            pooled_agent(reactor, dialer, False),
-            reactor,
-            not config.insecure,
-        )
+        app = reader_for(config, dialer, reactor)
         return read.addCallback(lambda _: _add_app(learned, config.app.name, app))
     return read
 

@@ -29,7 +29,7 @@ from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.names.server import NameServer, NameService
 from hybridconn.names.upstream import Upstreams
 from hybridconn.redirect.listening import occupant
-from hybridconn.sender.app_reader import AppConnections, AppReader
+from hybridconn.sender.app_reader import AppConnections, reader_for
 from hybridconn.sender.app_redirects import AppRedirects
 from hybridconn.sender.app_watch import AppWatch
 from hybridconn.sender.connector import TunnelConnector
@@ -37,7 +37,6 @@ from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.redirected import Endpoints, Redirected, Way
 from hybridconn.startup import listen_trouble, local_endpoint
-from hybridconn.web.agents import pooled_agent
 from hybridconn.web.description_reader import DescriptionReader
 
 Failed = Callable[[str], Callable[[Failure], NoReturn]]
@@ -92,12 +91,7 @@ class RedirectService(MultiService):
         self._app: AppWatch | None = None
         if config.app:
             self._app = AppWatch(
-                AppReader(
-                    config.app,
-                    pooled_agent(reactor, dialer, False),
-                    reactor,
-                    not config.insecure,
-                ),
+                reader_for(config, dialer, reactor),
                 config.app.name,
                 reactor,
                 self._follow,
