@@ -16,8 +16,9 @@ from tests.integration.waiting import free_port
 NAMESPACE = f"{BASE}/namespaces/{NS}"
 CONNECTIONS = f"{NAMESPACE}/hybridConnections"
 RULES = f"{NAMESPACE}/authorizationRules"
-#: Seconds after which another node has seen a change.
-SOON = 1.0
+#: Seconds after which another node has surely seen a change.  A second is what
+#: is promised; the rest is for a machine that does something else meanwhile.
+SOON = 5.0
 
 
 class NodesCase(IntegrationTestCase):

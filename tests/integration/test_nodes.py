@@ -29,7 +29,7 @@ class NodesTests(NodesCase):
     """What one does the other sees."""
 
     def test_made_and_deleted(self) -> None:
-        """Within a second; what is deleted is closed with 1001 on every node."""
+        """Soon; what is deleted is closed with 1001 on every node."""
         self.connect(self.one, "db")
         self.sees(self.two, f"{CONNECTIONS}/db")
         listener = self.two.listen_for("db", 9)
