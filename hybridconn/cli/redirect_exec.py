@@ -22,6 +22,7 @@ from hybridconn.names.plan import WILDCARD
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.listening import listening
+from hybridconn.redirect.network import OwnNetwork
 from hybridconn.redirect.passing import for_a_while
 from hybridconn.redirect.private import (
     NotAllowed,
@@ -41,6 +42,13 @@ _NAME_CACHE = Path("/run/nscd/socket")
 #: Of systemd-resolved, which glibc may ask in place of resolv.conf's servers.
 _RESOLVED = Path("/run/systemd/resolve/io.systemd.Resolve")
 
+#: What lets a command have namespaces of its own.
+_ALLOW = (
+    "run this as root, or in a container with --cap-add SYS_ADMIN, or allow user"
+    " namespaces (sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu"
+    " kernel.apparmor_restrict_unprivileged_userns=0)"
+)
+
 #: Seconds for a sender to open its ports.
 _PATIENCE = 20.0
 _LOOK_EVERY = 0.05
@@ -58,8 +66,15 @@ _LOOK_EVERY = 0.05
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the sender's log goes; else it is lost.",
 )
+@click.option(
+    "--isolated",
+    is_flag=True,
+    help="Let COMMAND reach the redirected services and nothing else.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_command(config: str, log: Path | None, command: tuple[str, ...]) -> None:
+def exec_command(
+    config: str, log: Path | None, isolated: bool, command: tuple[str, ...]
+) -> None:
     """
     Run COMMAND with the names of a sender's redirects in force for it alone.
 
@@ -67,28 +82,57 @@ def exec_command(config: str, log: Path | None, command: tuple[str, ...]) -> Non
     left when it ends. A sender is started for it, unless one runs. The exit status is
     that of COMMAND.
 
+    With --isolated it has a network of its own, too, in which there is nothing but the
+    ports of a sender: no others are in their way, and those below 1024 need no right.
+
     \b
         hybridconn exec --config sender.toml -- psql -h db.corp
     """
     plan = make_plan(config)
     with ExitStack() as stack:
-        _sender(plan, config, log, stack)
+        network = _network(stack) if isolated else None
+        _sender(plan, config, log, stack, network)
         try:
-            running = _run(command, _files(plan))
+            running = _run(command, _files(plan), network)
         except NotAllowed as error:
+            if network is not None:
+                raise _not_isolated(error) from None
             _hosts_for_a_while(plan, error, stack)
-            running = _run(command, {})
+            running = _run(command, {}, None)
         code = running.wait()
     raise SystemExit(code)
 
 
-def _run(command: tuple[str, ...], files: Mapping[Path, bytes]) -> PrivateCommand:
+def _network(stack: ExitStack) -> OwnNetwork:
+    """
+    One that is there until C{stack} ends.
+
+    @raise click.ClickException: it is not allowed.
+    """
+    try:
+        network = OwnNetwork()
+    except NotAllowed as error:
+        raise _not_isolated(error) from None
+    stack.callback(network.close)
+    return network
+
+
+def _not_isolated(why: NotAllowed) -> click.ClickException:
+    return click.ClickException(
+        f"the command cannot have a network of its own ({why}). To allow it: {_ALLOW}."
+        " Without --isolated, it is not needed."
+    )
+
+
+def _run(
+    command: tuple[str, ...], files: Mapping[Path, bytes], network: OwnNetwork | None
+) -> PrivateCommand:
     """
     @raise NotAllowed: it can have no files of its own.
     @raise SystemExit: it cannot be run, as is said.
     """
     try:
-        return PrivateCommand(command, files)
+        return PrivateCommand(command, files, network.join if network else None)
     except NotRun as error:
         click.echo(f"Error: {error}.", err=True)
         raise SystemExit(error.code) from None
@@ -140,10 +184,7 @@ def _hosts_for_a_while(plan: Plan, why: NotAllowed, stack: ExitStack) -> None:
     except RedirectError as error:
         raise click.ClickException(
             f"the command cannot have a hosts file of its own ({why}), and {error} To"
-            " allow the first: run this as root, or in a container with --cap-add"
-            " SYS_ADMIN, or allow user namespaces (sysctl"
-            " kernel.unprivileged_userns_clone=1, and on Ubuntu"
-            " kernel.apparmor_restrict_unprivileged_userns=0)."
+            f" allow the first: {_ALLOW}."
         ) from None
     click.echo(
         f"warning: the command cannot have a hosts file of its own ({why}); until it "
@@ -152,22 +193,32 @@ def _hosts_for_a_while(plan: Plan, why: NotAllowed, stack: ExitStack) -> None:
     )
 
 
-def _sender(plan: Plan, config: str, log: Path | None, stack: ExitStack) -> None:
-    """Have a sender listen until C{stack} ends, if none does."""
+def _sender(
+    plan: Plan,
+    config: str,
+    log: Path | None,
+    stack: ExitStack,
+    network: OwnNetwork | None,
+) -> None:
+    """Have a sender listen until C{stack} ends, if none does there."""
     wanted = set(plan.places.values())
     if plan.by_name and plan.config.names.dns is not None:
         wanted.add(plan.config.names.dns)
-    if wanted <= listening():
+    proc = Path("/proc") if network is None else Path(f"/proc/{network.pid}")
+    if wanted <= listening(proc):
         return
     kept: IO[Any] = stack.enter_context(_log(log))
     start = "from twisted.scripts.twistd import run; run()"
     argv = [sys.executable, "-c", start, "-n", "--pidfile=", "hcsender", "-c", config]
+    handed = () if network is None else (network.descriptor,)
+    argv += [f"--ports-from={descriptor}" for descriptor in handed]
     try:
         child = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=kept,
             stderr=subprocess.STDOUT,
+            pass_fds=handed,
             # So that a terminal's Ctrl-C is for the command alone.
             start_new_session=True,
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
@@ -178,7 +229,7 @@ def _sender(plan: Plan, config: str, log: Path | None, stack: ExitStack) -> None
         ) from None
     stack.callback(_end, child)
     deadline = time.monotonic() + _PATIENCE
-    while not wanted <= listening():
+    while not wanted <= listening(proc):
         if child.poll() is not None:
             raise click.ClickException(f"the sender ended: {_last_line(kept, log)}")
         if time.monotonic() > deadline:

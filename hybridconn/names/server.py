@@ -216,17 +216,24 @@ class NameService(MultiService):
     The name server's two ports.
 
     @param failed: called with the L{Failure} if one cannot be opened; raises.
+    @param ports: opens them in place of the reactor.
     """
 
     def __init__(
-        self, server: NameServer, bind: HostPort, reactor: Any, failed: Failed
+        self,
+        server: NameServer,
+        bind: HostPort,
+        reactor: Any,
+        failed: Failed,
+        ports: Any = None,
     ) -> None:
         super().__init__()
+        ports = ports or reactor
         self.server = server
-        datagrams = DatagramPort(reactor, bind, DatagramServer(server), failed)
+        datagrams = DatagramPort(ports, bind, DatagramServer(server), failed)
         datagrams.setServiceParent(self)
         streams = PortService(
-            local_endpoint(reactor, bind),
+            local_endpoint(ports, bind),
             StreamServerFactory(server, reactor, _STREAM_IDLE),
             failed,
         )

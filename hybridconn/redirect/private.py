@@ -1,24 +1,20 @@
 """
-Files that one command and its children see in place of the system's: a mount
-namespace of their own (mount_namespaces(7)), and where that needs it a user namespace
-in which they stay who they are.  Nothing is left of it when they end.
+Files that one command and its children see in place of the system's, and the network
+that they are in.  Nothing is left of it when they end.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from hybridconn.redirect.errors import RedirectError
+from hybridconn.redirect.namespaces import NEW_MOUNTS, cover, leave_for, libc
 
-_NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
-_BIND, _PRIVATE = 4096, (1 << 18) | (1 << 14)
 _DIES_WITH_PARENT = 1
 _NOT_FOUND, _NOT_RUN = 127, 126
 #: Signals that are meant for the command.
@@ -48,11 +44,18 @@ class PrivateCommand:
     @ivar pid: of the command.
     """
 
-    def __init__(self, argv: Sequence[str], files: Mapping[Path, bytes]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        files: Mapping[Path, bytes],
+        join: Callable[[], None] | None = None,
+    ) -> None:
         """
         Start it.
 
         @param files: each must be there already.
+        @param join: brings the process that calls it to the network that the command
+            is to be in; by default that is the one of all.
         @raise NotAllowed: there can be no such files.
         @raise NotRun: the command cannot be run.
         """
@@ -62,7 +65,7 @@ class PrivateCommand:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(reader)
-            _become(list(argv), files, writer)
+            _become(list(argv), files, join, writer)
         os.close(writer)
         with open(reader, "rb") as opened:
             said = opened.read().decode("utf-8", "replace")
@@ -99,15 +102,24 @@ class PrivateCommand:
 
 def die_with_parent() -> None:
     """Have this process end when the one that started it does."""
-    _libc().prctl(_DIES_WITH_PARENT, signal.SIGTERM, 0, 0, 0)
+    libc().prctl(_DIES_WITH_PARENT, signal.SIGTERM, 0, 0, 0)
 
 
-def _become(argv: list[str], files: Mapping[Path, bytes], writer: int) -> NoReturn:
+def _become(
+    argv: list[str],
+    files: Mapping[Path, bytes],
+    join: Callable[[], None] | None,
+    writer: int,
+) -> NoReturn:
     """In the child: become the command, or say why not."""
     code = _NOT_RUN
     try:
         try:
-            _enter(files)
+            if join is not None:
+                join()
+            if files:
+                leave_for(NEW_MOUNTS)
+                cover(files)
         except OSError as error:
             _tell(writer, "files", f"{error.filename or 'unshare'}: {error.strerror}")
         else:
@@ -126,38 +138,3 @@ def _become(argv: list[str], files: Mapping[Path, bytes], writer: int) -> NoRetu
 
 def _tell(writer: int, kind: str, text: str) -> None:
     os.write(writer, f"{kind} {text}".encode())
-
-
-def _enter(files: Mapping[Path, bytes]) -> None:
-    """
-    @raise OSError: it is not allowed.
-    """
-    if not files:
-        return
-    libc = _libc()
-    user, group = os.geteuid(), os.getegid()
-    if user != 0 or libc.unshare(_NEW_MOUNTS) != 0:
-        _check(libc.unshare(_NEW_USERS | _NEW_MOUNTS), "unshare")
-        # We stay who we are, and lose all power with the command.
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    _check(libc.mount(b"none", b"/", None, _PRIVATE, None), "/")
-    for path, content in files.items():
-        # Once it is mounted, the file needs no name, so none is left behind.
-        with tempfile.NamedTemporaryFile() as made:
-            made.write(content)
-            made.flush()
-            os.fchmod(made.fileno(), 0o644)
-            source, target = os.fsencode(made.name), os.fsencode(path)
-            _check(libc.mount(source, target, None, _BIND, None), str(path))
-
-
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), what)
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)

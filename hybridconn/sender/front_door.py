@@ -161,8 +161,13 @@ def front_door_ports(
     find: Find,
     reactor: Any,
     failed: Callable[[str], Callable[[Failure], NoReturn]],
+    ports: Any = None,
 ) -> Iterator[Service]:
-    """The ports of the front door, of which there may be none."""
+    """
+    The ports of the front door, of which there may be none.
+
+    @param ports: opens them in place of the reactor.
+    """
     kinds: tuple[tuple[HostPort | None, Callable[[], Handshake]], ...] = (
         (settings.socks_bind, SocksHandshake),
         (settings.http_bind, ConnectHandshake),
@@ -170,5 +175,5 @@ def front_door_ports(
     for bind, kind in kinds:
         if bind is not None:
             factory = DoorFactory(kind, find, reactor)
-            endpoint = local_endpoint(reactor, bind)
+            endpoint = local_endpoint(ports or reactor, bind)
             yield PortService(endpoint, factory, failed(str(bind)))

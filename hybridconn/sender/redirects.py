@@ -49,6 +49,7 @@ class RedirectService(MultiService):
     @param connector_for: makes what opens the tunnels of one hybrid connection.
     @param failed: called with a port, in words, if one that the configuration names
         cannot be opened; what it returns is called with the failure and raises.
+    @param ports: opens the ports in place of the reactor.
     @ivar table: the names that are redirected now.
     """
 
@@ -62,8 +63,10 @@ class RedirectService(MultiService):
         reactor: Any,
         failed: Failed,
         wall: Callable[[], float] = time.time,
+        ports: Any = None,
     ) -> None:
         super().__init__()
+        self._opener = ports or reactor
         self.table = NameTable(asked=self._asked)
         self._reactor = reactor
         self._failed = failed
@@ -185,7 +188,9 @@ class RedirectService(MultiService):
         server = NameServer(self.table, upstreams, cache, settings.ttl)
         bind = settings.dns
         fail = self._failed(f"{bind} for names")
-        NameService(server, bind, self._reactor, fail).setServiceParent(self)
+        NameService(server, bind, self._reactor, fail, self._opener).setServiceParent(
+            self
+        )
         return server
 
     @property
@@ -248,7 +253,7 @@ class RedirectService(MultiService):
     ) -> None:
         failures: list[Failure] = []
         entity, factory = way.redirected.entity, way.forward.toward(way.wanted)
-        opening = local_endpoint(self._reactor, place).listen(factory)
+        opening = local_endpoint(self._opener, place).listen(factory)
         opening.addCallbacks(
             lambda port: self._ports.__setitem__(place, (way, port)), failures.append
         )

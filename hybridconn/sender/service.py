@@ -37,6 +37,8 @@ class SenderService(MultiService):
     @param failed: called with the port, in words, if one cannot be opened; what
         it returns is called with the failure and raises.
     @param wall: seconds since 1970-01-01 UTC, for tokens.
+    @param ports: opens local ports in place of the reactor, in another network; see
+        L{PortsElsewhere<hybridconn.redirect.network.PortsElsewhere>}.
     @ivar forwards: the factories of the ports, in the configuration's order.
     @ivar redirects: services under their own names.
     """
@@ -48,8 +50,10 @@ class SenderService(MultiService):
         reactor: Any,
         failed: Callable[[str], Callable[[Failure], NoReturn]] | None = None,
         wall: Callable[[], float] = time.time,
+        ports: Any = None,
     ) -> None:
         super().__init__()
+        ports = ports or reactor
         timings = config.timings
         self._drain_timeout = timings.drain_timeout
         keeper = Keeper(reactor, timings.ping_interval, timings.dead_after)
@@ -78,7 +82,7 @@ class SenderService(MultiService):
                 udp = UdpForward(connector, tunnels, one.udp_idle_time)
                 self.forwards.append(udp)
                 name = f"{one.bind} (UDP)"
-                UdpPort(reactor, one.bind, udp, fail(name)).setServiceParent(self)
+                UdpPort(ports, one.bind, udp, fail(name)).setServiceParent(self)
                 continue
             forward: LocalForward | HttpForward
             factory: IProtocolFactory
@@ -103,15 +107,15 @@ class SenderService(MultiService):
                 )
             self.forwards.append(forward)
             port = PortService(
-                local_endpoint(reactor, one.bind), factory, fail(str(one.bind))
+                local_endpoint(ports, one.bind), factory, fail(str(one.bind))
             )
             port.setServiceParent(self)
         self.redirects = RedirectService(
-            config, connector_for, dialer, reactor, fail, wall
+            config, connector_for, dialer, reactor, fail, wall, ports
         )
         self.redirects.setServiceParent(self)
         for door in front_door_ports(
-            config.front_door, self.redirects.find, reactor, fail
+            config.front_door, self.redirects.find, reactor, fail, ports
         ):
             door.setServiceParent(self)
 

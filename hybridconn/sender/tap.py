@@ -7,10 +7,12 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
+from hybridconn.config.mistakes import ConfigError
 from hybridconn.config.sender import SenderConfig, load_sender, sender_from_options
 from hybridconn.dialer import ReactorDialer
 from hybridconn.memory import settle
 from hybridconn.operation.logs import OPTION, choose_log
+from hybridconn.redirect.network import PortsElsewhere
 from hybridconn.sender.service import SenderService
 from hybridconn.startup import (
     as_unit,
@@ -39,6 +41,13 @@ class Options(usage.Options):
         ["connection-string-file", "f", None, "A file with one connection string."],
         ["bind", "b", None, "IP address and port to listen on for the app."],
         ["ca-file", None, None, "PEM file with further authorities to trust."],
+        [
+            "ports-from",
+            None,
+            None,
+            "Descriptor of a socket from which to have local ports; given by"
+            " hybridconn exec --isolated.",
+        ],
         OPTION,
     ]
     optFlags = [  # noqa: RUF012  # Twisted's convention
@@ -70,12 +79,27 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         ),
     )
     reactor.callWhenRunning(settle)
+    ports = load_or_exit(_PROGRAM, lambda: _ports(options["ports-from"], reactor))
     sender = SenderService(
-        config, dialer, reactor, lambda port: exit_for_port(_PROGRAM, port)
+        config,
+        dialer,
+        reactor,
+        lambda port: exit_for_port(_PROGRAM, port),
+        ports=ports,
     )
     return load_or_exit(
         _PROGRAM, lambda: as_unit(sender, reactor, config.update_notice, config.way_out)
     )
+
+
+def _ports(descriptor: str | None, reactor: Any) -> PortsElsewhere | None:
+    if descriptor is None:
+        return None
+    try:
+        return PortsElsewhere(reactor, int(descriptor))
+    except (ValueError, OSError):
+        text = f"--ports-from {descriptor}: is no socket; hybridconn exec gives one."
+        raise ConfigError("command line", [f"command line: {text}"]) from None
 
 
 def _config(options: Options) -> SenderConfig:

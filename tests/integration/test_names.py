@@ -5,6 +5,7 @@ theirs changed.
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from functools import cache
@@ -285,6 +286,50 @@ class ExecTests(NamesTestCase):
         status, said = self.app.run(*argv)
         self.assertEqual(status, 1)
         self.assertRegex(said, "cannot listen on .*: Permission denied.*CAP_NET_BIND")
+
+    def isolated(self, config: str = "") -> list[str]:
+        return [*command("exec", "--isolated", "-c", config or self.config, "--")]
+
+    def test_isolated(self) -> None:
+        """In a network of its own the redirected services are all that there is."""
+        self.run_sender()  # has the same ports, where they are in nobody's way
+        prefix = self.isolated()
+        self.assertServed(*prefix)
+        said = self.app.must(*prefix, "cat", "/proc/net/dev")
+        self.assertEqual(re.findall(r"(\w+):", said), ["lo"])
+        status, said = self.app.run(*prefix, "curl", "-sS", "http://10.90.1.2:443/")
+        self.assertEqual(status, 7, said)
+        status, said = self.app.run(*prefix, "sh", "-c", "exit 7")
+        self.assertEqual((status, said), (7, ""))
+
+    def test_isolated_names(self) -> None:
+        """Wildcards and other names are told there, and IPv6 has its addresses."""
+        self.name_server("127.1.1.1")
+        self.resolvers("127.1.1.1")
+        config = str(self.stage.redirects("own-network", ipv6_network="fd77:6863::/64"))
+        ca = shlex.quote(str(self.stage.ca_file))
+        line = f"curl -sS --cacert {ca} https://one.apps.corp/; getent hosts other.test"
+        line += (
+            f"; getent ahostsv6 cache.corp; curl -6sS --cacert {ca} https://web.corp/"
+        )
+        said = self.app.must(*self.isolated(config), "sh", "-c", line)
+        for part in ("web one.apps.corp", "2001:db8::1", "fd77:6863::", "web web.corp"):
+            self.assertIn(part, said)
+
+    def test_isolated_no_power(self) -> None:
+        """Ports below 1024 need no right there; what is not allowed is said."""
+        lesser = ["setpriv", "--bounding-set=-sys_admin,-net_bind_service", "--"]
+        status, said = self.app.run(*lesser, "unshare", "-Un", "true")
+        need(status == 0, f"no user namespaces here: {said}")
+        self.assertServed(*lesser, *self.isolated())
+        # Who is in a chroot gets no user namespace (unshare(2)).
+        self.app.must("sh", "-c", "mkdir -p /run/root; mount --rbind / /run/root")
+        self.addCleanup(self.app.must, "umount", "-l", "/run/root")
+        chroot = ["setpriv", "--bounding-set=-sys_admin", "chroot", "/run/root"]
+        status, said = self.app.run(*chroot, *self.isolated(), "true")
+        self.assertEqual(status, 1)
+        self.assertIn("cannot have a network of its own (unshare: Operation", said)
+        self.assertIn("--cap-add SYS_ADMIN", said)
 
     def test_no_namespaces(self) -> None:
         """Where there are none, the hosts file itself has the names for a while."""

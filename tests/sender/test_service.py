@@ -159,6 +159,11 @@ class TapTests(LogTestCase):
             "--bind cannot stand beside --config",
             self.refusal("--config", "x", "--bind", "127.0.0.1:1"),
         )
+        with open(os.devnull, "rb") as no_socket:
+            for number in ("x", "-1", str(no_socket.fileno())):
+                argv = ("--bind", "127.0.0.1:1", f"--ports-from={number}")
+                said = self.refusal(*argv, HYBRIDCONN_CONNECTION_STRING=STRING)
+                self.assertIn(f"--ports-from {number}: is no socket", said)
 
     def test_port_taken(self) -> None:
         """A port that is taken ends the program with a line that says which."""
