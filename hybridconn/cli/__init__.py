@@ -16,6 +16,8 @@ from typing import Final
 
 import click
 
+from hybridconn.operation.version import own_version
+
 #: Where each command is; it is imported when it is asked for, as some need much.
 _COMMANDS: Final[Mapping[str, str]] = {
     "init": "init:init",
@@ -68,7 +70,21 @@ class _LateGroup(click.Group):
         return found
 
 
+def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"hybridconn {own_version()}")
+        ctx.exit()
+
+
 @click.group(cls=_LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """
     Set up hybrid connections, and manage a relay that runs.

@@ -231,7 +231,10 @@ def _sender(
     deadline = time.monotonic() + _PATIENCE
     while not wanted <= listening(proc):
         if child.poll() is not None:
-            raise click.ClickException(f"the sender ended: {_last_line(kept, log)}")
+            said = _last_line(kept, log)
+            if network is None and "cannot listen on" in said:
+                said += " Or use --isolated: every port is free there, for everybody."
+            raise click.ClickException(f"the sender ended: {said}")
         if time.monotonic() > deadline:
             raise click.ClickException(
                 f"the sender does not listen after {_PATIENCE:.0f} seconds; see its "

@@ -23,7 +23,7 @@ from hybridconn.core.text import printable
 from hybridconn.interfaces import ITargetProber
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.target_look import TargetLook
-from hybridconn.operation.updates import running_version
+from hybridconn.operation.version import own_version
 from hybridconn.websocket.client import TunnelClientProtocol
 from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.keeper import Keeper
@@ -117,7 +117,7 @@ class ProbeDesk:
         tls_name = accept.header(TLS_NAME_HEADER) or ""
         look = TargetLook(self._prober, self._clock, say)
         try:
-            say(ListenerIs(name, running_version(), self._control_id()))
+            say(ListenerIs(name, own_version(), self._control_id()))
             await look.look(lambda: self._prober.find(accept), tls_name)
         finally:
             tunnel.finish(NORMAL, b"")

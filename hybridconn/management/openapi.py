@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from hybridconn.management.about import About, Schema
 from hybridconn.management.calls import Call, Json, Result
 from hybridconn.management.routing import Route, route
 from hybridconn.management.schemas import ERROR, PARAMETERS, list_of
+from hybridconn.operation.version import own_version
 
 PATH: Final = "/openapi.json"
 _NAMES: Final = re.compile(r"\{(\w+)\}")
@@ -87,7 +87,7 @@ def describe(routes: Iterable[Route]) -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "hybridconn management API",
-            "version": _own_version(),
+            "version": own_version(),
             "description": _INTRODUCTION,
         },
         "security": [{"bearer": []}],
@@ -171,10 +171,3 @@ def _with_id(answer: Json) -> Json:
 
 def _json(schema: Schema) -> Json:
     return {"application/json": {"schema": dict(schema)}}
-
-
-def _own_version() -> str:
-    try:
-        return version("hybridconn")
-    except PackageNotFoundError:  # run from a source tree that was not installed
-        return "0"

@@ -6,7 +6,6 @@ never more than said, and never waited for.
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from attrs import frozen
@@ -20,6 +19,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from hybridconn.interfaces import IDialer
+from hybridconn.operation.version import own_version
 from hybridconn.web.agents import pooled_agent
 from hybridconn.web.short_body import short_body
 from hybridconn.websocket.client import with_timeout
@@ -46,14 +46,6 @@ class UpdateSettings:
 
 class UpdateError(Exception):
     """There is no answer that could be used; the text says why."""
-
-
-def running_version() -> str:
-    """The version of what runs; C{0} if that was never installed."""
-    try:
-        return version("hybridconn")
-    except PackageNotFoundError:
-        return "0"
 
 
 def newest_version(body: bytes) -> str:
@@ -109,7 +101,7 @@ class UpdateNotice(Service):
         self._settings = settings
         self._clock = reactor
         self._agent = pooled_agent(reactor, dialer, persistent=False)
-        self.current = running_version() if current is None else current
+        self.current = own_version() if current is None else current
         self.newer: str | None = None
         self._call: IDelayedCall | None = None
         self._looking: Deferred[Any] | None = None

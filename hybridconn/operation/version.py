@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def own_version() -> str:
-    """Of this program."""
+    """The version of what runs; C{0} if that was never installed."""
     try:
         return version("hybridconn")
     except PackageNotFoundError:  # run from a source tree that was not installed
-        return "unknown"
+        return "0"

@@ -53,7 +53,7 @@ class OwnNetwork:
             self._ours.close()
             _keep(theirs)
         theirs.close()
-        said, self._namespaces, _, _ = socket.recv_fds(self._ours, _MOST_BYTES, 2)
+        said, self._namespaces = _received(self._ours)
         if said != _READY:
             self.close()
             raise NotAllowed(said.decode("utf-8", "replace") or "it ended at once")
@@ -135,7 +135,7 @@ class PortsElsewhere:
         try:
             # It answers at once, as it does nothing else.
             self._keeper.send(f"{kind} {interface} {port} {backlog}".encode())
-            said, descriptors, _, _ = socket.recv_fds(self._keeper, _MOST_BYTES, 1)
+            said, descriptors = _received(self._keeper)
             if not descriptors:
                 # Without a word it is gone, and so is whoever it was to serve.
                 number = int(said or errno.ECONNRESET)
@@ -145,6 +145,14 @@ class PortsElsewhere:
         opened = socket.socket(fileno=descriptors[0])
         opened.setblocking(False)
         return opened
+
+
+def _received(talk: socket.socket) -> tuple[bytes, list[int]]:
+    """A message, and the descriptors that came with it; no program inherits them."""
+    said, descriptors, _, _ = socket.recv_fds(talk, _MOST_BYTES, 2)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return said, descriptors
 
 
 def _keep(talk: socket.socket) -> NoReturn:

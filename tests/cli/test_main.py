@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import hybridconn
+from hybridconn.operation.version import own_version
 
 SOURCE = Path(hybridconn.__file__).parents[1]
 
@@ -22,6 +23,7 @@ class MainTests(SynchronousTestCase):
         for arguments, status, words in (
             (["--help"], 0, "init"),
             (["-h"], 0, "Usage: hybridconn"),
+            (["--version"], 0, f"hybridconn {own_version()}\n"),
             (["token", "--connection-string-file", "gone"], 1, "no file"),
             (["nonsense"], 2, "No such command"),
         ):

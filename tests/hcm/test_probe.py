@@ -13,7 +13,7 @@ from hybridconn.core.probe import (
 )
 from hybridconn.interfaces import ITargetProber
 from hybridconn.listener.probe import AT_ONCE, PER_MINUTE
-from hybridconn.operation.updates import running_version
+from hybridconn.operation.version import own_version
 from hybridconn.sender.probe import Probed, Prober
 from tests.hcm.case import HcmTestCase
 
@@ -42,7 +42,7 @@ class ProbeTests(HcmTestCase):
         probed = self.told()
         listener, target, reached = probed.told
         assert isinstance(listener, ListenerIs)
-        self.assertEqual(listener.version, running_version())
+        self.assertEqual(listener.version, own_version())
         served = self.manager.find("meta").listener
         assert served is not None
         self.assertEqual(listener.id, served.channel.tracking_id)

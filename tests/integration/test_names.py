@@ -285,7 +285,9 @@ class ExecTests(NamesTestCase):
         sender.stop()
         status, said = self.app.run(*argv)
         self.assertEqual(status, 1)
-        self.assertRegex(said, "cannot listen on .*: Permission denied.*CAP_NET_BIND")
+        self.assertRegex(
+            said, "cannot listen on .*: Permission denied.*CAP_NET_BIND.*--isolated"
+        )
 
     def isolated(self, config: str = "") -> list[str]:
         return [*command("exec", "--isolated", "-c", config or self.config, "--")]
@@ -299,6 +301,9 @@ class ExecTests(NamesTestCase):
         self.assertEqual(re.findall(r"(\w+):", said), ["lo"])
         status, said = self.app.run(*prefix, "curl", "-sS", "http://10.90.1.2:443/")
         self.assertEqual(status, 7, said)
+        # Nothing of ours is open in it: 3 is the folder that it lists.
+        said = self.app.must(*prefix, "ls", "/proc/self/fd")
+        self.assertEqual(said.split(), ["0", "1", "2", "3"])
         status, said = self.app.run(*prefix, "sh", "-c", "exit 7")
         self.assertEqual((status, said), (7, ""))
 

@@ -18,8 +18,8 @@ from hybridconn.operation.updates import (
     UpdateNotice,
     UpdateSettings,
     newest_version,
-    running_version,
 )
+from hybridconn.operation.version import own_version
 from hybridconn.testing.network import MemoryNetwork
 from tests.config.case import STRING, ConfigTestCase
 from tests.wayout.scene import Scripted
@@ -52,7 +52,7 @@ class VersionTests(SynchronousTestCase):
 
     def test_running(self) -> None:
         """What runs has a version."""
-        self.assertRegex(running_version(), r"^\d")
+        self.assertRegex(own_version(), r"^\d")
 
 
 class NoticeTests(SynchronousTestCase):

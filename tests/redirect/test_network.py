@@ -18,8 +18,10 @@ class FakeReactor:
 
     def __init__(self) -> None:
         self.adopted: list[tuple[object, ...]] = []
+        self.inherited = False
 
     def adoptStreamPort(self, descriptor: int, *others: object) -> str:
+        self.inherited |= os.get_inheritable(descriptor)
         self.adopted.append((*os.fstat(descriptor)[:2], *others))
         return "stream port"
 
@@ -53,6 +55,7 @@ class PortsElsewhereTests(SynchronousTestCase):
         before = len(os.listdir("/proc/self/fd"))
         port = self.ports.listenTCP(443, factory, 7, interface="::1")
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.assertFalse(self.reactor.inherited)
         self.assertEqual(port, "stream port")
         self.assertEqual(self.asked(), b"stream ::1 443 7")
         self.assertEqual(self.reactor.adopted, [(*known, socket.AF_INET6, factory)])
