@@ -53,7 +53,7 @@ class InstallTests(IntegrationTestCase):
             {
                 "hybridconn/__init__.py",
                 "hybridconn/py.typed",
-                "hybridconn/interfaces.py",
+                "hybridconn/interfaces/__init__.py",
                 "twisted/plugins/hybridconn_services.py",
             },
             names,
