@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort, parse_host_name
@@ -20,7 +19,12 @@ from hybridconn.config.ports import (
     check_forward,
 )
 from hybridconn.config.redirects import LocalBind, Wanted
-from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
+from hybridconn.config.roles import (
+    FILE_HELP,
+    STRING_HELP,
+    VARIABLE_HELP,
+    connection_of,
+)
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
 
@@ -160,14 +164,11 @@ class ForwardTable:
 
 
 def build_forward(table: ForwardTable, source: Source) -> Forward:
-    given = attrs.asdict(
-        table, recurse=False, filter=lambda _, value: value is not None
-    )
     port_name = None
     if table.mode == "bridge":
         port_name = table.port_name or str(table.bind.port)
     return Forward(
-        connection_string(given, source),
+        connection_of(table, source),
         table.bind,
         table.http,
         table.host_names,

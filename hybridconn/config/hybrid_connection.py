@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
-import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import Target, parse_target
@@ -23,7 +22,12 @@ from hybridconn.config.kinds import (
 )
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.ports import MODE_HELP, Mode, NamedPort, Port, check_ports
-from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
+from hybridconn.config.roles import (
+    FILE_HELP,
+    STRING_HELP,
+    VARIABLE_HELP,
+    connection_of,
+)
 from hybridconn.config.secrets import DiscontinuedMistake, Source, connection_string
 from hybridconn.core.allow_list import AllowedTarget
 from hybridconn.core.connection_string import ConnectionString
@@ -348,12 +352,9 @@ def build_hybrid_connection(
     table: HybridConnectionTable, source: Source
 ) -> HybridConnectionTarget:
     """Read the connection string of a table."""
-    given = attrs.asdict(
-        table, recurse=False, filter=lambda _, value: value is not None
-    )
     discontinued = False
     try:
-        found = connection_string(given, source)
+        found = connection_of(table, source)
     except DiscontinuedMistake as mistake:
         found = ConnectionString(
             mistake.error.host, entity_path=mistake.error.name or "unknown"

@@ -9,7 +9,6 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-import attrs
 from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort, parse_bind, parse_host_port
@@ -17,7 +16,12 @@ from hybridconn.config.checks import tables
 from hybridconn.config.kinds import Count, FileName, Kind, Seconds, VariableName
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.ports import MODE_HELP, Mode, PortName, check_redirect
-from hybridconn.config.roles import FILE_HELP, STRING_HELP, VARIABLE_HELP
+from hybridconn.config.roles import (
+    FILE_HELP,
+    STRING_HELP,
+    VARIABLE_HELP,
+    connection_of,
+)
 from hybridconn.config.secrets import Source, connection_string
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.core.host_port import REDIRECTS, check_name
@@ -254,16 +258,13 @@ class RedirectTable:
 
 def build_redirect(table: RedirectTable, source: Source) -> Redirect:
     """Read the connection string of a table."""
-    given = attrs.asdict(
-        table, recurse=False, filter=lambda _, value: value is not None
-    )
     port_name = None
     if table.mode == "bridge":
         port_name = table.port_name
         if port_name is None and table.endpoint is not None:
             port_name = str(table.endpoint.port)
     return Redirect(
-        connection_string(given, source), table.endpoint, table.endpoints, port_name
+        connection_of(table, source), table.endpoint, table.endpoints, port_name
     )
 
 

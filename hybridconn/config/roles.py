@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attrs
+
 from hybridconn.config.mistakes import ConfigError, Mistake
 from hybridconn.config.secrets import (
     CONNECTION_KEYS,
@@ -48,6 +50,19 @@ def check_timings(table: Mapping[str, Any]) -> Iterator[Mistake]:
             "ping can be answered.",
             "dead_after",
         )
+
+
+def connection_of(table: attrs.AttrsInstance, source: Source) -> ConnectionString:
+    """
+    Read the connection string of a table whose fields are right, one of them being
+    where it is.
+
+    @raise Mistake: as L{connection_string}.
+    """
+    given = attrs.asdict(
+        table, recurse=False, filter=lambda _, value: value is not None
+    )
+    return connection_string(given, source)
 
 
 def connections(
