@@ -1,21 +1,36 @@
 // Who is signed in: the form for a link, and what is seen instead of it.
 
 import { Refused, call, signIn, signOut } from "./api.js";
-import { byId, setText } from "./dom.js";
+import { byId, h, setText } from "./dom.js";
 
 const AGAIN = 2000;
+
+/** What those see who are not in. */
+function form({ machine, command }) {
+  return h("form", { id: "sign-in-form", class: "card" },
+    h("h2", null, "Sign in"),
+    h("p", null, `On the machine of the ${machine}, as the user of the ${machine} or as root, run`),
+    h("p", { class: "command" }, h("code", null, command)),
+    h("p", null, "and open the link that it prints, or paste it here. A link works once, within five minutes."),
+    h("label", { for: "link" }, "Link"),
+    h("input", { id: "link", type: "password", autocomplete: "off", spellcheck: "false", "aria-describedby": "sign-in-error", required: true }),
+    h("p", { class: "error", id: "sign-in-error", role: "alert" }),
+    h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Sign in")));
+}
 
 export class Door {
   /**
    * @param main the id of what those who are in see.
    * @param path what is asked for first; its answer goes to `entered`.
+   * @param of whose `machine` it is, and the `command` there that prints a link.
    * @param left called when nobody is in any more.
    */
-  constructor(main, path, { entered, left }) {
+  constructor(main, path, of, { entered, left }) {
     this.main = main;
     this.path = path;
     this.entered = entered;
     this.left = left;
+    byId("sign-in").append(form(of));
     addEventListener("hashchange", () => this.fromAddress());
     byId("sign-in-form").addEventListener("submit", (event) => {
       event.preventDefault();

@@ -31,7 +31,7 @@ new Tiles(store, (status) => {
 
 // --- who is signed in ---
 
-const door = new Door("manager", "/v1/version", {
+const door = new Door("manager", "/v1/version", { machine: "service", command: "hybridconn hcm ui" }, {
   entered: (version) => {
     about(version);
     live.start();

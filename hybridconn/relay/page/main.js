@@ -19,7 +19,7 @@ const store = new Store();
 const table = new Table(store);
 const details = new Details(store);
 const live = new Live(store, () => table.looked(), () => details.one);
-const door = new Door("relay", "/v1/relay", {
+const door = new Door("relay", "/v1/relay", { machine: "relay", command: "hybridconn relay ui" }, {
   entered: (relay) => {
     setText(byId("host"), relay.version);
     byId("host").title = `hybridconn ${relay.version}, Python ${relay.python}, Twisted ${relay.twisted}, process ${relay.pid}, since ${relay.startedAt}`;
