@@ -24,36 +24,38 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable
 from typing import Any, Final
-from uuid import UUID
 
 import h11
-from attrs import define, field
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
     INegotiated,
     IPushProducer,
-    IReactorTime,
     ISSLTransport,
-    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hybridconn.core.limits import Limits
 from hybridconn.core.refusals import BadRequest, InternalError, Refusal, RequestTimedOut
 from hybridconn.core.route import TRACKING_ID, split_query
 from hybridconn.core.tracking import TrackingId
 from hybridconn.eager import unsent
-from hybridconn.interfaces import IBodySink, IRequestHandler
-from hybridconn.socket_options import tcp_below, tune
-from hybridconn.web.admission import Admission
-from hybridconn.web.answers import Headers, RefusalAnswer
+from hybridconn.interfaces import IBodySink
+from hybridconn.socket_options import tune
+from hybridconn.web.answers import Headers
 from hybridconn.web.body_watch import BodyWatch
+from hybridconn.web.farewell import (
+    LEAST_TAKEN,
+    LINGER,
+    LINGER_BYTES,
+    Farewell,
+    Taking,
+)
 from hybridconn.web.head import HeadReader
 from hybridconn.web.held import HeldRequest
+from hybridconn.web.surroundings import Surroundings
 from hybridconn.web.takeover import replace_protocol
 from hybridconn.web.turn import Turn
 
@@ -61,34 +63,15 @@ from hybridconn.web.turn import Turn
 KEEP_ALIVE: Final = 60.0
 #: Bytes that may wait behind a held request before reading stops.
 MOST_PENDING: Final = 65536
-#: Seconds until a client must have left after our end, once it has taken all of our
-#: answer, and how many bytes of it are still read: the others wait, so that it finds
-#: time for that.
-LINGER: Final = 5.0
-LINGER_BYTES: Final = 1024 * 1024
-#: Bytes of an answer that a slow client must take in a while, or it counts as gone.
-LEAST_TAKEN: Final = 16384
-
-
-@define
-class Surroundings:
-    """
-    What all connections of one front door share; see L{FrontDoor
-    <hybridconn.web.frontdoor.FrontDoor>}.
-
-    @ivar stopping: nobody listens any more; an answer ends its connection.
-    @ivar connections: those that were not handed over.
-    """
-
-    handler: IRequestHandler
-    limits: Limits
-    clock: IReactorTime
-    admission: Admission
-    now: Callable[[], float]
-    new_guid: Callable[[], UUID | str]
-    render: RefusalAnswer
-    stopping: bool = False
-    connections: set[FrontDoorProtocol] = field(factory=set)
+__all__ = [
+    "KEEP_ALIVE",
+    "LEAST_TAKEN",
+    "LINGER",
+    "LINGER_BYTES",
+    "MOST_PENDING",
+    "FrontDoorProtocol",
+    "Surroundings",
+]
 
 
 class _State(enum.Enum):
@@ -108,10 +91,13 @@ class FrontDoorProtocol(Protocol):
     until it does, no further request of it is looked at, and whoever makes the answer
     is paused too.
 
-    @param address: the client's, as L{Admission} counts it.
+    @param address: the client's, as L{Admission <hybridconn.web.admission.Admission>}
+        counts it.
     """
 
     log = Logger()
+    #: Has the connection once it is CLOSING.
+    _farewell: Farewell
 
     def __init__(self, around: Surroundings, address: str) -> None:
         self._around = around
@@ -134,8 +120,7 @@ class FrontDoorProtocol(Protocol):
         self._in_loop = False
         self._stalled = False
         self._paused = False
-        self._thrown_away = 0
-        self._untaken = 0
+        self._taking = Taking()
         self._timer: IDelayedCall | None = None
         self._head_timed = False
 
@@ -164,7 +149,7 @@ class FrontDoorProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Bytes of this request, or of what stands behind it."""
         if self._state is _State.CLOSING:
-            self._thrown_away += len(data)
+            self._farewell.throw_away(len(data))
             self._pause_or_resume()
         elif self._sink is not None:
             self._feed_body(self._sink, data)
@@ -181,7 +166,7 @@ class FrontDoorProtocol(Protocol):
     def pauseProducing(self) -> None:
         """The client does not take its answers."""
         self._stalled = True
-        self._untaken = unsent(self.transport)
+        self._taking.begin(unsent(self.transport))
         if self._answer_source is not None:
             self._answer_source.pauseProducing()
         self._pause_or_resume()
@@ -276,7 +261,7 @@ class FrontDoorProtocol(Protocol):
     def _head_is_late(self) -> None:
         if self._stalled:
             # Whether it asks for more cannot be known: it is not read.
-            if self._goes_on(unsent(self.transport)):
+            if self._taking.goes_on(unsent(self.transport)):
                 self._arm(KEEP_ALIVE, self._head_is_late)
             else:
                 self._close()
@@ -303,7 +288,7 @@ class FrontDoorProtocol(Protocol):
         elif self._state is _State.READING:
             self._set_paused(self._stalled)
         elif self._state is _State.CLOSING:
-            self._set_paused(self._thrown_away > LINGER_BYTES)
+            self._set_paused(self._farewell.heard_enough)
 
     def _set_paused(self, pause: bool) -> None:
         if pause is not self._paused:
@@ -489,46 +474,16 @@ class FrontDoorProtocol(Protocol):
 
     def _close(self) -> None:
         unread = self._body_unread or self._reader.pending > 0
+        transport: Any = self.transport
+        stall = self._around.limits.write_stall_timeout
+        self._farewell = Farewell(transport, self._taking, stall, self._arm)
         self._state = _State.CLOSING
         self._answer_source = None
         self._end_body()
         self._reader.take_rest()
-        transport: Any = self.transport
         transport.unregisterProducer()
         self._pause_or_resume()
-        # Whatever is left at the first look is not held against it.
-        self._untaken = unsent(self.transport) + LEAST_TAKEN
-        self._arm(LINGER, self._linger_is_over)
-        if unread and not self._secure and ITCPTransport.providedBy(transport):
-            # Closed whole, the kernel would meet unread bytes with a reset,
-            # which can overtake the answer (RFC 9112 section 9.6).
-            transport.loseWriteConnection()
-        else:
-            transport.loseConnection()
-
-    def _linger_is_over(self) -> None:
-        left = unsent(self.transport)
-        tcp = tcp_below(self.transport)
-        if left and self._goes_on(left):
-            # Slow is not gone.
-            stall = self._around.limits.write_stall_timeout
-            if stall:
-                self._arm(stall, self._linger_is_over)
-        elif left or tcp is None:
-            self._abort()
-        else:
-            # A peer of TLS may never answer our farewell; Twisted waits for ever.
-            # What the kernel holds is still delivered, which a reset would destroy.
-            tcp.loseConnection()
-
-    def _goes_on(self, untaken: int) -> bool:
-        """
-        Whether the client takes its answer.
-
-        @param untaken: bytes that the kernel does not have yet.
-        """
-        before, self._untaken = self._untaken, untaken
-        return untaken <= max(before - LEAST_TAKEN, 0)
+        self._farewell.begin(may_reset=unread and not self._secure)
 
     def _abort(self) -> None:
         transport: Any = self.transport

@@ -12,7 +12,8 @@ from hybridconn.core.limits import Limits
 from hybridconn.interfaces import IRequestHandler
 from hybridconn.web.admission import Admission
 from hybridconn.web.answers import RefusalAnswer, refusal_answer
-from hybridconn.web.connection import FrontDoorProtocol, Surroundings
+from hybridconn.web.connection import FrontDoorProtocol
+from hybridconn.web.surroundings import Surroundings
 
 
 class FrontDoor(ServerFactory):
