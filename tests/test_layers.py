@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -250,6 +251,29 @@ class LayerTests(SynchronousTestCase):
             "hybridconn.interfaces.requests imports hybridconn.core.refusals.Refusal",
             seen,
         )
+
+
+class RoomTests(SynchronousTestCase):
+    """Somebody new is told what is where (docs/development.md)."""
+
+    def test_rooms(self) -> None:
+        """Every part of the package stands in the table of rooms, and none beside."""
+        root = PACKAGE.parent
+        text = (root / "docs" / "development.md").read_text(encoding="utf-8")
+        rooms = text.partition("\n## Rooms\n")[2].partition("\n## ")[0]
+        told = set()
+        for row in re.findall(r"^\| (`.*?) \|", rooms, re.MULTILINE):
+            for name in re.findall("`(.*?)`", row):
+                found = [*root.glob(name), *PACKAGE.glob(name)]
+                self.assertTrue(found, f"{name} is gone")
+                told.update(found)
+        below = {
+            path.relative_to(PACKAGE).parts[0]
+            for path in told
+            if path.is_relative_to(PACKAGE)
+        }
+        parts = {part_of(name) for name, _ in modules()} - {"", "__main__"}
+        self.assertEqual({name.removesuffix(".py") for name in below}, parts)
 
 
 class ReactorTests(SynchronousTestCase):
