@@ -31,7 +31,7 @@ from hybridconn.wayout.way import WayOut
 _SOON = timedelta(days=30)
 
 
-@click.command()
+@click.command(short_help="Say what a configuration would do, or what is wrong.")
 @click.argument("file")
 @click.option(
     "--role",
