@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import attrs
 import click
@@ -29,6 +30,9 @@ from hybridconn.operation.updates import UpdateSettings
 from hybridconn.wayout.way import WayOut
 
 _SOON = timedelta(days=30)
+
+#: Keys with fewer characters than 128 bits have in Base64.
+_GUESSABLE: Final = 22
 
 
 @click.command(short_help="Say what a configuration would do, or what is wrong.")
@@ -151,6 +155,10 @@ def _entity(entity: HybridConnection) -> Iterator[str]:
 def _rule(rule: AuthorizationRule) -> str:
     rights = ", ".join(sorted(claim.value for claim in rule.rights))
     keys = "one key" if rule.secondary_key is None else "two keys"
+    for key in (rule.primary_key, rule.secondary_key):
+        if key is not None and len(key.reveal()) < _GUESSABLE:
+            keys += ", SHORT enough to guess: openssl rand -base64 32 makes a good one"
+            break
     return f"{rule.name}: {rights} ({keys})"
 
 
@@ -218,6 +226,8 @@ def _redirects(config: SenderConfig) -> Iterator[str]:
             if one.endpoints and at.host.startswith(WILDCARD):
                 place = "an address for each name that is asked for"
             yield f"redirect {at} at {place} -> {where}"
+            if at.host.startswith(WILDCARD) and config.names.dns is None:
+                yield "  without [names] dns, for the front door and connect alone"
     if config.app:
         app = config.app
         yield f"redirect what the app {app.name} uses, says {app.management}"
