@@ -53,6 +53,8 @@ def check(file: str, role: str) -> None:
         lines = list(_ROLES[role](file))
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.ClickException(f"{file}: {error}") from None
     click.echo(f"{file} is good. The {role} would:")
     for line in lines:
         click.echo(f"  {line}")
@@ -82,8 +84,14 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
     What a relay would do, line by line.
 
     @param now: to say which certificates end soon; with a time zone.
+    @raise ValueError: several workers cannot have their ports.
     """
     yield from _listening(config.listen, now)
+    workers = config.relay.workers
+    if workers > 1:
+        ports = config.worker_ports(workers)
+        yield f"be {workers} workers, to which listeners come by their own ports too"
+        yield f"  ports {ports[0]} to {ports[-1]}"
     yield f"choose listeners by: {config.relay.load_balancer}"
     if config.store.place:
         yield f"keep what is managed in {config.store.place}"

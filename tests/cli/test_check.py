@@ -66,6 +66,16 @@ class RelayTests(CheckTestCase):
             ],
         )
 
+    def test_workers(self) -> None:
+        """Which ports listeners must reach; those that cannot be had are said."""
+        text = "[listen]\nport = 8443\ninsecure = true\n[[namespace]]\n"
+        text += 'name = "contoso"\n[relay]\nworkers = 3\n'
+        self.assertIn("  ports 8444 to 8446", self.relay(text))
+        path = self.write("relay.toml", text + "worker_port = 8442\n")
+        done = CliRunner().invoke(main, ["check", str(path), "--role", "relay"])
+        self.assertEqual(done.exit_code, 1)
+        self.assertIn(f"Error: {path}: [relay] worker_port: 3 workers", done.output)
+
     def test_short_key(self) -> None:
         """A key that was copied from a page, or thought up, is no secret."""
         text = (
