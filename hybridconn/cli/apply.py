@@ -56,7 +56,7 @@ def apply_file(file: str, config: str, dry_run: bool, prune: bool) -> None:
     click.echo(f"{len(applied.lines)} {what}." if applied.lines else "Nothing changes.")
 
 
-@click.command("export")
+@click.command("export", short_help="Write all namespaces of a store to a file.")
 @CONFIG
 @click.argument("file")
 def export_file(file: str, config: str) -> None:

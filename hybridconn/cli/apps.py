@@ -86,7 +86,7 @@ def update_app(remote: Remote, output: Output, name: str, plan: str) -> None:
     output.one(remote.call("PUT", remote.app(name), body))
 
 
-@app_group.command("delete")
+@app_group.command("delete", short_help="Remove an app; the hybrid connections stay.")
 @_name
 @yes_option
 @managed
@@ -106,7 +106,7 @@ def list_attached(remote: Remote, output: Output, name: str, slot: str | None) -
     output.items(remote.every(place), USED)
 
 
-@app_group.command("attach")
+@app_group.command("attach", short_help="Have an app use a hybrid connection.")
 @_name
 @namespace_argument
 @path_argument
@@ -134,7 +134,7 @@ def attach(
     output.one(remote.call("PUT", place, {"properties": properties}))
 
 
-@app_group.command("detach")
+@app_group.command("detach", short_help="Have an app use a hybrid connection no more.")
 @_name
 @namespace_argument
 @path_argument

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import attrs
 import click
@@ -30,8 +31,11 @@ from hybridconn.wayout.way import WayOut
 
 _SOON = timedelta(days=30)
 
+#: Keys with fewer characters than 128 bits have in Base64.
+_GUESSABLE: Final = 22
 
-@click.command()
+
+@click.command(short_help="Say what a configuration would do, or what is wrong.")
 @click.argument("file")
 @click.option(
     "--role",
@@ -49,6 +53,8 @@ def check(file: str, role: str) -> None:
         lines = list(_ROLES[role](file))
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.ClickException(f"{file}: {error}") from None
     click.echo(f"{file} is good. The {role} would:")
     for line in lines:
         click.echo(f"  {line}")
@@ -78,8 +84,14 @@ def describe_relay(config: RelayConfig, now: datetime) -> Iterator[str]:
     What a relay would do, line by line.
 
     @param now: to say which certificates end soon; with a time zone.
+    @raise ValueError: several workers cannot have their ports.
     """
     yield from _listening(config.listen, now)
+    workers = config.relay.workers
+    if workers > 1:
+        ports = config.worker_ports(workers)
+        yield f"be {workers} workers, to which listeners come by their own ports too"
+        yield f"  ports {ports[0]} to {ports[-1]}"
     yield f"choose listeners by: {config.relay.load_balancer}"
     if config.store.place:
         yield f"keep what is managed in {config.store.place}"
@@ -151,6 +163,10 @@ def _entity(entity: HybridConnection) -> Iterator[str]:
 def _rule(rule: AuthorizationRule) -> str:
     rights = ", ".join(sorted(claim.value for claim in rule.rights))
     keys = "one key" if rule.secondary_key is None else "two keys"
+    for key in (rule.primary_key, rule.secondary_key):
+        if key is not None and len(key.reveal()) < _GUESSABLE:
+            keys += ", SHORT enough to guess: openssl rand -base64 32 makes a good one"
+            break
     return f"{rule.name}: {rights} ({keys})"
 
 
@@ -218,6 +234,8 @@ def _redirects(config: SenderConfig) -> Iterator[str]:
             if one.endpoints and at.host.startswith(WILDCARD):
                 place = "an address for each name that is asked for"
             yield f"redirect {at} at {place} -> {where}"
+            if at.host.startswith(WILDCARD) and config.names.dns is None:
+                yield "  without [names] dns, for the front door and connect alone"
     if config.app:
         app = config.app
         yield f"redirect what the app {app.name} uses, says {app.management}"

@@ -25,7 +25,7 @@ from hybridconn.sender.learning import known_endpoints, learn_endpoints
 _AT_ONCE = 65536
 
 
-@click.command()
+@click.command(short_help="Join standard input and output to a service.")
 @click.option(
     "--config", "-c", "config", required=True, help="The sender's configuration."
 )

@@ -84,7 +84,9 @@ def show_connection(remote: Remote, output: Output, namespace: str, path: str) -
     output.one(remote.call("GET", remote.place(namespace, path)))
 
 
-@connection_group.command("update")
+@connection_group.command(
+    "update", short_help="Change a hybrid connection; the rest stays."
+)
 @namespace_argument
 @path_argument
 @_endpoint
@@ -155,7 +157,9 @@ def _metadata_of(endpoint: str | None, metadata: str | None) -> dict[str, str]:
     return {"userMetadata": endpoint_metadata(endpoint)}
 
 
-@click.command("connection-string")
+@click.command(
+    "connection-string", short_help="Print a listener's or sender's connection string."
+)
 @namespace_argument
 @path_argument
 @click.option(

@@ -35,7 +35,7 @@ _T = TypeVar("_T", SenderConfig, Loaded)
 _Look = Callable[[Any], Coroutine[Deferred[Any], Any, None]]
 
 
-@click.command()
+@click.command(short_help="Look at all that a sender or a listener needs.")
 @click.option(
     "--config", "-c", "config", required=True, help="A sender's or a listener's."
 )

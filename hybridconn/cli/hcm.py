@@ -51,7 +51,7 @@ _CONNECTED = "Connected"
 _PASSING = ("Connecting", "Not Connected")
 
 
-@click.group("hcm")
+@click.group("hcm", short_help="Look after the connection manager on this machine.")
 @click.option(
     "--socket",
     envvar=SOCKET_VARIABLE,

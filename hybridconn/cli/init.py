@@ -250,7 +250,7 @@ def _report(plan: Plan, folder: Path, files: dict[str, NewFile]) -> None:
         f"  4. Let the app connect to {plan.bind}.",
     ]
     if plan.many:
-        lines[-1] = "  4. Have apps find the names: hybridconn redirect --help"
+        lines[-1] = "  4. Have apps find the names: [names] in sender.toml says how."
     if plan.http:
         url = http_url(ConnectionString.parse(_string(plan, "x", plan.send_key)))
         file = f"{at}/send.connection-string"

@@ -113,7 +113,7 @@ def _one(remote: Remote, output: Output, place: str) -> None:
             output.table(rows, columns)
 
 
-@click.command("kick")
+@click.command("kick", short_help="End a listener, a tunnel or an HTTP request.")
 @namespace_argument
 @path_argument
 @click.argument("id", shell_complete=complete_open)
@@ -139,7 +139,7 @@ def kick(
 _listener_argument = click.argument("id", shell_complete=complete_listener)
 
 
-@click.command("drain")
+@click.command("drain", short_help="Give one listener no new senders for a time.")
 @namespace_argument
 @path_argument
 @_listener_argument

@@ -129,8 +129,10 @@ class Output:
         if self.as_json:
             self.json(item)
             return
-        for name, value in _flat(item):
-            click.echo(f"{name:24} {value}")
+        lines = list(_flat(item))
+        width = max([24, *(len(name) for name, _ in lines)])
+        for name, value in lines:
+            click.echo(f"{name:{width}} {value}")
 
 
 def _plain(value: object) -> Any:
@@ -142,7 +144,9 @@ def _plain(value: object) -> Any:
 def _flat(item: Item) -> Iterable[tuple[str, object]]:
     for name, value in item.items():
         if isinstance(value, dict):
-            yield from _flat(value)
+            for inner, said in _flat(value):
+                # A plan has a name, and so has its SKU.
+                yield (f"{name}.{inner}" if inner in item else inner), said
         elif isinstance(value, list):
             yield name, ", ".join(map(_words, value))
         else:

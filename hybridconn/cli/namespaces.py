@@ -139,7 +139,9 @@ def show_network(remote: Remote, output: Output, namespace: str) -> None:
     output.one(remote.call("GET", _rule_set(remote, namespace)))
 
 
-@network_group.command("set")
+@network_group.command(
+    "set", short_help="Let a namespace be reached from some networks only."
+)
 @namespace_argument
 @click.option(
     "--only",

@@ -39,7 +39,7 @@ _NOWHERE = "127.0.0.1:0"
 _OWN_NAME = ""
 
 
-@click.command()
+@click.command(short_help="Go the way to one service, hop by hop, with times.")
 @click.argument("where", metavar="HOST:PORT|NAME", required=False)
 @click.option("--config", "-c", "config", help="The sender's configuration.")
 @click.option(

@@ -39,7 +39,7 @@ def used_place(place: str, namespace: str, path: str) -> str:
     )
 
 
-@click.group("plan")
+@click.group("plan", short_help="App Service plans, and how much their apps may use.")
 def plan_group() -> None:
     """App Service plans: how many hybrid connections their apps may use."""
 
@@ -105,7 +105,7 @@ def delete_plan(remote: Remote, output: Output, name: str, yes: bool) -> None:
     remote.delete(remote.plan(name))
 
 
-@plan_group.command("limit")
+@plan_group.command("limit", short_help="Show what a plan uses, and its limit.")
 @_name
 @managed
 def show_limit(remote: Remote, output: Output, name: str) -> None:
@@ -114,7 +114,7 @@ def show_limit(remote: Remote, output: Output, name: str) -> None:
     output.one(limit)
 
 
-@plan_group.command("connections")
+@plan_group.command("connections", short_help="List what a plan's apps use.")
 @_name
 @managed
 def list_used(remote: Remote, output: Output, name: str) -> None:
@@ -122,7 +122,9 @@ def list_used(remote: Remote, output: Output, name: str) -> None:
     output.items(remote.every(remote.plan(name) + "/hybridConnectionRelays"), USED)
 
 
-@plan_group.command("users")
+@plan_group.command(
+    "users", short_help="List the apps of a plan that use a hybrid connection."
+)
 @_name
 @namespace_argument
 @path_argument
@@ -137,7 +139,9 @@ def list_users(
     )
 
 
-@plan_group.command("detach")
+@plan_group.command(
+    "detach", short_help="Have no app of a plan use a hybrid connection."
+)
 @_name
 @namespace_argument
 @path_argument

@@ -96,7 +96,7 @@ def undo(way: str | None, config: str | None, root: Path) -> None:
         raise SystemExit(1)
 
 
-@redirect.command()
+@redirect.command(short_help="Say which ways are in force, and find each name.")
 @click.option("--config", "-c", "config", help="The sender's configuration.")
 @_root_option
 def status(config: str | None, root: Path) -> None:

@@ -57,6 +57,7 @@ _LOOK_EVERY = 0.05
 @click.command(
     "exec",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    short_help="Run one command for which redirected names are found.",
 )
 @click.option(
     "--config", "-c", "config", required=True, help="The sender's configuration."

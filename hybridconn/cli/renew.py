@@ -13,7 +13,7 @@ from hybridconn.certificates import Issued, expiry, issue, names_of
 from hybridconn.cli.files import NewFile, write_files
 
 
-@click.command()
+@click.command(short_help="Make the next certificate of init's authority.")
 @click.argument("folder", metavar="DIR")
 def renew(folder: str) -> None:
     """

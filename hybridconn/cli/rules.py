@@ -148,7 +148,9 @@ def show_keys(
     output.one(remote.call("POST", place + "/listKeys"))
 
 
-@key_group.command("regenerate")
+@key_group.command(
+    "regenerate", short_help="Replace a key, and refuse tokens of the old one."
+)
 @namespace_argument
 @_rule
 @click.option("--secondary", is_flag=True, help="The secondary key, not the primary.")

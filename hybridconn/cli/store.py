@@ -26,7 +26,9 @@ CONFIG = click.option(
 )
 
 
-@click.command("store-backup")
+@click.command(
+    "store-backup", short_help="Copy a SQLite store to a file while relays run."
+)
 @click.argument("file")
 @CONFIG
 def store_backup(file: str, config: str) -> None:
@@ -50,7 +52,7 @@ def store_backup(file: str, config: str) -> None:
     click.echo(f"Wrote {file}.")
 
 
-@click.command("store-rekey")
+@click.command("store-rekey", short_help="Encrypt a store's keys with the newest key.")
 @CONFIG
 def store_rekey(config: str) -> None:
     """

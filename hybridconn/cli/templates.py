@@ -106,6 +106,11 @@ def sender_toml(plan: Plan) -> str:
 [[redirect]]
 connection_string_file = "send.connection-string"
 endpoints = [{toml_value(plan.target)}]
+
+# Lets apps find the names, together with hybridconn redirect install --way resolv
+# or resolved, or hybridconn exec; port 53 is for root: see docs/names.md.
+# [names]
+# dns = "127.0.0.77:53"
 """
     return (
         f"""\

@@ -24,7 +24,7 @@ from hybridconn.config.secrets import DEFAULT_VARIABLE, Source, read_bytes
 from hybridconn.core.connection_string import ConnectionString, ConnectionStringError
 
 
-@click.command()
+@click.command(short_help="Print a SAS token.")
 @click.option(
     "--connection-string-file",
     "file",

@@ -32,7 +32,7 @@ def _management(value: str, source: Source) -> str:
     if not url.secure or url.path:
         raise Mistake(
             f"{shown(value)} is no address of a management API; write it like "
-            '"https://relay.example.net:7422".'
+            '"https://relay.example.net:8444".'
         )
     return url.origin
 
@@ -119,7 +119,7 @@ class AppTable:
         default=None,
         metadata={
             "help": "Where the management API is, such as "
-            "`https://relay.example.net:7422`. It says which hybrid connections the "
+            "`https://relay.example.net:8444`. It says which hybrid connections the "
             "app uses, and their send keys."
         },
     )
@@ -167,7 +167,7 @@ class AppTable:
             return
         if "management" not in table:
             yield Mistake(
-                'is missing; add it, like management = "https://relay.example.net:7422"'
+                'is missing; add it, like management = "https://relay.example.net:8444"'
                 ", or take the table away.",
                 "management",
             )

@@ -97,6 +97,22 @@ class RelayConfig:
         default=(), metadata={"help": "", "table": True, "key": "namespace"}
     )
 
+    def worker_ports(self, workers: int) -> list[int]:
+        """
+        The ports of the workers' own, to which listeners are sent.
+
+        @raise ValueError: there are none; in words.
+        """
+        public = self.listen.port
+        first = self.relay.worker_port or public + 1
+        ports = list(range(first, first + workers))
+        if ports[-1] > 65535 or public in ports or not public:
+            raise ValueError(
+                f"[relay] worker_port: {workers} workers cannot have the ports from "
+                f"{first} on beside {public}; choose another one."
+            )
+        return ports
+
     @staticmethod
     def check(table: Mapping[str, Any], source: Source) -> Iterator[Mistake]:
         """There is a namespace, and each is found by its own host names."""

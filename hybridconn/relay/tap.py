@@ -259,14 +259,10 @@ def _workers(option: str | None, config: RelayConfig) -> int:
 
 
 def _own_ports(config: RelayConfig, workers: int) -> list[int]:
-    first = config.relay.worker_port or config.listen.port + 1
-    ports = list(range(first, first + workers))
-    if ports[-1] > 65535 or config.listen.port in ports or not config.listen.port:
-        raise SystemExit(
-            f"{PROGRAM}: [relay] worker_port: {workers} workers cannot have the ports"
-            f" from {first} on beside {config.listen.port}; choose another one."
-        )
-    return ports
+    try:
+        return config.worker_ports(workers)
+    except ValueError as error:
+        raise SystemExit(f"{PROGRAM}: {error}") from None
 
 
 def _endpoint(reactor: Any, listen: ListenSettings) -> IStreamServerEndpoint:

@@ -66,6 +66,29 @@ class RelayTests(CheckTestCase):
             ],
         )
 
+    def test_workers(self) -> None:
+        """Which ports listeners must reach; those that cannot be had are said."""
+        text = "[listen]\nport = 8443\ninsecure = true\n[[namespace]]\n"
+        text += 'name = "contoso"\n[relay]\nworkers = 3\n'
+        self.assertIn("  ports 8444 to 8446", self.relay(text))
+        path = self.write("relay.toml", text + "worker_port = 8442\n")
+        done = CliRunner().invoke(main, ["check", str(path), "--role", "relay"])
+        self.assertEqual(done.exit_code, 1)
+        self.assertIn(f"Error: {path}: [relay] worker_port: 3 workers", done.output)
+
+    def test_short_key(self) -> None:
+        """A key that was copied from a page, or thought up, is no secret."""
+        text = (
+            "[listen]\ninsecure = true\n"
+            '[[namespace]]\nname = "contoso"\n[[namespace.rule]]\nname = "root"\n'
+            'rights = ["Manage"]\nprimary_key = "'
+        )
+        for key, short in (("…", True), ("a" * 21, True), ("a" * 22, False)):
+            said = "\n".join(self.relay(f'{text}{key}"\n'))
+            self.assertEqual("SHORT" in said, short, key)
+        said = "\n".join(self.relay(f'{text}{KEY}"\nsecondary_key = "abc"\n'))
+        self.assertIn("(two keys, SHORT enough to guess: openssl", said)
+
     def test_managed(self) -> None:
         """Who may manage it, and where that is written down."""
         self.certify()
@@ -244,6 +267,19 @@ class AgentTests(CheckTestCase):
                 "use no TLS: anyone on the way can read",
             ],
         )
+
+    def test_wildcard(self) -> None:
+        """Names below a wildcard are found by the name server, so it is missed."""
+        for key in ('endpoint = "*.corp:443"', 'endpoints = ["*.corp:443"]'):
+            text = f'[[redirect]]\nconnection_string_env = "OPEN"\n{key}\n'
+            for names, missed in (
+                ("", True),
+                ('[names]\ndns = "127.0.0.77:53"\n', False),
+            ):
+                path = self.write("sender.toml", f"insecure = true\n{text}{names}")
+                lines = self.lines(describe_sender(load_sender(path, self.environ)))
+                words = "  without [names] dns, for the front door and connect alone"
+                self.assertEqual(lines[1] == words, missed, lines)
 
     def test_way_out(self) -> None:
         """By which proxy, as whom, from which address, and what is asked."""

@@ -118,7 +118,7 @@ class GoodTests(InitTestCase):
     def test_many_services(self) -> None:
         """A wildcard is no target: the sender tells the listener which name it is."""
         many = ("--host", "a.example", "--endpoint", "*.apps.corp:443")
-        self.assertIn("hybridconn redirect", self.good(*many))
+        self.assertIn("[names] in sender.toml", self.good(*many))
         (one,) = load_listener(self.folder / "listener.toml", {}).hybrid_connections
         self.assertEqual([*map(str, one.targets)], ["*.apps.corp:443"])
         sender = load_sender(self.folder / "sender.toml", {})
@@ -126,6 +126,11 @@ class GoodTests(InitTestCase):
         (redirect,) = sender.redirects
         self.assertEqual([*map(str, redirect.endpoints)], ["*.apps.corp:443"])
         self.assertIn("--bind", self.bad(2, *many, "--bind", "127.0.0.1:1"))
+        said = (self.folder / "sender.toml").read_text(encoding="utf-8")
+        said = said.replace("# [names]\n# dns", "[names]\ndns")
+        (self.folder / "sender.toml").write_text(said, encoding="utf-8")
+        named = load_sender(self.folder / "sender.toml", {}).names.dns
+        self.assertEqual(str(named), "127.0.0.77:53")
 
     def test_web_service(self) -> None:
         """A URL makes the listener a reverse proxy and the sender's port HTTP."""

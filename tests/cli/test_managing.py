@@ -49,6 +49,21 @@ class ShownTests(SynchronousTestCase):
         self.assertIn("[red]a[/red] [b]", said)
         self.assertIn("1, d", said)
 
+    def test_one(self) -> None:
+        """Values stand below one another, and no two have the same name."""
+
+        @click.command()
+        def show() -> None:
+            plan = {"name": "web", "sku": {"name": "S1"}, "p": {"x" * 30: True}}
+            Output(False).one(plan)
+
+        lines = CliRunner().invoke(show).output.splitlines()
+        self.assertEqual(
+            [line.split() for line in lines],
+            [["name", "web"], ["sku.name", "S1"], ["x" * 30, "True"]],
+        )
+        self.assertEqual({line.index(line.split()[1]) for line in lines}, {31})
+
     def test_tags(self) -> None:
         """C{NAME=VALUE}; a value may have an equals sign, or be empty."""
         self.assertEqual(tags_of(("a=b=c", "d=")), {"a": "b=c", "d": ""})
