@@ -8,6 +8,10 @@ from typing import Final
 
 #: In what a listener of ours says of a web service.
 NO_WEBSOCKET: Final = "opens no WebSocket"
+#: Somebody takes connections at the relay's port, and does not speak as a relay.
+OTHER_PORT: Final = (
+    "is that the relay's port? If it is, see the relay's log, and what stands before it"
+)
 #: What became of a dial to a relay, and the way out.
 _WAYS: Final[Sequence[tuple[str, str]]] = (
     ("^proxy ", "mend [way_out] in {file}, or ask who runs the proxy"),
@@ -19,6 +23,7 @@ _WAYS: Final[Sequence[tuple[str, str]]] = (
         "mend the host in Endpoint, or this machine's DNS",
     ),
     ("refused", "is the relay running, and is that its port?"),
+    ("closed without an answer", OTHER_PORT),
     (
         "in time",
         "let this machine out to the relay's host and port in the firewall",
@@ -54,15 +59,19 @@ CIRCLE: Final = (
 )
 
 
+SEE_LOG: Final = "see the listener's log at this time"
+
+
 #: Where a sender says that a target is not reached from.
 THERE: Final = "the listener's machine"
 
 
-def target_step(error: str, machine: str = "this machine") -> str:
+def target_step(error: str, machine: str = "this machine", named: bool = True) -> str:
     """
     What to do when a target was not reached.
 
     @param machine: what the one that it is reached from is called.
+    @param named: its name was found, as far as it has one.
     """
     if "allow_targets" in error:
         return "add it to allow_targets, if it is to be reached"
@@ -76,7 +85,7 @@ def target_step(error: str, machine: str = "this machine") -> str:
         return "have it serve targets, or leave out target or endpoints in sender.toml"
     if "is not known" in error:
         return "see what is said of the relay"
-    if "resolved" in error:
+    if "resolved" in error or (not named and "in time" in error):
         return (
             f"mend the name, or the DNS of {machine}: it must lead somewhere from there"
         )
@@ -86,4 +95,8 @@ def target_step(error: str, machine: str = "this machine") -> str:
         return "it is a web service: use a [[forward]] with http = true"
     if "No such file" in error:
         return "start the target, or mend its path"
+    if "for TLS is no host name" in error:
+        return "mend the name behind --tls"
+    if not error.startswith("target "):
+        return SEE_LOG
     return f"look at the firewall between {machine} and the target"
