@@ -106,6 +106,7 @@ class MetricsTests(WindowTestCase):
         prefix = "hybridconn_hcm_connection_"
         for name, value in (
             ("registered", 1),
+            ("draining", 0),
             ("registrations_total", 1),
             ("reconnects_total", 0),
             ("target_reachable", 1),
@@ -123,6 +124,15 @@ class MetricsTests(WindowTestCase):
         self.good("POST", "/v1/connections/one/restart")
         self.network.advance(1)
         self.assertEqual(self.samples()[(prefix + "reconnects_total", "one")], 1)
+
+    def test_draining(self) -> None:
+        """One that is away because it was told so is told from one that is not."""
+        self.add("one", target="db.corp:5")
+        name = "hybridconn_hcm_connection_draining"
+        self.good("POST", "/v1/connections/one/drain")
+        self.assertEqual(self.samples()[(name, "one")], 1)
+        self.good("POST", "/v1/connections/one/resume")
+        self.assertEqual(self.samples()[(name, "one")], 0)
 
     def test_refusals(self) -> None:
         """Senders that were told no are counted by what they were told."""
