@@ -30,6 +30,13 @@ class NotOurs(ManagerError):
     code = "NotRemovable"
 
 
+class WrittenByHand(ManagerError):
+    """Its file is a person's, and would be written over."""
+
+    status = 409
+    code = "WrittenByHand"
+
+
 class CannotKeep(ManagerError):
     """It cannot be written down."""
 
