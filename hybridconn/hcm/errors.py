@@ -16,6 +16,13 @@ class Unknown(ManagerError):
     code = "ConnectionNotFound"
 
 
+class Ambiguous(ManagerError):
+    """Several are called so."""
+
+    status = 409
+    code = "ConnectionAmbiguous"
+
+
 class AlreadyThere(ManagerError):
     """It is here already."""
 

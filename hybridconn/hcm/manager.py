@@ -24,7 +24,7 @@ from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.config.listener import ListenerConfig
 from hybridconn.core.names import fold
 from hybridconn.hcm.connection import ManagedConnection
-from hybridconn.hcm.errors import Unknown
+from hybridconn.hcm.errors import Ambiguous, Unknown
 from hybridconn.hcm.events import EventHub
 from hybridconn.hcm.loading import Loaded, Placed, need_restart
 from hybridconn.hcm.managed import ManagedListener
@@ -107,7 +107,7 @@ class Manager(Service):
         """
         @param name: or entity path.
         @param namespace: the relay's host name, or its first word; empty: any.
-        @raise Unknown: there is none, or several.
+        @raise ManagerError: there is none, or there are several.
         """
         wanted = fold(name)
         exact = [one for one in self if one.name == name]
@@ -125,7 +125,7 @@ class Manager(Service):
             ]
         if len(found) > 1:
             names = ", ".join(one.name for one in found)
-            raise Unknown(f"Several are called {name[:80]!r}; use one of {names}.")
+            raise Ambiguous(f"Several are called {name[:80]!r}; use one of {names}.")
         if not found:
             raise Unknown(
                 f"There is no hybrid connection {name[:80]!r} here; see: "
