@@ -50,7 +50,7 @@ _CONNECTED = "Connected"
 #: What is said of a host's name that leads nowhere.
 _UNRESOLVED = "cannot be resolved"
 #: Those that another look a moment later may find better.
-_PASSING = ("Connecting", "Not Connected")
+_PASSING = ("Connecting", "Disconnected")
 
 
 @click.group("hcm")

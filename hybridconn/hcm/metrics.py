@@ -29,10 +29,10 @@ from hybridconn.hcm.words import (
     CONNECTED,
     CONNECTING,
     DEGRADED,
+    DISCONNECTED,
     DISCONTINUED,
     DRAINED,
     DRAINING,
-    NOT_CONNECTED,
     NOT_FOUND,
 )
 from hybridconn.management.routing import Route, route
@@ -46,7 +46,7 @@ STATUSES: Final = (
     CONNECTED,
     DEGRADED,
     CONNECTING,
-    NOT_CONNECTED,
+    DISCONNECTED,
     NOT_FOUND,
     DRAINING,
     DRAINED,

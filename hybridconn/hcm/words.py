@@ -16,7 +16,7 @@ from hybridconn.diagnosis.mends import target_step, way_step
 
 CONNECTED: Final = "Connected"
 CONNECTING: Final = "Connecting"
-NOT_CONNECTED: Final = "Not Connected"
+DISCONNECTED: Final = "Disconnected"
 NOT_FOUND: Final = "NotFound"
 DEGRADED: Final = "Degraded"
 DRAINING: Final = "Draining"
@@ -107,7 +107,7 @@ def judge(facts: Facts) -> Verdict:
         return _drained(facts.tunnels)
     if facts.withdrawn:
         return Verdict(
-            NOT_CONNECTED,
+            DISCONNECTED,
             f"withdrawn while its target is down: {facts.target_error}",
             "start the target; then it connects by itself",
         )
@@ -115,7 +115,7 @@ def judge(facts: Facts) -> Verdict:
         return _unregistered(facts)
     if facts.unanswered is not None and facts.unanswered >= PONG_PATIENCE:
         return Verdict(
-            NOT_CONNECTED,
+            DISCONNECTED,
             f"the relay has not answered a ping for {facts.unanswered:.0f} s",
             "wait: it is dialled anew if no answer comes",
         )
@@ -150,7 +150,7 @@ def _drained(tunnels: int) -> Verdict:
 def _unregistered(facts: Facts) -> Verdict:
     if facts.dialling and not facts.error:
         return Verdict(CONNECTING)
-    word = NOT_FOUND if facts.status == 404 else NOT_CONNECTED
+    word = NOT_FOUND if facts.status == 404 else DISCONNECTED
     error = facts.error or "it was not dialled yet"
     return Verdict(word, error, relay_step(facts.status, error))
 

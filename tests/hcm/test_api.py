@@ -281,7 +281,7 @@ class StreamTests(HcmTestCase):
             for kind, value in self.told(request)
             if kind == "connection"
         ]
-        self.assertIn("Not Connected", words)
+        self.assertIn("Disconnected", words)
 
     def test_comes_back(self) -> None:
         """Who comes back gets what it missed; who was away too long, everything."""

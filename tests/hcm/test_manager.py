@@ -174,7 +174,7 @@ class ClockTests(HcmTestCase):
         self.network.advance(1.5)
         self.add("one", target="db.corp:5")
         view = self.view("one")
-        self.assertEqual(view["status"], "Not Connected")
+        self.assertEqual(view["status"], "Disconnected")
         self.assertIn("expired", view["reason"])
         self.assertIn("set this machine's clock", view["nextStep"])
         self.network.advance(120)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
+from hybridconn.hcm import words
+from hybridconn.hcm.metrics import STATUSES
 from hybridconn.hcm.words import Facts, judge
 from tests.hcm.case import Echo, HcmTestCase
 
@@ -23,17 +28,17 @@ class WordTests(SynchronousTestCase):
         )
         for facts, word, step in (
             (Facts(error="404 Endpoint", status=404), "NotFound", "make the hybrid"),
-            (Facts(error="401 invalid", status=401), "Not Connected", "--replace"),
-            (Facts(error="401 expired", status=401), "Not Connected", "clock"),
-            (Facts(error="403 quota exceeded", status=403), "Not Connected", "25"),
-            (Facts(error="403 action: Listen", status=403), "Not Connected", "default"),
-            (Facts(error="no answer in time"), "Not Connected", "firewall"),
-            (Facts(error="TLS failed: certificate"), "Not Connected", "ca_file"),
-            (Facts(error="proxy p:1 refused CONNECT"), "Not Connected", "[way_out]"),
-            (Facts(error="cannot dial from x"), "Not Connected", "bind_address"),
-            (Facts(error="odd"), "Not Connected", "hcm test"),
-            (Facts(registered=True, unanswered=7.0), "Not Connected", "wait"),
-            (Facts(withdrawn=True, target_error="down"), "Not Connected", "target"),
+            (Facts(error="401 invalid", status=401), "Disconnected", "--replace"),
+            (Facts(error="401 expired", status=401), "Disconnected", "clock"),
+            (Facts(error="403 quota exceeded", status=403), "Disconnected", "25"),
+            (Facts(error="403 action: Listen", status=403), "Disconnected", "default"),
+            (Facts(error="no answer in time"), "Disconnected", "firewall"),
+            (Facts(error="TLS failed: certificate"), "Disconnected", "ca_file"),
+            (Facts(error="proxy p:1 refused CONNECT"), "Disconnected", "[way_out]"),
+            (Facts(error="cannot dial from x"), "Disconnected", "bind_address"),
+            (Facts(error="odd"), "Disconnected", "hcm test"),
+            (Facts(registered=True, unanswered=7.0), "Disconnected", "wait"),
+            (Facts(withdrawn=True, target_error="down"), "Disconnected", "target"),
             (Facts(registered=True, target_error="x"), "Degraded", "firewall"),
             (Facts(registered=True, no_target="none"), "Degraded", "metadata"),
             (Facts(discontinued=True), "Discontinued", "remove"),
@@ -42,6 +47,19 @@ class WordTests(SynchronousTestCase):
             self.assertEqual(verdict.word, word, facts)
             self.assertTrue(verdict.reason, facts)
             self.assertIn(step, verdict.next_step, facts)
+
+    def test_everywhere(self) -> None:
+        """The page, its help and the documentation know the same words."""
+        here = Path(words.__file__).parent
+        page = re.compile(r'(?m)^  "?(\w+)"?: "')
+        for name, begin in (("store.js", "TONES = {"), ("help.js", "MEANINGS = {")):
+            text = (here / "page" / name).read_text("utf-8")
+            listed = page.findall(text.partition(begin)[2].partition("};")[0])
+            self.assertEqual(set(listed), set(STATUSES), name)
+        told = (here.parents[1] / "docs" / "listener.md").read_text("utf-8")
+        table = told.partition("| status | when |")[2].partition("\n\n")[0]
+        listed = re.findall(r"(?m)^\| (\w+) \|", table)
+        self.assertEqual(set(listed), set(STATUSES))
 
 
 class RelayFaultTests(HcmTestCase):
@@ -57,7 +75,7 @@ class RelayFaultTests(HcmTestCase):
         connection.silence()
         self.network.advance(40)
         view = self.view("one")
-        self.assertEqual(view["status"], "Not Connected")
+        self.assertEqual(view["status"], "Disconnected")
         self.assertIn("has not answered a ping for", view["reason"])
         self.network.advance(25)
         view = self.view("one")
@@ -79,7 +97,7 @@ class RelayFaultTests(HcmTestCase):
         self.relay.stop()
         self.network.advance(2)
         view = self.view("one")
-        self.assertEqual(view["status"], "Not Connected")
+        self.assertEqual(view["status"], "Disconnected")
         self.assertIn("refused", view["reason"])
         self.assertIn("is the relay running", view["nextStep"])
         self.assertNotEqual(view["since"], since)
@@ -191,7 +209,7 @@ class TargetFaultTests(HcmTestCase):
         self.network.faults.refuse("db.corp", 5)
         self.network.advance(10)
         view = self.view("one")
-        self.assertEqual(view["status"], "Not Connected")
+        self.assertEqual(view["status"], "Disconnected")
         self.assertIn("withdrawn while its target is down", view["reason"])
         self.assertIn("no listeners", self.refusal("one"))
         self.assertFalse(client.lost)
@@ -219,7 +237,7 @@ class TargetFaultTests(HcmTestCase):
         """A new endpoint in the metadata is seen though it is away."""
         self.network.faults.refuse("db.corp", 5)
         self.add("meta", target_check_interval=10.0, target_down="withdraw")
-        self.assertEqual(self.status("meta"), "Not Connected")
+        self.assertEqual(self.status("meta"), "Disconnected")
         self.network.listen("new.corp", 6, Factory.forProtocol(Echo))
         self.relay.add(
             HybridConnection("meta", user_metadata=endpoint_metadata("new.corp:6"))

@@ -76,7 +76,7 @@ class HistoryTests(WindowTestCase):
         for _ in range(80):
             self.network.advance(1)
         states = self.past()["states"]
-        self.assertEqual(states[0]["status"], "Not Connected")
+        self.assertEqual(states[0]["status"], "Disconnected")
         words = [state["status"] for state in states]
         self.assertEqual(len(set(pairwise(words))), len(words) - 1)
 

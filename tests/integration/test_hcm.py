@@ -395,7 +395,7 @@ class FaultTests(HcmCase):
         self.start_manager(stage)
         self.add("echo", "--target", self.at)
         stage.relay.kill()
-        view = self.wait_status("echo", "Not Connected", 2)
+        view = self.wait_status("echo", "Disconnected", 2)
         self.assertTrue(view["nextStep"])
         wait_for(
             "a dial that finds nobody",
@@ -415,7 +415,7 @@ class FaultTests(HcmCase):
         self.start_manager(stage, timings={"ping_interval": 1.0, "dead_after": 20.0})
         self.add("echo", "--target", self.at)
         middle.silence()
-        view = self.wait_status("echo", "Not Connected", 8)
+        view = self.wait_status("echo", "Disconnected", 8)
         self.assertIn("has not answered a ping", view["reason"])
         since = self.service.mark()
         self.stage.wait_online(self.service, since=since, seconds=30)
@@ -432,7 +432,7 @@ class FaultTests(HcmCase):
         self.add("echo", *checks, "--withdraw")
         stage.start_listener({"echo": self.echo.port}, "other")
         door.close()
-        self.wait_status("echo", "Not Connected", 3)
+        self.wait_status("echo", "Disconnected", 3)
         sender = stage.start_sender("echo")["echo"]
         for _ in range(6):
             with stage.dial(sender) as connection:

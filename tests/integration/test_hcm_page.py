@@ -432,7 +432,7 @@ class KeyboardTests(Keys, PageCase):
         browser = self.enter()
         browser.wait_text("Connected", f"{self.row('two')} .c-status")
         self.stage.relay.stop()
-        browser.wait_text("two: Not Connected.", "#quiet")
+        browser.wait_text("two: Disconnected.", "#quiet")
         live = browser.run(
             "[...document.querySelectorAll('[aria-live], [role=status], [role=alert]')]"
             ".filter((e) => e.querySelector('table, .spark, .rate, .tunnels')).length"

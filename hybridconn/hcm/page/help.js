@@ -6,7 +6,7 @@ const MEANINGS = {
   Connected: "This machine listens at the relay, and the target took the last connection.",
   Degraded: "It listens at the relay, but the target cannot be reached, or is not known.",
   Connecting: "The relay is being dialled for the first time.",
-  "Not Connected": "It does not listen at the relay now; the reason says why.",
+  Disconnected: "It does not listen at the relay now; the reason says why.",
   NotFound: "The relay has no such hybrid connection. It is looked for again and again.",
   Draining: "It was told to take no more senders; the tunnels that are open go on.",
   Drained: "It was told to take no more senders, and all of its tunnels are over. Resume has it come back.",

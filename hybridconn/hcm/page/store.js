@@ -133,7 +133,7 @@ export const TONES = {
   Connected: "good",
   Degraded: "warn",
   Connecting: "busy",
-  "Not Connected": "bad",
+  Disconnected: "bad",
   NotFound: "bad",
   Draining: "busy",
   Drained: "idle",
