@@ -79,3 +79,16 @@ def inside(root: Path, name: str) -> Path:
         else:
             at /= part
     return at.joinpath(*reversed(left))
+
+
+#: By which a change of a file is noticed.
+FileState = tuple[int, int, int]
+
+
+def file_state(path: str | os.PathLike[str]) -> FileState | None:
+    """How a file is now; L{None}: it is not there, or nobody can tell."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino

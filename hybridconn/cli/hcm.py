@@ -47,6 +47,8 @@ from hybridconn.cli.remote import Remote
 
 _PROMPT = "Gateway connection string (is not shown)"
 _CONNECTED = "Connected"
+#: What is said of a host's name that leads nowhere.
+_UNRESOLVED = "cannot be resolved"
 #: Those that another look a moment later may find better.
 _PASSING = ("Connecting", "Not Connected")
 
@@ -310,16 +312,30 @@ def test(
 ) -> None:
     """
     See whether WHAT can be reached from the service now: a hybrid connection, its relay
-    and its target; a target as HOST:PORT; or a relay's HOST.
+    and its target; a target as HOST:PORT; or a relay's HOST. What is the name of a
+    hybrid connection here is that first.
     """
     called = client()
     try:
         path = connection_path(what, namespace, "/test")
         report = called.call("POST", path)
     except NotThere:
-        if namespace or ("." not in what and ":" not in what):
+        if namespace:
             raise
+        # A name may be mistyped, or be that of a host.
+        bare = "." not in what and ":" not in what
+        if bare:
+            click.echo(
+                f"There is no hybrid connection {what!r} here: it is tried as a host.",
+                err=True,
+            )
         report = called.call("POST", "/v1/test", {"address": what})
+        if bare and any(_UNRESOLVED in one["detail"] for one in report["checks"]):
+            raise NotThere(
+                f"There is neither a hybrid connection {what!r} here nor a host of "
+                "that name. Those that are here: hybridconn hcm list; a target is "
+                "written HOST:PORT."
+            ) from None
     print_report(report, output)
 
 

@@ -90,6 +90,7 @@ def details(row: Row) -> Sequence[tuple[str, object]]:
         ("Endpoint", row["endpoint"] and f"{row['endpoint']} ({row['endpointFrom']})"),
         ("Target", _target_words(target)),
         ("Target error", target.get("error")),
+        ("Settings", _settings_words(row["settings"])),
         ("NumberOfListeners", row["numberOfListeners"]),
         ("ServiceBusEndpoint", row["serviceBusEndpoint"]),
         ("Rule", row["keyName"]),
@@ -110,6 +111,15 @@ def details(row: Row) -> Sequence[tuple[str, object]]:
         ("CreatedOn", row["createdOn"]),
         ("LastUpdated", row["lastUpdated"]),
         ("File", row["file"]),
+    )
+
+
+def _settings_words(settings: Row) -> str:
+    """As a table has them, without those that say nothing."""
+    return ", ".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in settings.items()
+        if value not in (None, [])
     )
 
 

@@ -5,7 +5,8 @@ The listener's configuration, C{listener.toml}, and the same from a command line
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -191,14 +192,17 @@ class ListenerConfig:
 
 
 def load_listener(
-    file: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
+    file: str | os.PathLike[str],
+    environ: Mapping[str, str] = os.environ,
+    note: Callable[[Path], object] | None = None,
 ) -> ListenerConfig:
     """
     Read a listener's configuration.
 
+    @param note: called with each file that it names, before that is read.
     @raise ConfigError: with all that is wrong.
     """
-    return with_security(load_file(file, ListenerConfig, BUILDERS, environ))
+    return with_security(load_file(file, ListenerConfig, BUILDERS, environ, note=note))
 
 
 def listener_from_options(

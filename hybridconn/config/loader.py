@@ -43,6 +43,8 @@ from hybridconn.config.mistakes import (
     shown,
 )
 from hybridconn.config.secrets import (
+    MOST_BYTES,
+    TOO_BIG,
     Source,
     carries_secrets,
     open_mistake,
@@ -72,6 +74,7 @@ def load_file(
     builders: _Builders,
     environ: Mapping[str, str],
     unseal: Callable[[str], str] | None = None,
+    note: Callable[[Path], object] | None = None,
 ) -> _T:
     """
     Read a TOML file.
@@ -81,14 +84,20 @@ def load_file(
         that describes each, and the function that makes the value of it.
     @param environ: the environment variables that the file may refer to.
     @param unseal: as L{Source} has it.
+    @param note: called with each file that this one names, before it is read.
     @raise ConfigError: with all that is wrong.
     """
     path = Path(file)
     source = Source(os.fspath(file), path.parent, environ, unseal)
+    if note is not None:
+        source = attrs.evolve(source, note=note)
     try:
         with path.open("rb") as opened:
             open_to_others = permission_mistake(opened, path, environ)
-            text = opened.read().decode("utf-8-sig")
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise _only(source, TOO_BIG)
+        text = content.decode("utf-8-sig")
         raw = tomllib.loads(text)
     except OSError as error:
         raise _only(source, open_mistake(error, source.name, path)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 #: Keys of a table that people use as its name, the first one present wins.
@@ -33,7 +34,11 @@ class ConfigError(Exception):
     A configuration that cannot be used.
 
     @ivar mistakes: one line each, all that were found.
+    @ivar files: those that were looked at, and how each was then, as far as whoever
+        read them has noted that: a mistake may be mended in any of them.
     """
+
+    files: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, name: str, mistakes: Sequence[str]) -> None:
         """

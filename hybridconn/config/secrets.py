@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.core.connection_string import (
@@ -32,7 +32,13 @@ CONNECTION_KEYS = (
     "connection_string_sealed",
 )
 _SECRET_KEYS = frozenset({"primary_key", "secondary_key", "connection_string"})
-_MOST_BYTES = 1024 * 1024
+#: The most that a file of a configuration may have; what has more is another file.
+MOST_BYTES = 1024 * 1024
+TOO_BIG = "has more than 1 MiB; is it the right file?"
+
+
+def _unnoted(path: Path) -> None:
+    """Nobody wants to know."""
 
 
 @frozen
@@ -45,12 +51,15 @@ class Source:
     @ivar environ: the environment variables.
     @ivar unseal: opens a connection string that is encrypted; raises L{ValueError}
         with a sentence.  L{None}: there is no key.
+    @ivar note: called with each file that the configuration names, before it is read.
     """
 
     name: str
     folder: Path
     environ: Mapping[str, str]
     unseal: Callable[[str], str] | None = None
+    # What is read does not depend on it.
+    note: Callable[[Path], object] = field(default=_unnoted, eq=False, repr=False)
 
     def path(self, text: str) -> Path:
         """The file that C{text} names."""
@@ -118,16 +127,17 @@ def read_bytes(text: str, source: Source, private: bool) -> bytes:
             "that only its owner may read, and write that file's name here."
         )
     path = source.path(text)
+    source.note(path)
     try:
         with path.open("rb") as file:
             wrong = permission_mistake(file, path, source.environ) if private else None
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise Mistake(open_mistake(error, text, path)) from None
     if wrong is not None:
         raise Mistake(f"{shown(text, whole=True)}: {wrong}")
-    if len(content) > _MOST_BYTES:
-        raise Mistake(f"{shown(text)} has more than 1 MiB; is it the right file?")
+    if len(content) > MOST_BYTES:
+        raise Mistake(f"{shown(text)} {TOO_BIG}")
     return content
 
 

@@ -30,6 +30,7 @@ from hybridconn.core.http_commands import (
     parse_response,
 )
 from hybridconn.core.refusals import HeadersTooLarge
+from hybridconn.core.text import printable
 
 
 @frozen
@@ -147,18 +148,19 @@ def parse_relay_command(
     if name == "request":
         return parse_request(value)
     if name != "accept":
-        return Unknown(name[:64])
+        return Unknown(printable(name, 64))
     if not isinstance(value, dict):
         raise CommandError("'accept' is not an object")
     remote = object_in(value, "remoteEndpoint")
     return Accept(
         address=address_in(value, "accept"),
-        id=text_of(value.get("id")),
+        # These two stand in logs.
+        id=printable(text_of(value.get("id"))),
         # A tunnel keeps them, and they are the same for most.
         connect_headers={
             intern(key): intern(text_of(item))
             for key, item in object_in(value, "connectHeaders").items()
         },
-        remote_address=text_of(remote.get("address")),
+        remote_address=printable(text_of(remote.get("address"))),
         remote_port=port_of(remote.get("port")),
     )

@@ -8,13 +8,17 @@ of others could hold all the same, such as a log line, is looked through before.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import distributions
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
+from urllib.parse import quote
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -28,8 +32,12 @@ from hybridconn.hcm.metrics import MetricsRoutes
 from hybridconn.hcm.routes import ManagerRoutes
 from hybridconn.management.routing import Route, route
 from hybridconn.page.handler import Answer, Call
+from hybridconn.wayout.errors import PasswordUnreadable
+from hybridconn.wayout.proxy import Credentials
 
 HIDDEN: Final = "***"
+
+_LEAST_PASSWORD: Final = 4
 
 #: Shapes of secrets, each with what may stay in front of it.
 _SHAPES: Final = tuple(
@@ -40,10 +48,19 @@ _SHAPES: Final = tuple(
         r"(SharedAccessSignature\s+)sr=[^\s\"']+",
         r"(\b(?:sig|sb-hc-token|token|login|code)(?:=|%3D))[^&;\s\"']+",
         r"(\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
-        r"(://[^/\s:@]*:)[^/\s@]+(?=@)",
         r"(gAAAA)[A-Za-z0-9_=-]{40,}",
     )
 )
+#: Where passwords in URLs stand: a word, what is in front of the user, what is behind
+#: the user, and what is behind the password, which may have more of these of its own.
+_URLS: Final = (
+    (re.compile(r"\S+"), "://", ":", "@"),
+    (re.compile(r"[^\s&]+"), "%3a%2f%2f", "%3a", "%40"),
+)
+#: As long as it was, which C{lower} does not promise.
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
+#: A user where there is no C{://}.
+_USER: Final = re.compile(r"(?<![\w.%+/-])[\w.%+-]+:")
 _README: Final = """\
 Support bundle of a hybridconn connection manager.
 
@@ -114,7 +131,7 @@ class Bundle:
         known = self._secrets()
 
         def told(value: object) -> str:
-            return clean(json.dumps(value, indent=2, default=str), known) + "\n"
+            return json.dumps(_cleaned(value, known), indent=2) + "\n"
 
         yield "README.txt", _README
         yield "versions.json", told(dict(sorted(_libraries())))
@@ -144,14 +161,48 @@ class Bundle:
         yield "metrics.txt", clean(self._metrics.text(), known)
 
     def _secrets(self) -> list[str]:
-        """Of every connection string in force."""
-        found = []
+        """Of every connection string in force, and of proxies."""
+        found = set()
         for one in self._manager:
             connection = one.one.connection
             for secret in (connection.key, connection.signature):
                 if secret is not None:
-                    found.append(secret.reveal())
-        return found
+                    found.add(secret.reveal())
+        way = self._manager.loaded.config.way_out
+        for proxy in (way.proxy, way.plain_proxy):
+            if proxy is not None and proxy.credentials is not None:
+                found.update(_forms(proxy.credentials))
+        # One may be the beginning of another.
+        return sorted(found, key=len, reverse=True)
+
+
+def _forms(credentials: Credentials) -> Iterator[str]:
+    """In which a password may stand somewhere."""
+    try:
+        password = credentials.password.reveal()
+    except PasswordUnreadable:
+        return
+    # What is shorter stands in many words, which would be gone.
+    if len(password) >= _LEAST_PASSWORD:
+        yield password
+        yield quote(password, safe="")
+        yield quote(password)
+        pair = f"{credentials.user}:{password}"
+        yield base64.b64encode(pair.encode()).decode("ascii")
+
+
+def _cleaned(value: object, known: Sequence[str]) -> object:
+    """
+    A value for JSON whose texts are L{clean}.  They are cleaned one by one: JSON writes
+    some characters otherwise, so that a secret would not be found in it.
+    """
+    if isinstance(value, Mapping):
+        return {clean(str(key)): _cleaned(item, known) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item, known) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return clean(str(value), known)
 
 
 _PLAIN: Final = str.maketrans({"-": None, ":": None})
@@ -183,7 +234,26 @@ def clean(text: str, known: Iterable[str] = ()) -> str:
             text = text.replace(secret, HIDDEN)
     for shape in _SHAPES:
         text = shape.sub(rf"\g<1>{HIDDEN}", text)
+    for word, scheme, colon, at in _URLS:
+        text = word.sub(partial(_without_password, scheme, colon, at), text)
     return text
+
+
+def _without_password(scheme: str, colon: str, at: str, found: re.Match[str]) -> str:
+    """One word, in time that grows no faster than it."""
+    word = found[0]
+    folded = word.translate(_LOWER)
+    end = folded.rfind(at)
+    if end < 0:
+        return word
+    begin = folded.find(scheme, 0, end)
+    if begin >= 0:
+        begin = folded.find(colon, begin + len(scheme), end)
+    elif at == "@" and (user := _USER.search(word, 0, end)) is not None:
+        begin = user.end() - len(colon)
+    if begin < 0:
+        return word
+    return f"{word[: begin + len(colon)]}{HIDDEN}{word[end:]}"
 
 
 def plain(value: Any) -> Any:

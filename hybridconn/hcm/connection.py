@@ -11,6 +11,7 @@ from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.core.text import utc_text
 from hybridconn.hcm.managed import ManagedListener
 from hybridconn.hcm.requests import RequestBook
+from hybridconn.hcm.settings import settings_view
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.hcm.words import Facts, Verdict, judge
 from hybridconn.listener.states import ChannelStatus
@@ -129,6 +130,7 @@ class ManagedConnection:
             "endpoint": "" if listener is None else listener.known_target,
             "endpointFrom": "configuration" if self.one.is_told_target else "metadata",
             "numberOfListeners": None if described is None else described.listeners,
+            "settings": settings_view(self.one),
             "target": self._target_view(),
             "tunnels": {
                 "open": self.book.open,

@@ -16,6 +16,13 @@ class Unknown(ManagerError):
     code = "ConnectionNotFound"
 
 
+class Ambiguous(ManagerError):
+    """Several are called so."""
+
+    status = 409
+    code = "ConnectionAmbiguous"
+
+
 class AlreadyThere(ManagerError):
     """It is here already."""
 
@@ -28,6 +35,13 @@ class NotOurs(ManagerError):
 
     status = 409
     code = "NotRemovable"
+
+
+class WrittenByHand(ManagerError):
+    """Its file is a person's, and would be written over."""
+
+    status = 409
+    code = "WrittenByHand"
 
 
 class CannotKeep(ManagerError):

@@ -18,8 +18,11 @@ from hybridconn.core.toml_text import toml_value
 from hybridconn.files import remove_file, replace_file
 from hybridconn.stores.vault import Vault
 
-_HEAD = """\
-# Written by: hybridconn hcm. It may be changed; the service takes that over at once.
+#: Who takes it away has a file that is a person's.
+_MARK = "# Written by: hybridconn hcm."
+_HEAD = f"""\
+{_MARK} It may be changed; the service takes that over at once.
+# hybridconn hcm add --replace writes it anew, unless the first line is gone.
 """
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_NAME = 80
@@ -67,6 +70,19 @@ class ConnectionFolder:
         text = "\n".join([_HEAD, "[[hybrid_connection]]", *lines, ""])
         replace_file(at, text.encode("utf-8"))
         return at
+
+    def is_a_persons(self, path: str) -> bool:
+        """
+        Whether a person wrote a file, which no command is to write over.
+
+        @raise OSError: it cannot be read.
+        """
+        mark = _MARK.encode()
+        try:
+            with open(path, "rb") as file:
+                return file.read(len(mark)) != mark
+        except FileNotFoundError:
+            return False
 
     def remove(self, path: str) -> None:
         """

@@ -6,7 +6,7 @@ that commands write to.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hybridconn.config.listener import (
 )
 from hybridconn.config.loader import load_file
 from hybridconn.config.mistakes import ConfigError, shown
+from hybridconn.files import FileState, file_state
 from hybridconn.listener.guarded import check_allowed
 from hybridconn.listener.reject import Reject
 from hybridconn.stores.vault import Vault, VaultError
@@ -34,6 +35,7 @@ class Placed:
     @ivar place: the file; empty: a command line.
     @ivar removable: the file has nothing else, and commands wrote it or could have.
     @ivar created: when the file was written, seconds since 1970-01-01 UTC.
+    @ivar stamp: another one if a file that it alone names has another content.
     """
 
     name: str
@@ -41,6 +43,11 @@ class Placed:
     place: str = ""
     removable: bool = False
     created: float = 0.0
+    stamp: str = field(repr=False)
+
+    @stamp.default
+    def _stamp(self) -> str:
+        return stamp_of(self.one.http.ca_files)
 
 
 @frozen
@@ -48,12 +55,15 @@ class Loaded:
     """
     @ivar config: of C{listener.toml}.
     @ivar connections: those of all files.
-    @ivar stamp: another one if a file that is named has another content.
+    @ivar stamp: another one if a file that is named for all has another content.
+    @ivar files: all that were read, and how each was before that; L{None}: it was not
+        there.
     """
 
     config: ListenerConfig
     connections: tuple[Placed, ...] = ()
     stamp: str = field(default="", repr=False)
+    files: Mapping[str, FileState | None] = field(factory=dict, repr=False)
 
     def renewed(self, connections: Iterable[Placed]) -> Loaded:
         """The same with other connections."""
@@ -66,21 +76,41 @@ def load_managed(
     """
     Read C{listener.toml} and the folder that it names.
 
-    @raise ConfigError: with all that is wrong.
+    @raise ConfigError: with all that is wrong; its C{files} are as L{Loaded} has them.
     """
-    config = load_listener(file, environ)
+    files = {os.fspath(file): file_state(file)}
+
+    def note(path: Path) -> None:
+        if str(path) not in files:
+            files[str(path)] = file_state(path)
+
+    try:
+        return _load(file, environ, files, note)
+    except ConfigError as error:
+        error.files = files
+        raise
+
+
+def _load(
+    file: str | os.PathLike[str],
+    environ: Mapping[str, str],
+    files: Mapping[str, FileState | None],
+    note: Callable[[Path], None],
+) -> Loaded:
+    config = load_listener(file, environ, note)
     name = os.fspath(file)
     created = os.stat(file).st_mtime
     found = [Placed("", one, name, False, created) for one in config.hybrid_connections]
     mistakes: list[str] = []
     unseal = opener(config.connections.keys)
     for path in files_in(config.connections.folder):
+        note(path)
         if path.is_fifo() or path.is_socket() or path.is_char_device():
             # To open it could take for ever.
             mistakes.append(f"{path}: is no file; remove it, or write one there.")
             continue
         try:
-            held = load_file(path, ConnectionsFile, BUILDERS, environ, unseal)
+            held = load_file(path, ConnectionsFile, BUILDERS, environ, unseal, note)
             created = path.stat().st_mtime
         except ConfigError as error:
             mistakes.extend(error.mistakes)
@@ -95,7 +125,7 @@ def load_managed(
     mistakes.extend(_conflicts(found, config))
     if mistakes:
         raise ConfigError(name, mistakes)
-    return Loaded(config, tuple(named(found)), _stamp(config))
+    return Loaded(config, tuple(named(found)), stamp_of(_named_for_all(config)), files)
 
 
 def from_config(config: ListenerConfig) -> Loaded:
@@ -210,8 +240,15 @@ def _conflicts(found: list[Placed], config: ListenerConfig) -> Iterable[str]:
             yield f"{where}: {shown(path)}: {wrong}"
 
 
-def _stamp(config: ListenerConfig) -> str:
-    if config.ca_file is None:
-        return ""
-    state = config.ca_file.stat()
-    return f"{state.st_mtime_ns} {state.st_size} {state.st_ino}"
+def stamp_of(files: Iterable[str]) -> str:
+    """Another text if one of C{files} has another content."""
+    return " ".join(str(file_state(file)) for file in files)
+
+
+def _named_for_all(config: ListenerConfig) -> Iterator[str]:
+    """The files that are read for every relay; a password is read for each dial."""
+    yield from config.ca_files
+    yield from config.way_out.proxy_ca_files
+    certificate = config.way_out.client_certificate
+    if certificate is not None:
+        yield from (certificate.certificate, certificate.key)

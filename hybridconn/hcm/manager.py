@@ -24,7 +24,7 @@ from hybridconn.config.hybrid_connection import HybridConnectionTarget
 from hybridconn.config.listener import ListenerConfig
 from hybridconn.core.names import fold
 from hybridconn.hcm.connection import ManagedConnection
-from hybridconn.hcm.errors import Unknown
+from hybridconn.hcm.errors import Ambiguous, Unknown
 from hybridconn.hcm.events import EventHub
 from hybridconn.hcm.loading import Loaded, Placed, need_restart
 from hybridconn.hcm.managed import ManagedListener
@@ -107,7 +107,7 @@ class Manager(Service):
         """
         @param name: or entity path.
         @param namespace: the relay's host name, or its first word; empty: any.
-        @raise Unknown: there is none, or several.
+        @raise ManagerError: there is none, or there are several.
         """
         wanted = fold(name)
         exact = [one for one in self if one.name == name]
@@ -125,7 +125,7 @@ class Manager(Service):
             ]
         if len(found) > 1:
             names = ", ".join(one.name for one in found)
-            raise Unknown(f"Several are called {name[:80]!r}; use one of {names}.")
+            raise Ambiguous(f"Several are called {name[:80]!r}; use one of {names}.")
         if not found:
             raise Unknown(
                 f"There is no hybrid connection {name[:80]!r} here; see: "
@@ -150,6 +150,7 @@ class Manager(Service):
             # This may fail; until then nothing has changed.
             self.dialer = self._make_dialer(loaded.config)
             self._build = self._builder(loaded)
+        before = {placed.one.key: placed for placed in self.loaded.connections}
         waited, self.loaded = self.needs_restart, loaded
         if self.needs_restart and self.needs_restart != waited:
             self.log.warn(
@@ -165,11 +166,11 @@ class Manager(Service):
                 self._end(connection)
         for placed in loaded.connections:
             connection = self._by_key[placed.one.key]
-            changed = _served(connection.one) != _served(placed.one)
+            was = before.get(placed.one.key)
             connection.one = placed.one
-            if changed or anew or placed.one.key not in known:
+            if anew or was is None or _served(was) != _served(placed):
                 self._serve(connection)
-                if placed.one.key in known:
+                if was is not None:
                     connection.touch()
             self._mark(connection)
 
@@ -382,9 +383,9 @@ def _shared(loaded: Loaded) -> tuple[ListenerConfig, str]:
     return bare, loaded.stamp
 
 
-def _served(one: HybridConnectionTarget) -> HybridConnectionTarget:
+def _served(placed: Placed) -> tuple[HybridConnectionTarget, str]:
     """What concerns its own listener."""
-    return evolve(one, name="", file="")
+    return evolve(placed.one, name="", file=""), placed.stamp
 
 
 def _copy(deferred: Deferred[Any]) -> Deferred[None]:

@@ -29,10 +29,10 @@ from hybridconn.hcm.words import (
     CONNECTED,
     CONNECTING,
     DEGRADED,
+    NOT_CONNECTED,
     DISCONTINUED,
     DRAINED,
     DRAINING,
-    NOT_CONNECTED,
     NOT_FOUND,
 )
 from hybridconn.management.routing import Route, route
@@ -162,6 +162,10 @@ class _Families:
         )
         self.all.append(self._status)
         self._registered = gauge("registered", "1: senders can come.")
+        self._draining = gauge(
+            "draining",
+            "1: it was told to take no more senders, and is not told to come back yet.",
+        )
         self._registrations = counter(
             "registrations", "How often it came online at the relay."
         )
@@ -192,6 +196,7 @@ class _Families:
         word = one.verdict().word
         self._status.add_metric(mark, {name: name == word for name in STATUSES})
         self._registered.add_metric(mark, word in REGISTERED)
+        self._draining.add_metric(mark, one.drained)
         self._registrations.add_metric(mark, book.registrations)
         self._reconnects.add_metric(mark, max(0, book.registrations - 1))
         health = None if listener is None else listener.health

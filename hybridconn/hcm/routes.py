@@ -123,6 +123,7 @@ class ManagerRoutes:
         return Answer(found.view(), 201)
 
     def _remove(self, call: Call) -> Answer:
+        self._steward.look()  # it may have come, or changed, just now
         self._steward.remove(self._find(call))
         return Answer(None, 204)
 

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -26,8 +25,16 @@ from hybridconn.config.listener import BUILDERS, ConnectionsFile
 from hybridconn.config.loader import key_of, load_options
 from hybridconn.config.mistakes import ConfigError
 from hybridconn.config.secrets import CONNECTION_KEYS
+from hybridconn.files import FileState, file_state
 from hybridconn.hcm.connection import ManagedConnection
-from hybridconn.hcm.errors import AlreadyThere, CannotKeep, ManagerError, NotOurs
+from hybridconn.hcm.errors import (
+    AlreadyThere,
+    CannotKeep,
+    ManagerError,
+    NotOurs,
+    Unknown,
+    WrittenByHand,
+)
 from hybridconn.hcm.folder import ConnectionFolder
 from hybridconn.hcm.loading import (
     Loaded,
@@ -49,8 +56,8 @@ POLL: Final = 2.0
 #: Halves of a pair of surrogates, which UTF-8 cannot hold.
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 
-#: By which a change of a file is noticed, by its name.
-_State = dict[str, tuple[int, int, int]]
+#: How files are, by their names.
+_States = dict[str, FileState | None]
 
 
 class Steward(Service):
@@ -76,9 +83,14 @@ class Steward(Service):
         self._load = load
         self._clock = clock
         self.trouble = ""
-        self._looks = LoopingCall(self._look)
+        self._looks = LoopingCall(self.look)
         self._looks.clock = clock
-        self._seen = self._state()
+        #: Those that the files name, and the files of the folder.
+        self._named: Iterable[str] = ()
+        self._seen: _States = {}
+        #: As they were when what is in force was read.
+        self._good: _States = {}
+        self._remember({}, manager.loaded.files)
 
     # --- commands ---
 
@@ -92,6 +104,7 @@ class Steward(Service):
         @param replace: take the place of the one that is there.
         @raise ManagerError: it cannot be.
         """
+        self.look()
         loaded = self.manager.loaded
         folder = self._folder()
         one = self._read(connection_string, settings)
@@ -103,8 +116,8 @@ class Steward(Service):
                     f"{there.name!r} is here already, {there.verdict().word}; to "
                     "change it: hybridconn hcm add --replace."
                 )
-            if not there.removable:
-                raise _not_ours(there)
+            self._check_file(there)
+            self._check_writer(there, folder)
         others = [placed for placed in loaded.connections if placed.one.key != one.key]
         if one.name and any(one.name == placed.name for placed in others):
             raise AlreadyThere(f"The name {one.name!r} is taken; choose another.")
@@ -132,8 +145,10 @@ class Steward(Service):
 
         @raise ManagerError: it stands in a file that a person wrote.
         """
-        if not connection.removable:
-            raise _not_ours(connection)
+        self.look()
+        if self.manager.holder(connection.one) is not connection:
+            raise Unknown(f"{connection.name!r} has just been removed by hand.")
+        self._check_file(connection)
         folder = self._folder()
         try:
             folder.remove(connection.place)
@@ -153,10 +168,14 @@ class Steward(Service):
         @return: whether they are good; otherwise what was in force stays so, and
             C{trouble} says why.
         """
-        self._seen = self._state()
+        before, named = self._states(), self.manager.loaded.files
         try:
-            self.manager.take(self._load())
+            loaded = self._load()
+            named = loaded.files
+            self.manager.take(loaded)
         except (ConfigError, TLSConfigError, OSError) as error:
+            if isinstance(error, ConfigError):
+                named = error.files
             self.trouble = str(error)
             self.log.error(
                 "the changed configuration is refused, the old one stays in force:"
@@ -166,6 +185,7 @@ class Steward(Service):
         else:
             self.trouble = ""
             self.log.info("the configuration was read anew")
+        self._remember(before, named)
         self.manager.events.publish(
             "configuration", {"good": not self.trouble, "trouble": self.trouble}
         )
@@ -195,31 +215,78 @@ class Steward(Service):
             again = partial(reloading, self.reload)
             signal.signal(hangup, lambda *_: self._clock.callFromThread(again))
 
-    def _look(self) -> None:
-        if self._state() != self._seen:
+    def look(self) -> None:
+        """Take over what has changed on the disk since the last look."""
+        if self._states() != self._seen:
             self.reload()
 
-    def _state(self) -> _State:
+    def _states(self) -> _States:
         """Of every file that counts."""
+        return {file: file_state(file) for file in self._watched()}
+
+    def _watched(self) -> set[str]:
         if not self.file:
-            return {}
-        config = self.manager.loaded.config
-        files = [self.file, *map(str, files_in(config.connections.folder))]
-        files += [
-            one.one.file for one in self.manager.loaded.connections if one.one.file
-        ]
-        files += config.ca_files
-        return _state_of(files)
+            return set()
+        folder = self.manager.loaded.config.connections.folder
+        return {self.file, *map(str, files_in(folder)), *self._named}
+
+    def _remember(self, before: _States, named: Mapping[str, FileState | None]) -> None:
+        """
+        Files were read: they are looked after from now on.
+
+        @param before: how those of the last time were before that; what changed
+            meanwhile is seen at the next look.
+        @param named: those of this time, as L{Loaded} has them.
+        """
+        self._named = tuple(named)
+        known = {**named, **before}
+        self._seen = {file: known[file] for file in self._watched() if file in known}
+        if not self.trouble:
+            self._good = dict(self._seen)
 
     # --- ours ---
 
     def _took(self, file: str, connections: list[Placed]) -> None:
         """C{file} was changed by us; what else has changed is still to be seen."""
         self.manager.take(self.manager.loaded.renewed(connections))
-        self._seen.pop(file, None)
-        self._seen.update(_state_of([file]))
+        state = file_state(file)
+        for states in (self._seen, self._good):
+            states.pop(file, None)
+            if state is not None:
+                states[file] = state
         if self.trouble:  # this may have ended it: the files are looked at again
             self._seen = {}
+
+    def _check_file(self, connection: ManagedConnection) -> None:
+        """
+        The file of C{connection} is about to go.
+
+        @raise ManagerError: something would go with it.
+        """
+        place = connection.place
+        if not connection.removable:
+            raise _not_ours(connection)
+        state = file_state(place)
+        if state is not None and state != self._good.get(place):
+            raise CannotKeep(
+                f"{place} was changed, and that is not in force yet; mend it, or "
+                f"delete it by hand. What is wrong: {self.trouble or 'it changes now'}"
+            )
+
+    def _check_writer(
+        self, connection: ManagedConnection, folder: ConnectionFolder
+    ) -> None:
+        try:
+            persons = folder.is_a_persons(connection.place)
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        if persons:
+            raise WrittenByHand(
+                f"{connection.name!r} stands in {connection.place}, which a person "
+                "wrote, so it is not written over. Change it there, which is taken "
+                "over at once; or remove it, file and all, and add it then: "
+                f"hybridconn hcm remove {connection.name}."
+            )
 
     def _folder(self) -> ConnectionFolder:
         settings = self.manager.loaded.config.connections
@@ -262,15 +329,6 @@ SETTINGS: Final = tuple(
     for field in attrs.fields(HybridConnectionTable)
     if key_of(field) not in CONNECTION_KEYS
 )
-
-
-def _state_of(files: Iterable[str]) -> _State:
-    found = {}
-    for file in files:
-        with suppress(OSError):
-            state = os.stat(file)
-            found[file] = (state.st_mtime_ns, state.st_size, state.st_ino)
-    return found
 
 
 def _can_be_kept(value: object) -> bool:

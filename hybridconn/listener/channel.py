@@ -21,7 +21,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID, uuid4
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
@@ -30,20 +30,14 @@ from twisted.python.failure import Failure
 
 from hybridconn.config.listener import ListenerTimings
 from hybridconn.core.backoff import Backoff
-from hybridconn.core.command_json import CommandError
-from hybridconn.core.commands import (
-    Accept,
-    Unknown,
-    encode_renew_token,
-    parse_relay_command,
-)
+from hybridconn.core.commands import encode_renew_token
 from hybridconn.core.connection_string import ConnectionString
-from hybridconn.core.http_commands import Request, RequestOffer
 from hybridconn.core.limits import Limits
 from hybridconn.core.relay_url import websocket_url
 from hybridconn.core.route import TOKEN_HEADER
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import IDialer
+from hybridconn.listener.channel_commands import ChannelCommands, ChannelUser, Reply
 from hybridconn.listener.states import (
     ChannelStatus,
     Connecting,
@@ -55,7 +49,6 @@ from hybridconn.listener.states import (
 )
 from hybridconn.listener.tokens import MintedToken, TokenMint
 from hybridconn.socket_options import tune
-from hybridconn.websocket.base import ProtocolViolation
 from hybridconn.websocket.client import (
     HandshakeRefused,
     TunnelClientProtocol,
@@ -63,40 +56,12 @@ from hybridconn.websocket.client import (
 )
 from hybridconn.websocket.closing import NORMAL
 from hybridconn.websocket.keeper import Keeper
-from hybridconn.websocket.messages import MessageSink
 from hybridconn.websocket.words import explain, is_surprise
+
+__all__ = ["STEADY_AFTER", "ChannelUser", "ControlChannelClient", "Reply"]
 
 #: After this many seconds online the delays begin anew (reliability-security F1).
 STEADY_AFTER = 60.0
-#: The body of a request, which may follow its command, has 64 KiB at most.
-_MOST_BYTES = 131072
-
-
-#: Writes a response command and, unless that is L{None}, its body; whether it could.
-Reply = Callable[[str, bytes | None], bool]
-
-
-class ChannelUser(Protocol):
-    """Who owns a control channel."""
-
-    def online(self) -> None:
-        """Registered at the relay; called each time."""
-
-    def offline(self, reason: str) -> None:
-        """A dial failed, or the channel is lost; it will be dialled again."""
-
-    def accept_received(self, accept: Accept) -> None:
-        """A sender waits."""
-
-    def request_received(self, request: Request, body: bytes, reply: Reply) -> None:
-        """
-        An HTTP request came with its body.
-
-        @param reply: writes a response to the same channel.
-        """
-
-    def request_offered(self, offer: RequestOffer) -> None:
-        """An HTTP request waits at a rendezvous."""
 
 
 class ControlChannelClient:
@@ -294,7 +259,7 @@ class ControlChannelClient:
         for waiter in waiters:
             waiter.callback(None)
         self._user.online()
-        tunnel.attach(_Commands(self, tunnel))
+        tunnel.attach(ChannelCommands(self, self._user, tunnel))
 
     def _failed(self, failure: Failure, state: Connecting) -> None:
         if is_surprise(failure):
@@ -307,59 +272,9 @@ class ControlChannelClient:
 
     # --- Online ---
 
-    def message_received(self, message: bytes) -> Request | None:
-        """
-        Read a command of the relay; what is none is logged and ignored.
-
-        @return: a request whose body is the next message.
-        """
-        try:
-            command = parse_relay_command(message)
-        except CommandError as error:
-            self._complain(str(error))
-            return None
-        if not isinstance(self._state, Online):
-            return None
-        if isinstance(command, Accept):
-            self._user.accept_received(command)
-        elif isinstance(command, RequestOffer):
-            self._user.request_offered(command)
-        elif isinstance(command, Unknown):
-            self.command_received(command.name)
-        elif command.body:
-            return command
-        else:
-            self.request_received(command, b"", self._state.tunnel)
-        return None
-
-    def request_received(
-        self, request: Request, body: bytes, tunnel: TunnelClientProtocol
-    ) -> None:
-        """A request is here with its body."""
-
-        def reply(text: str, body: bytes | None) -> bool:
-            state = self._state
-            if not isinstance(state, Online) or state.tunnel is not tunnel:
-                return False
-            pieces = [(text.encode("utf-8", "replace"), False, True)]
-            if body is not None:
-                pieces.append((body, True, True))
-            tunnel.send_pieces(pieces)
-            return True
-
-        if isinstance(self._state, Online):
-            self._user.request_received(request, body, reply)
-
-    def body_is_missing(self) -> None:
-        """A request said that its body follows, and something else did."""
-        self._complain("a request's body is missing")
-
-    def _complain(self, what: str) -> None:
-        self.log.info(
-            "{entity}: a command of the relay was ignored: {what}",
-            entity=self.entity,
-            what=what,
-        )
+    def serves(self, tunnel: TunnelClientProtocol) -> bool:
+        """Whether C{tunnel} is the open channel: what comes over it counts."""
+        return isinstance(self._state, Online) and self._state.tunnel is tunnel
 
     def lost(self, tunnel: TunnelClientProtocol, reason: str) -> None:
         """
@@ -438,41 +353,3 @@ class ControlChannelClient:
             if (fail_first or all_of_them) and waiter in self._waiters:
                 del self._waiters[waiter]
                 waiter.errback(failure)
-
-
-class _Commands(MessageSink):
-    """What comes over one control channel."""
-
-    tunnel: TunnelClientProtocol
-
-    def __init__(
-        self, channel: ControlChannelClient, tunnel: TunnelClientProtocol
-    ) -> None:
-        super().__init__(_MOST_BYTES)
-        self.tunnel = tunnel
-        self._channel = channel
-        self._closed = ""
-        self._request: Request | None = None
-
-    def message_received(self, message: bytes, binary: bool) -> None:
-        request, self._request = self._request, None
-        if request is not None:
-            if binary:
-                self._channel.request_received(request, message, self.tunnel)
-                return
-            self._channel.body_is_missing()
-        if not binary:
-            self._request = self._channel.message_received(message)
-
-    def close_received(self, code: int | None, reason: bytes) -> None:
-        words = reason.decode("utf-8", "replace")
-        self._closed = f"closed by the relay: {code or 'no code'} {words}".rstrip()
-        super().close_received(code, reason)
-
-    def tunnel_lost(self, reason: Failure) -> None:
-        self._channel.lost(self.tunnel, self._closed or _loss(reason))
-
-
-def _loss(reason: Failure) -> str:
-    broke_rules = reason.check(ProtocolViolation)
-    return str(reason.value) if broke_rules else "the connection was lost"

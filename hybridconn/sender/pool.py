@@ -134,6 +134,16 @@ class SenderCarrier(Carrier):
         else:
             super().message_received(message)
 
+    def close_received(self, code: int | None, reason: bytes) -> None:
+        """The listener takes no more; it has not begun what is still being opened."""
+        opening, stream = self._settle(), self.stream
+        if opening is not None and stream is not None and not stream.claimed:
+            self.stream = None
+            stream.lost(Failure(CarrierLost()))
+        super().close_received(code, reason)
+        if opening is not None:
+            opening.errback(CarrierLost())
+
     def tunnel_lost(self, reason: Failure) -> None:
         """The relay or the listener is gone."""
         opening = self._settle()

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from hybridconn.core.limits import Limits
+from hybridconn.core.text import printable
 from hybridconn.interfaces import IDialer, ITunnelSink
 from hybridconn.websocket.autobahn_frames import COMMON_OPTIONS, DataPath
 from hybridconn.websocket.base import StreamingWebSocket
@@ -151,12 +152,12 @@ class TunnelClientProtocol(StreamingWebSocket, WebSocketClientProtocol):  # type
         words = getattr(self, "http_status_line", "").split(None, 2)
         status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
         if status not in (0, 101):
-            reason = words[2].strip() if len(words) > 2 else ""
+            reason = words[2] if len(words) > 2 else ""
         headers = getattr(self, "http_headers", {})
         self.factory.answered(headers)
-        self._refused(
-            Failure(HandshakeRefused(status, reason, headers.get("trackingid", "")))
-        )
+        # The words of whoever answered: a terminal may obey the controls in them.
+        said, tracking_id = printable(reason), printable(headers.get("trackingid", ""))
+        self._refused(Failure(HandshakeRefused(status, said, tracking_id)))
         self.drop()
 
     def connectionLost(self, reason: Failure) -> None:

@@ -60,6 +60,11 @@ class Stream:
         self._unclaimed: list[Callable[[], None]] = []
         self._end_sent = self._end_received = False
 
+    @property
+    def claimed(self) -> bool:
+        """Whether somebody has it, who hears of all that comes."""
+        return self._sink is not None
+
     # --- ITunnel ---
 
     def attach(self, sink: ITunnelSink) -> None:

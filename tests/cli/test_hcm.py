@@ -14,6 +14,7 @@ from hybridconn.cli.hcm import hcm_group
 from hybridconn.cli.hcm_client import (
     HcmClient,
     NotReachable,
+    NotThere,
     connection_path,
     read_secret,
 )
@@ -76,6 +77,30 @@ class CommandTests(ConfigTestCase):
         self.assertEqual(result.exit_code, 1, result.output)
         self.assertIn("1 runs", result.output)
         self.assertEqual(call.call_args.args, ("GET", "/v1/connections/db"))
+
+    def test_test(self) -> None:
+        """A word is a hybrid connection, or else a host; and it is said which."""
+        check = {"subject": "x", "name": "relay", "nextStep": ""}
+        for detail, good, status in (
+            ("answered 200", True, 0),
+            ("the connection was refused", False, 1),
+            ("the name cannot be resolved", False, 4),
+        ):
+            report = {"ok": good, "checks": [{**check, "ok": good, "detail": detail}]}
+            answers = [NotThere("no such hybrid connection"), report]
+            with patch.object(HcmClient, "call", side_effect=answers) as call:
+                result = self.run_hcm("test", "relay")
+            self.assertEqual(result.exit_code, status, result.output)
+            call.assert_called_with("POST", "/v1/test", {"address": "relay"})
+            self.assertIn("no hybrid connection 'relay' here: it is", result.stderr)
+            if status == 4:
+                self.assertIn("nor a host of that name", result.stderr)
+                self.assertIn("HOST:PORT", result.stderr)
+            else:
+                self.assertIn(detail, result.stdout)
+        with patch.object(HcmClient, "call", side_effect=NotThere("none")) as call:
+            result = self.run_hcm("test", "relay", "-ns", "other")
+        self.assertEqual((result.exit_code, call.call_count), (4, 1))
 
     def test_reload(self) -> None:
         """What a reload cannot take over is said, with what is to be done."""

@@ -95,6 +95,15 @@ class AcceptTests(SynchronousTestCase):
             accept, Accept("WSS://h/a?b", "", {"A": "1", "B": "", "C": "true"}, "", 0)
         )
 
+    def test_controls(self) -> None:
+        """What a relay says of a sender is one line that no terminal obeys."""
+        accept = parse_relay_command(
+            r'{"accept":{"address":"wss://h/a","id":"a\u001b[2Jb\n",'
+            r'"remoteEndpoint":{"address":"1.2.3.4\u009b"}}}'
+        )
+        self.assertEqual(accept, Accept("wss://h/a", "a [2Jb", {}, "1.2.3.4", 0))
+        self.assertEqual(parse_relay_command(r'{"a\u001bb": {}}'), Unknown("a b"))
+
     def test_no_address(self) -> None:
         """Without the address of a WebSocket it is no accept."""
         values: list[Any] = [

@@ -58,6 +58,66 @@ class WrittenTests(HcmTestCase):
         self.network.advance(2)
         self.assertEqual(self.good("GET", "/v1/connections")["connections"], [])
 
+    def test_changed_just_now(self) -> None:
+        """A command sees what a person did just before it, and loses nothing of it."""
+        self.add("one", target="db.corp:5")
+        path = self.conf / "one.toml"
+        whole = path.read_text()
+        path.write_text(whole + self.table("two", target="db.corp:5"))
+        self.refused(409, "NotRemovable", "DELETE", "/v1/connections/one")
+        body = {"connectionString": self.string("one"), "replace": True}
+        self.refused(409, "NotRemovable", "POST", "/v1/connections", body)
+        self.assertEqual(self.status("two"), "Connected")
+        self.write("conf.d/meta.toml", self.table("meta", name="new"))
+        body = {"connectionString": self.string("meta")}
+        self.refused(409, "AlreadyExists", "POST", "/v1/connections", body)
+        self.good("DELETE", "/v1/connections/new")
+        self.assertEqual(self.files(), ["one.toml"])
+        os.unlink(path)
+        self.refused(404, "ConnectionNotFound", "DELETE", "/v1/connections/one")
+
+    def test_broken_just_now(self) -> None:
+        """A file that is not in force as it is, is neither removed nor written over."""
+        self.add("one", target="db.corp:5")
+        path = self.conf / "one.toml"
+        path.write_text(path.read_text() + "[[hybrid_connection")
+        body = {"connectionString": self.string("one"), "replace": True}
+        for call in (
+            ("DELETE", "/v1/connections/one"),
+            ("POST", "/v1/connections", body),
+        ):
+            said = self.refused(409, "CannotPersist", *call)
+            self.assertIn("one.toml was changed, and that is not in force yet", said)
+            self.assertIn("is no TOML", said)
+        self.assertIn("[[hybrid_connection", path.read_text())
+        # What is wrong elsewhere keeps nobody from removing this one.
+        self.write("conf.d/one.toml", self.table("one", target="db.corp:5"))
+        self.network.advance(2)
+        self.write("conf.d/two.toml", "rubbish")
+        self.network.advance(2)
+        self.good("DELETE", "/v1/connections/one")
+
+    def test_written_by_hand(self) -> None:
+        """What a person wrote is not written over; it is told how to go on."""
+        text = "# mine\n" + self.table("one", target="db.corp:5")
+        self.write("conf.d/mine.toml", text)
+        self.network.advance(2)
+        body = {"connectionString": self.string("one"), "settings": {"target": "x:1"}}
+        for dead in (False, True):
+            if dead:  # one that is, is replaced without being told
+                self.relay.remove("one")
+                self.network.advance(2)
+            more = {"replace": not dead}
+            said = self.refused(
+                409, "WrittenByHand", "POST", "/v1/connections", {**body, **more}
+            )
+            self.assertIn("mine.toml, which a person wrote", said)
+            self.assertIn("hybridconn hcm remove one", said)
+        self.assertEqual((self.conf / "mine.toml").read_text(), text)
+        self.good("DELETE", "/v1/connections/one")
+        self.good("POST", "/v1/connections", body)
+        self.assertEqual(self.files(), ["one.toml"])
+
     def test_half_a_pair(self) -> None:
         """What no file can hold is refused, not a failure."""
         body = {"connectionString": self.string("one"), "settings": {"target": "x:1"}}
@@ -234,6 +294,17 @@ class SealedTests(HcmTestCase):
         error = self.assertRaises(ConfigError, load_managed, self.file, {})
         self.assertIn("is encrypted and there is no key", str(error))
 
+    def test_new_key(self) -> None:
+        """A key file that changes is taken over: what comes then is sealed with it."""
+        self.write_key(self.key)
+        self.steward.reload()
+        newer = Vault.new_key()
+        self.write("hcm.key", f"{newer}\n{self.key}\n")
+        self.network.advance(2)
+        self.add("one", target="db.corp:5")
+        self.write_key(newer)
+        self.assertEqual(len(load_managed(self.file, {}).connections), 1)
+
     def test_credential(self) -> None:
         """A systemd credential is the key, if no setting names one."""
         self.write("credentials/hcm.key", self.key + "\n", 0o440)
@@ -315,22 +386,12 @@ class ChangedTests(HcmTestCase):
         self.assertEqual(self.steward.trouble, "")
         self.assertIn("again.toml", self.view("one")["file"])
 
-    def test_string_file(self) -> None:
-        """A connection string in a file of its own is watched too: a renewed key."""
-        self.write("one.connection-string", self.string("one"))
-        self.write(
-            "conf.d/one.toml",
-            "[[hybrid_connection]]\n"
-            'connection_string_file = "../one.connection-string"\n'
-            'target = "db.corp:5"\n',
-        )
+    def test_huge(self) -> None:
+        """A file that is no configuration is not read to its end."""
+        path = self.write("conf.d/one.toml", "")
+        os.truncate(path, 1 << 40)
         self.network.advance(2)
-        before = self.view("one")["trackingId"]
-        renewed = self.string("one").replace("KeyName=Listen", "KeyName=Manage")
-        self.write("one.connection-string", renewed)
-        self.network.advance(2)
-        self.assertEqual(self.view("one")["keyName"], "Manage")
-        self.assertNotEqual(self.view("one")["trackingId"], before)
+        self.assertIn("one.toml: has more than 1 MiB", self.steward.trouble)
 
     def test_signal(self) -> None:
         """SIGHUP reads them at once."""

@@ -132,6 +132,9 @@ class ManagerTests(HcmTestCase):
         added = self.good("POST", "/v1/connections", {"connectionString": other})
         self.assertEqual(added["name"], "one@other.test")
         self.assertEqual(self.view("one@other.test")["namespace"], "other")
+        said = self.refused(409, "ConnectionAmbiguous", "GET", "/v1/connections/ONE")
+        self.assertIn("use one of one, one@other.test", said)
+        self.view("ONE?namespace=other")
 
     def test_stop(self) -> None:
         """At its end the manager leaves nothing behind."""

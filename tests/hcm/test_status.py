@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
+from hybridconn.hcm import words
+from hybridconn.hcm.metrics import STATUSES
 from hybridconn.hcm.words import Facts, judge
 from tests.hcm.case import Echo, HcmTestCase
 
@@ -42,6 +47,19 @@ class WordTests(SynchronousTestCase):
             self.assertEqual(verdict.word, word, facts)
             self.assertTrue(verdict.reason, facts)
             self.assertIn(step, verdict.next_step, facts)
+
+    def test_everywhere(self) -> None:
+        """The page, its help and the documentation know the same words."""
+        here = Path(words.__file__).parent
+        page = re.compile(r'(?m)^  "?(\w+)"?: "')
+        for name, begin in (("store.js", "TONES = {"), ("help.js", "MEANINGS = {")):
+            text = (here / "page" / name).read_text("utf-8")
+            listed = page.findall(text.partition(begin)[2].partition("};")[0])
+            self.assertEqual(set(listed), set(STATUSES), name)
+        told = (here.parents[1] / "docs" / "listener.md").read_text("utf-8")
+        table = told.partition("| status | when |")[2].partition("\n\n")[0]
+        listed = re.findall(r"(?m)^\| (\w+) \|", table)
+        self.assertEqual(set(listed), set(STATUSES))
 
 
 class RelayFaultTests(HcmTestCase):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import os
 import re
 import tarfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -106,6 +109,7 @@ class MetricsTests(WindowTestCase):
         prefix = "hybridconn_hcm_connection_"
         for name, value in (
             ("registered", 1),
+            ("draining", 0),
             ("registrations_total", 1),
             ("reconnects_total", 0),
             ("target_reachable", 1),
@@ -123,6 +127,15 @@ class MetricsTests(WindowTestCase):
         self.good("POST", "/v1/connections/one/restart")
         self.network.advance(1)
         self.assertEqual(self.samples()[(prefix + "reconnects_total", "one")], 1)
+
+    def test_draining(self) -> None:
+        """One that is away because it was told so is told from one that is not."""
+        self.add("one", target="db.corp:5")
+        name = "hybridconn_hcm_connection_draining"
+        self.good("POST", "/v1/connections/one/drain")
+        self.assertEqual(self.samples()[(name, "one")], 1)
+        self.good("POST", "/v1/connections/one/resume")
+        self.assertEqual(self.samples()[(name, "one")], 0)
 
     def test_refusals(self) -> None:
         """Senders that were told no are counted by what they were told."""
@@ -254,6 +267,37 @@ class BundleTests(WindowTestCase):
             self.assertNotIn("abcdef", text)
             self.assertNotIn("a-token-that-nobody-guesses", text)
 
+    def test_no_password(self) -> None:
+        """A proxy's password is in it in no form, whatever characters it has."""
+        password = 'p@"s\\ß/ x'
+        self.write("password", password)
+        self.write(
+            "listener.toml",
+            '[connections]\nfolder = "conf.d"\n[way_out]\n'
+            'proxy = "http://proxy.corp:3128"\nproxy_user = "agent"\n'
+            'proxy_password_file = "password"\n',
+        )
+        self.good("POST", "/v1/reload")
+        self.add("one", target="db.corp:5")
+        (connection,) = self.manager
+        forms = (
+            password,
+            quote(password, safe=""),
+            base64.b64encode(f"agent:{password}".encode()).decode(),
+        )
+        for form in forms:
+            connection.book.failed(f"somebody wrote {form}", "t")
+            self.manager.log.info("a careless line with {it}", it=form)
+        files = self.files()
+        (view,) = json.loads(files["connections.json"])
+        self.assertEqual(view["lastError"]["text"], "somebody wrote ***")
+        for name, text in files.items():
+            for form in forms:
+                self.assertNotIn(form, text, name)
+                self.assertNotIn(json.dumps(form)[1:-1], text, name)
+        os.unlink(self.folder / "password")
+        self.files()
+
     def test_clean(self) -> None:
         """What looks like a secret is hidden, and nothing else."""
         for text, wanted in (
@@ -264,7 +308,17 @@ class BundleTests(WindowTestCase):
             ("Authorization: Bearer abcdefghij", "Authorization: Bearer ***"),
             ("http://u:secret@host/p", "http://u:***@host/p"),
             ("http://host:5000/#login=abc", "http://host:5000/#login=***"),
+            ("http://u:p@ss@host:1/p", "http://u:***@host:1/p"),
+            ("http://u:p@s/s'x\\@host, h", "http://u:***@host, h"),
+            ('a\u0130 http://u:p"@h', "a\u0130 http://u:***@h"),
+            ("http://us@er:p:ss@host", "http://us@er:***@host"),
+            ("socks5h://u:p%40ss%2f@host", "socks5h://u:***@host"),
+            ("by HTTP://:pass@[::1]:8 and", "by HTTP://:***@[::1]:8 and"),
+            ("u=http%3a%2f%2fu%3ap%40ss%40h&x", "u=http%3a%2f%2fu%3a***%40h&x"),
+            ("HTTPS_PROXY=u:p@ss@host:3128", "HTTPS_PROXY=u:***@host:3128"),
             ("status code 502", "status code 502"),
+            ("12:30 one@relay.test: online", "12:30 one@relay.test: online"),
+            ("sb://relay.test:443/ a@b", "sb://relay.test:443/ a@b"),
         ):
             self.assertEqual(clean(text), wanted)
         self.assertEqual(clean("so odd it is", ["odd"]), "so *** it is")

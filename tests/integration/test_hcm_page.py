@@ -92,6 +92,7 @@ class LifeTests(PageCase):
             read_exactly(connection, 50_000)
             browser.wait_text("1", f"{self.row('echo')} .c-tunnels")
             browser.wait_text("reachable in", "#details .facts")
+            browser.wait_text("answer_probes = true", "#details .facts")
             browser.wait_text("peak", "#details .scale")
             browser.wait_text("50.0 kB", "#details .legend")
         browser.wait_text("closed by the sender", "#details .tunnels")

@@ -240,6 +240,15 @@ class OnlineTests(ChannelTestCase):
             self.advance(2)
             self.assertIs(self.channel.status, ChannelStatus.ONLINE)
 
+    def test_closed_with_controls(self) -> None:
+        """The relay's words come into a log as one line that no terminal obeys."""
+        self.peer.close(1008, "\x1b[2Jgone\r\nreally\u009b1m".encode())
+        self.network.flush()
+        self.peer.hang_up()
+        self.network.flush()
+        said = "closed by the relay: 1008 [2Jgone really 1m"
+        self.assertEqual(self.channel.last_error, said)
+
     def test_closed_without_code(self) -> None:
         """An empty Close is the end too."""
         self.peer.close(None)

@@ -291,6 +291,43 @@ class ReuseTests(ReuseTestCase):
         app = self.dial(b"question")
         self.assertIsNotNone(app.lost)
 
+    def test_listener_leaves(self) -> None:
+        """
+        One that takes no more senders ends its tunnels that are ready at once, and one
+        that is in use with its connection; none carries another connection.
+        """
+        running = self.dial(b"begun")
+        other = self.listen()
+        self.addCleanup(self.network.advance, 10)
+        self.addCleanup(other.stopService)
+        self.network.flush()
+        self.network.faults.delay = 0.1
+        self.listener.leave()
+        # The tunnels that are ready still look so here: their Close is on its way.
+        self.assertEqual(self.ready, 2)
+        crossed = End()
+        local = self.network.client_endpoint("app.test", self.local)
+        local.connect(one_protocol(crossed))
+        self.network.advance(1.5)
+        crossed.wire.write(b"crossed")
+        self.network.advance(1)
+        self.assertIsNone(crossed.lost)
+        self.assertEqual((self.listener.tunnels, other.tunnels), (1, 1))
+        self.assertIn(b"crossed", [target.received for target in self.targets])
+        target = self.targets[0]
+        running.wire.write(b" and done")
+        running.wire.loseWriteConnection()
+        self.network.advance(1)
+        self.assertEqual(target.received, b"begun and done")
+        target.wire.loseConnection()
+        self.network.advance(1)
+        self.assertEqual(self.listener.tunnels, 0)
+        self.network.faults.delay = 0.0
+        for _ in range(4):
+            self.dial(b"more")
+            self.network.advance(2)
+        self.assertEqual((self.listener.tunnels, other.tunnels), (0, 5))
+
     def test_sender_stops(self) -> None:
         """So do the sender's."""
         self.talk()

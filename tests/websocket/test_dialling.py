@@ -65,6 +65,15 @@ class DiallingTests(SynchronousTestCase):
             (404, "There are no listeners", "abc_G0"),
         )
 
+    def test_controls(self) -> None:
+        """The words of an answer become one line that no terminal obeys."""
+        self.serve(
+            b"HTTP/1.1 404 no\x1b[2J no\r\nTrackingId: \x1babc\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+        error = self.failureResultOf(self.dial(), HandshakeRefused).value
+        self.assertEqual((error.reason, error.tracking_id), ("no [2J no", "abc"))
+
     def test_no_relay(self) -> None:
         """Where nobody listens the connection is refused."""
         self.failureResultOf(self.dial(), ConnectionRefusedError)

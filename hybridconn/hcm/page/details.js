@@ -17,6 +17,7 @@ const FACTS = [
   ["Namespace", (one) => one.namespace],
   ["Status", (one) => `${one.status} for ${format.ago(one.since)}`],
   ["Endpoint", (one) => one.endpoint && `${one.endpoint} (from ${one.endpointFrom === "metadata" ? "the relay's metadata" : "the configuration"})`],
+  ["Settings", (one) => settingsWords(one.settings)],
   ["Service Bus Address", (one) => one.serviceBusEndpoint],
   ["Entity path", (one) => one.entityPath],
   ["Rule", (one) => one.keyName],
@@ -32,6 +33,12 @@ const FACTS = [
   ["Last Updated", (one) => format.date(one.lastUpdated)],
   ["File", (one) => one.file],
 ];
+
+/** As a table of the configuration has them, without those that say nothing. */
+function settingsWords(settings) {
+  const said = Object.entries(settings).filter(([, value]) => value !== null && value.length !== 0);
+  return said.map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join(", ");
+}
 
 export class Details extends EventTarget {
   constructor(store) {
