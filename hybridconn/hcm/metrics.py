@@ -29,10 +29,10 @@ from hybridconn.hcm.words import (
     CONNECTED,
     CONNECTING,
     DEGRADED,
-    NOT_CONNECTED,
     DISCONTINUED,
     DRAINED,
     DRAINING,
+    NOT_CONNECTED,
     NOT_FOUND,
 )
 from hybridconn.management.routing import Route, route
