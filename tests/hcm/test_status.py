@@ -39,7 +39,7 @@ class WordTests(SynchronousTestCase):
             (Facts(error="odd"), "Not Connected", "hcm test"),
             (Facts(registered=True, unanswered=7.0), "Not Connected", "wait"),
             (Facts(withdrawn=True, target_error="down"), "Not Connected", "target"),
-            (Facts(registered=True, target_error="x"), "Degraded", "firewall"),
+            (Facts(registered=True, target_error="target x"), "Degraded", "firewall"),
             (Facts(registered=True, no_target="none"), "Degraded", "metadata"),
             (Facts(discontinued=True), "Discontinued", "remove"),
         ):
@@ -51,14 +51,14 @@ class WordTests(SynchronousTestCase):
     def test_everywhere(self) -> None:
         """The page, its help and the documentation know the same words."""
         here = Path(words.__file__).parent
-        page = re.compile(r'(?m)^  "?(\w+)"?: "')
+        page = re.compile(r'(?m)^  "?(\w[\w ]*)"?: "')
         for name, begin in (("store.js", "TONES = {"), ("help.js", "MEANINGS = {")):
             text = (here / "page" / name).read_text("utf-8")
             listed = page.findall(text.partition(begin)[2].partition("};")[0])
             self.assertEqual(set(listed), set(STATUSES), name)
         told = (here.parents[1] / "docs" / "listener.md").read_text("utf-8")
         table = told.partition("| status | when |")[2].partition("\n\n")[0]
-        listed = re.findall(r"(?m)^\| (\w+) \|", table)
+        listed = re.findall(r"(?m)^\| (\w[\w ]*?) \|", table)
         self.assertEqual(set(listed), set(STATUSES))
 
 
