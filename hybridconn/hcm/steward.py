@@ -249,11 +249,11 @@ class Steward(Service):
     def _took(self, file: str, connections: list[Placed]) -> None:
         """C{file} was changed by us; what else has changed is still to be seen."""
         self.manager.take(self.manager.loaded.renewed(connections))
-        state = file_state(file)
+        watched = file in self._watched()
         for states in (self._seen, self._good):
             states.pop(file, None)
-            if state is not None:
-                states[file] = state
+            if watched:
+                states[file] = file_state(file)
         if self.trouble:  # this may have ended it: the files are looked at again
             self._seen = {}
 

@@ -47,6 +47,15 @@ class WrittenTests(HcmTestCase):
         self.assertEqual(self.view("one")["trackingId"], before)
         self.assertFalse([line for line in self.lines if "read anew" in line])
 
+    def test_removal_not_read_again(self) -> None:
+        """Nor is it one that a command removed a file, whoever wrote that."""
+        self.write("conf.d/one.toml", self.table("one", target="db.corp:5"))
+        self.network.advance(2)
+        self.good("DELETE", "/v1/connections/one")
+        self.network.advance(10)
+        said = [line for line in self.lines if "read anew" in line]
+        self.assertEqual(len(said), 1, "when the file came")
+
     def test_not_missed(self) -> None:
         """What a person changes just before a command is taken over all the same."""
         self.write("conf.d/two.toml", self.table("two", target="db.corp:5"))
