@@ -147,7 +147,9 @@ class Journal:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise RedirectError(f"{path} cannot be read: {error.strerror}.") from None
+            raise RedirectError(
+                f"{path} cannot be read: {error.strerror}. Run this as root."
+            ) from None
         if digest(content) != note.original.digest:
             raise RedirectError(
                 f"{path} is not what was kept there; mend {self.place(note.path)} by"
@@ -229,25 +231,34 @@ class Journal:
         """
         path = self.place(note.path)
         try:
-            beside_of(path).unlink(missing_ok=True)
+            # Where nothing can be written, even what is not there cannot be removed.
+            if os.path.lexists(beside_of(path)):
+                beside_of(path).unlink(missing_ok=True)
             if Entry.look(path) != entry and path.parent.exists():
                 put(path, entry, content, note.in_place)
         except OSError as error:
             raise not_written(path, error) from None
 
     def forget(self) -> None:
-        """The file is no longer our business."""
+        """
+        The file is no longer our business.
+
+        @raise RedirectError: the journal cannot be removed.
+        """
         note = self.note()
         for folder in note.folders if note is not None else ():
             try:
                 self.place(folder).rmdir()
             except OSError:
                 continue  # somebody else has put something there
-        # The journal goes first: without it the copy means nothing.
-        for name in (_JOURNAL, _ORIGINAL):
-            (self._folder / name).unlink(missing_ok=True)
-            beside_of(self._folder / name).unlink(missing_ok=True)
-        sync_folder(self._folder)
+        try:
+            # The journal goes first: without it the copy means nothing.
+            for name in (_JOURNAL, _ORIGINAL):
+                (self._folder / name).unlink(missing_ok=True)
+                beside_of(self._folder / name).unlink(missing_ok=True)
+            sync_folder(self._folder)
+        except OSError as error:
+            raise not_written(self._folder, error) from None
 
     def _leave(self, known: Note, first: bool) -> None:
         """Nothing was done after all."""
