@@ -18,8 +18,9 @@ _END = b"# END hybridconn"
 #: Behind the first line, when the file before did not end with a line break.
 _JOINED = b" joined"
 _BLOCK = re.compile(
-    rb"(?P<broken>\n)?" + re.escape(_BEGIN) + rb"(?P<joined> joined)?\n"
-    rb"(?:(?!# BEGIN hybridconn).*\n)*?" + re.escape(_END) + rb"\n",
+    # Editors may have written other line breaks, or none at the end.
+    rb"(?P<broken>\n)?" + re.escape(_BEGIN) + rb"(?P<joined> joined)?\r?\n"
+    rb"(?:(?!# BEGIN hybridconn).*\n)*?" + re.escape(_END) + rb"(?:\r?\n|\r?\Z)",
 )
 #: As systemd writes that something is so.
 _YES = ("yes", "true", "on", "1", "y", "t")
@@ -66,10 +67,16 @@ def has_block(text: bytes) -> bool:
     return _BLOCK.search(text) is not None
 
 
+def has_open_block(text: bytes) -> bool:
+    """Whether there is a block whose end somebody took away."""
+    return _BEGIN in _BLOCK.sub(b"", text)
+
+
 def resolv_conf(before: str, dns: HostPort, upstreams: Iterable[HostPort]) -> bytes:
     """
     A C{resolv.conf} that asks us; search domains and options stay.
 
+    @param before: what it says, bytes that are no UTF-8 as C{surrogateescape} has them.
     @param dns: where we listen; C{resolv.conf} knows no port but 53.
     @param upstreams: the name servers before.
     """
@@ -78,7 +85,8 @@ def resolv_conf(before: str, dns: HostPort, upstreams: Iterable[HostPort]) -> by
     for line in before.splitlines():
         if line.split()[:1] and line.split()[0] in ("search", "domain", "options"):
             lines.append(line)
-    return "".join(f"{line}\n" for line in lines).encode()
+    made = "".join(f"{line}\n" for line in lines)
+    return made.encode("utf-8", "surrogateescape")
 
 
 def resolved_drop_in(

@@ -22,6 +22,7 @@ from hybridconn.redirect.errors import RedirectError
 from hybridconn.redirect.journal import Note
 from hybridconn.redirect.texts import (
     has_block,
+    has_open_block,
     hosts_block,
     resolv_conf,
     resolved_drop_in,
@@ -57,6 +58,11 @@ class HostsWay(Way):
             if len(wild) == len(names.hosts):
                 raise RedirectError(f"{told}.")
             self.notes = [f"{told} for these"]
+        if has_open_block(current):
+            self.notes.append(
+                f"{self.path} has names of a former install without the end of their"
+                " block, which nobody undoes; remove them by hand"
+            )
         return with_block(current, hosts_block(names.hosts))
 
     def is_in_force(self, text: bytes) -> bool:

@@ -48,6 +48,13 @@ class BlockTests(SynchronousTestCase):
         self.assertTrue(left.endswith(b"x" + behind))
         self.assertLessEqual(len(left), len(before + behind) + 2)
 
+    def test_line_breaks(self) -> None:
+        """An editor that writes other line breaks, or none at the end, is no matter."""
+        for before, block in ((b"a\r\n", BLOCK), (b"", BLOCK.replace(b"\n", b"\r\n"))):
+            for written in (before + block, before + block.rstrip()):
+                self.assertTrue(has_block(written))
+                self.assertEqual(without_block(written), before)
+
     def test_half(self) -> None:
         """Half a block, which we never write, is no block."""
         for half in (BLOCK[:-5], BLOCK[5:]):

@@ -178,6 +178,33 @@ class EachWayTests(WayTestCase):
         else:
             raise PermissionError(13, "Permission denied")
 
+    def test_read_only(self) -> None:
+        """Where nothing can be written, an install that failed leaves nothing."""
+        before = self.picture()
+        for name in WAYS:
+            real, allowed = os.unlink, "var"
+
+            def refuse(path: Any, *more: Any) -> None:
+                if allowed not in Path(path).parts:  # noqa: B023
+                    raise OSError(30, "Read-only file system")
+                real(path, *more)  # noqa: B023
+
+            self.patch(os, "unlink", refuse)
+            error = self.assertRaises(RedirectError, self.way(name).install, names())
+            self.assertIn("Read-only file system. Run this as root", str(error))
+            self.assertEqual(self.way(name).status(), "not installed")
+            self.assertEqual(self.picture(), before)
+            self.patch(os, "unlink", real)
+            self.way(name).install(names())
+            allowed = "etc"
+            self.patch(os, "unlink", refuse)
+            error = self.assertRaises(RedirectError, self.way(name).undo)
+            self.assertIn("Read-only file system. Run this as root", str(error))
+            self.patch(os, "unlink", real)
+            self.way(name).undo()
+            self.assertEqual(self.picture(), before)
+            self.assertEqual(self.way(name).status(), "not installed")
+
     def test_image(self) -> None:
         """Links of an image do not lead out of it, for reading or writing."""
         outside = Path(self.mktemp()).absolute()
@@ -348,6 +375,14 @@ class HostsTests(WayTestCase):
             theirs = b"\n192.0.2.1 theirs\n" if there else b"192.0.2.1 theirs\n"
             self.assertEqual(way.path.read_bytes(), text + theirs)
 
+    def test_end_lost(self) -> None:
+        """A block whose end somebody took away is not undone, and that is said."""
+        way = self.way("hosts")
+        way.install(names())
+        way.path.write_bytes(way.path.read_bytes().replace(b"# END", b"#"))
+        way.install(names())
+        self.assertRegex(way.notes[0], "former install without the end .* by hand")
+
     def test_lost_journal(self) -> None:
         """The block alone is enough to undo it."""
         before = self.picture()
@@ -457,6 +492,17 @@ class ResolvTests(WayTestCase):
         )
         way.install(names())
         self.assertEqual(way.path.read_text().splitlines(), lines)
+
+    def test_bytes(self) -> None:
+        """What is no UTF-8 stays the bytes that it is."""
+        text = b"search b\xfccher.corp\nnameserver 192.0.2.1\n"
+        (self.root / "etc/resolv.conf").unlink()
+        self.write("etc/resolv.conf", text)
+        way = self.way("resolv")
+        way.install(names())
+        self.assertTrue(way.path.read_bytes().endswith(b"search b\xfccher.corp\n"))
+        way.undo()
+        self.assertEqual(way.path.read_bytes(), text)
 
     def test_written_by_others(self) -> None:
         """A file that somebody else wrote since is theirs: undo leaves it."""
