@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -135,7 +136,11 @@ def run_reactor(start: Callable[[Any], Deferred[_T]]) -> _T:
         done.addBoth(results.append).addBoth(lambda _: reactor.stop())
 
     reactor.callWhenRunning(begin)
+    # It leaves its handlers there, which would make us deaf to these from now on.
+    before = [(one, signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM)]
     reactor.run()
+    for number, handler in before:
+        signal.signal(number, handler)
     if not results:
         raise click.Abort()
     if isinstance(results[0], Failure):
