@@ -6,6 +6,7 @@ ProxyCommand and the like.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import sys
 import threading
@@ -149,7 +150,7 @@ async def _join_standard_streams(forward: _OneForward, reactor: Any) -> bool:
 def _copy_in(theirs: socket.socket) -> None:
     source = sys.stdin.fileno()
     try:
-        while data := os.read(source, _AT_ONCE):
+        while data := _read(source):
             theirs.sendall(data)
         theirs.shutdown(socket.SHUT_WR)
     except OSError:
@@ -162,7 +163,26 @@ def _copy(theirs: socket.socket, target: int) -> bool:
         while data := theirs.recv(_AT_ONCE):
             view = memoryview(data)
             while view:
-                view = view[os.write(target, view) :]
+                view = view[_write(target, view) :]
     except OSError:
         return False
     return True
+
+
+# Whoever shares a standard stream with us may have made it one that never blocks.
+
+
+def _read(source: int) -> bytes:
+    while True:
+        try:
+            return os.read(source, _AT_ONCE)
+        except BlockingIOError:
+            select.select([source], [], [])
+
+
+def _write(target: int, data: memoryview) -> int:
+    while True:
+        try:
+            return os.write(target, data)
+        except BlockingIOError:
+            select.select([], [target], [])

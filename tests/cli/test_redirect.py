@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
+import twisted.internet
 from click.testing import CliRunner
+from twisted.internet.defer import succeed
 
-from hybridconn.cli import main, redirect_plan
+from hybridconn.cli import connect, main, redirect_plan
 from hybridconn.config import load_sender
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import Redirect
@@ -149,3 +155,49 @@ class OtherCommandTests(RedirectTestCase):
             "    other machines can connect to it",
         ):
             self.assertIn(words, said)
+
+    def test_streams_that_never_block(self) -> None:
+        """Standard streams that somebody else made so are waited for."""
+        reader, writer = os.pipe()
+        for one in (reader, writer):
+            os.set_blocking(one, False)
+            self.addCleanup(os.close, one)
+
+        def wait(*of: object) -> None:
+            if of == ([reader], [], []):
+                os.write(writer, b"late")
+            else:
+                os.read(reader, 1 << 20)
+
+        self.patch(select, "select", wait)
+        self.assertEqual(connect._read(reader), b"late")
+        while True:
+            try:
+                os.write(writer, bytes(4096))
+            except BlockingIOError:
+                break
+        self.assertEqual(connect._write(writer, memoryview(b"more")), 4)
+
+    def test_signals(self) -> None:
+        """After a reactor ran, the signals that end a program do so as before."""
+        before = signal.getsignal(signal.SIGTERM)
+        self.patch(twisted.internet, "reactor", DeafReactor())
+        try:
+            self.assertEqual(redirect_plan.run_reactor(lambda _: succeed(7)), 7)
+            self.assertEqual(signal.getsignal(signal.SIGTERM), before)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+class DeafReactor:
+    """It leaves its handlers of signals behind, as real ones do."""
+
+    def callWhenRunning(self, begin: Callable[[], None]) -> None:
+        self._begin = begin
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        self._begin()
+
+    def stop(self) -> None:
+        pass
