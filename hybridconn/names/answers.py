@@ -10,6 +10,7 @@ from twisted.names import dns
 from hybridconn.names.packet import (
     OPT,
     SIGNATURES,
+    UDP_BYTES,
     Edns,
     Question,
     edns,
@@ -19,8 +20,6 @@ from hybridconn.names.packet import (
 )
 from hybridconn.names.plan import WILDCARD, HostAddresses, NameTable
 
-#: What we take by UDP; no answer of ours is near it (RFC 6891 section 6.2.3).
-_UDP_BYTES = 1232
 #: Kinds of records that lead to another host or port (RFC 9460).
 _LEADING = (64, 65)
 #: The upper bits of a response code: there is no such version of EDNS.
@@ -70,7 +69,7 @@ def _edns_record(spoken: Edns) -> Any:
     words = SIGNATURES if spoken.signatures else 0
     if spoken.version != 0:
         words |= _BAD_VERSION
-    return dns.RRHeader(b"", OPT, _UDP_BYTES, words, dns.UnknownRecord(b"", words))
+    return dns.RRHeader(b"", OPT, UDP_BYTES, words, dns.UnknownRecord(b"", words))
 
 
 def _records(table: NameTable, asked: Question, ttl: int) -> list[Any] | None:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 from attrs import frozen
 
 HEADER = 12
+#: What we take by UDP; no answer of ours is near it (RFC 6891 section 6.2.3).
+UDP_BYTES = 1232
 #: The longest message by TCP, and so the longest that there is.
 MOST_BYTES = 65535
 
@@ -34,13 +37,11 @@ class Question:
 
     @ivar name: the labels as they came, joined by dots; none of them has a dot or a
         byte that is no ASCII.
-    @ivar raw: the bytes of the question.
     """
 
     name: str
     kind: int
     cls: int
-    raw: bytes
 
 
 @frozen
@@ -128,7 +129,7 @@ def question(packet: bytes) -> Question | None:
     if not all(label.isascii() and b"." not in label for label in labels):
         return None
     name = b".".join(labels).decode("ascii")
-    return Question(name, kind, cls, packet[HEADER : at + 4])
+    return Question(name, kind, cls)
 
 
 def asked_bytes(packet: bytes) -> bytes:
@@ -149,12 +150,14 @@ def failure(query: bytes, code: int = SERVFAIL) -> bytes:
     """The answer to C{query} when there is none, with a response code."""
     kept = flags(query) & (_OPCODE | _RECURSION_DESIRED | _CHECKING_DISABLED)
     words = _RESPONSE | _RECURSION_AVAILABLE | kept | code
-    try:
-        asked = question(query)
-    except PacketError:
-        asked = None
-    head = struct.pack("!2sHHHHH", query[:2], words, asked is not None, 0, 0, 0)
-    return head + (asked.raw if asked is not None else b"")
+    asked, spoken = b"", None
+    with suppress(PacketError):
+        # Without its question resolvers take it for another one's, and wait on.
+        asked = _one_question(query)
+        spoken = edns(query)
+    more = b"" if spoken is None else _opt_record(spoken)
+    head = struct.pack("!2sHHHHH", query[:2], words, bool(asked), 0, 0, bool(more))
+    return head + asked + more
 
 
 def edns(packet: bytes) -> Edns | None:
@@ -168,6 +171,19 @@ def edns(packet: bytes) -> Edns | None:
         return None
     words = _word(packet, places[0] + 4), _word(packet, places[0] + 6)
     return Edns(words[0] & 0xFF, bool(words[1] & SIGNATURES))
+
+
+def _one_question(packet: bytes) -> bytes:
+    if questions(packet) != 1:
+        return b""
+    question(packet)  # raises if it is none that can be repeated
+    return packet[HEADER : _behind_name(packet, HEADER) + 4]
+
+
+def _opt_record(spoken: Edns) -> bytes:
+    # Who speaks EDNS is answered by it (RFC 6891 section 6.1.1), DO bit and all.
+    words = SIGNATURES if spoken.signatures else 0
+    return struct.pack("!BHHIH", 0, OPT, UDP_BYTES, words, 0)
 
 
 def lifetimes(packet: bytes) -> list[tuple[int, int]]:

@@ -62,6 +62,17 @@ class PacketTests(SynchronousTestCase):
         self.assertEqual((message.id, message.rCode, message.answer), (99, 2, 1))
         self.assertEqual(message.queries[0].name.name, b"db.corp")
 
+    def test_failure_of_odd(self) -> None:
+        """Its question is there whatever the name, and EDNS is answered by EDNS."""
+        odd = query("x").replace(b"\1x", b"\1\xe4")
+        opt = b"\0\0\x29\x10\0\0\0\x80\0\0\0"
+        failed = packet.failure(odd[:11] + b"\1" + odd[12:] + opt)
+        self.assertEqual(packet.asked_bytes(failed), odd[12:].lower())
+        self.assertEqual(packet.edns(failed), packet.Edns(0, signatures=True))
+        self.assertIsNone(packet.edns(packet.failure(odd)))
+        pointer = query("x").replace(b"\1x\0", b"\xc0\x0c\0")
+        self.assertEqual(packet.questions(packet.failure(pointer)), 0)
+
     def test_odd(self) -> None:
         """Names that no host has are none of ours; compressed ones are refused."""
         self.assertIsNone(packet.question(query("x").replace(b"\1x", b"\1.")))
