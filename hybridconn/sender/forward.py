@@ -27,6 +27,11 @@ from hybridconn.websocket.reuse import Stream
 _PATIENCE = 5.0
 
 
+def source_text(addr: Any) -> str:
+    """Where an app is, for the log."""
+    return f"{addr.host}:{addr.port}" if hasattr(addr, "port") else str(addr)
+
+
 class AppJoint(Joint):
     """
     One connection of an app, which asks for its tunnel as soon as it is there.
@@ -215,7 +220,7 @@ class LocalForward(Factory):
             entity=connector.entity,
             near="app",
             far="listener",
-            source=f"{addr.host}:{addr.port}" if hasattr(addr, "port") else str(addr),
+            source=source_text(addr),
             destination=wanted or connector.authority,
             tracking_id=str(tracking),
         )

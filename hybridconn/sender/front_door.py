@@ -21,7 +21,7 @@ from hybridconn.config.addresses import HostPort
 from hybridconn.config.redirects import FrontDoor
 from hybridconn.core.text import printable
 from hybridconn.core.tracking import TrackingId
-from hybridconn.sender.forward import AppJoint
+from hybridconn.sender.forward import AppJoint, source_text
 from hybridconn.sender.handshakes import (
     ConnectHandshake,
     Handshake,
@@ -117,13 +117,13 @@ class Door(Protocol, TimeoutMixin):
         self._leave()
 
     def _turn_away(self, reply: bytes, why: str) -> None:
+        transport: Any = self.transport
         self.factory.log.warn(
             "front door: {source} is turned away: {why}",
-            source=str(getattr(self.transport, "getPeer", lambda: "")()),
+            source=source_text(transport.getPeer()),
             why=why,
         )
         self._leave()
-        transport: Any = self.transport
         transport.write(reply)
         transport.loseConnection()
 

@@ -148,10 +148,20 @@ class Endpoints:
     def find(self, host: str, name: str, port: int) -> Way | None:
         """
         @param host: what stands for C{name}: itself, or a wildcard.
+        @return: L{None} also for a C{name} that no listener would take.
         """
         host = self._unfolded.get(host, host)
         one = self._direct.get(HostPort(host, port))
-        return None if one is None else self._way(one, HostPort(name, port))
+        if one is None:
+            return None
+        at = HostPort(name, port)
+        if one.many:
+            # It goes into the head of a request, where a line break has a meaning.
+            try:
+                at = parse_wanted(str(at))
+            except TargetError:
+                return None
+        return self._way(one, at)
 
     def asked(self, host: str, name: str) -> bool:
         """

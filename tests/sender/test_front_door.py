@@ -82,6 +82,7 @@ class SocksTests(DoorTestCase):
             self.network.advance(1)
             self.assertTrue(app.data.startswith(told), (sent, app.data))
             self.assertEqual(app.events[-1], "lost", sent)
+        self.assertLogged("front door: 192.0.2.1:", "it speaks SOCKS 4")
 
     def test_silent(self) -> None:
         """Who says nothing is not waited for."""
