@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -40,6 +40,9 @@ from hybridconn.startup import listen_trouble, local_endpoint
 from hybridconn.web.description_reader import DescriptionReader
 
 Failed = Callable[[str], Callable[[Failure], NoReturn]]
+
+#: Seconds until a port that somebody else has is tried again.
+_TRY_AGAIN = 10.0
 
 
 class RedirectService(MultiService):
@@ -72,6 +75,7 @@ class RedirectService(MultiService):
         self._failed = failed
         self._ports: dict[HostPort, tuple[Way, IListeningPort]] = {}
         self._told: set[str] = set()
+        self._again: IDelayedCall | None = None
         self._redirected: list[Redirected] = []
 
         def make(one: Redirect) -> Redirected:
@@ -163,6 +167,9 @@ class RedirectService(MultiService):
         for one in self._redirected:
             if one.watch is not None:
                 one.watch.stop()
+        again, self._again = self._again, None
+        if again is not None:
+            again.cancel()
         closed = [maybeDeferred(super().stopService)]
         ports, self._ports = self._ports, {}
         closed += [maybeDeferred(port.stopListening) for _, port in ports.values()]
@@ -239,18 +246,36 @@ class RedirectService(MultiService):
             # Another may want the same place, which is free only when it is closed.
             gatherResults(closing).addCallback(lambda _: self._learned())
             return
-        for place, (endpoint, way) in places.items():
-            if place not in self._ports:
-                self._open(place, endpoint, way, at_start)
+        missing = [
+            place
+            for place, (endpoint, way) in places.items()
+            if place not in self._ports
+            and not self._open(place, endpoint, way, at_start)
+        ]
         self._publish()
+        if missing and self._again is None:
+            self._again = self._reactor.callLater(_TRY_AGAIN, self._try_again)
         if self._names is not None:
-            self._names.unsettled = any(
-                one.watch is not None and not one.endpoints for one in self._redirected
-            ) or (self._app is not None and self._app.known is None)
+            # Nobody is to keep that a name does not exist which is to be ours.
+            self._names.unsettled = (
+                bool(missing)
+                or any(
+                    one.watch is not None and not one.endpoints
+                    for one in self._redirected
+                )
+                or (self._app is not None and self._app.known is None)
+            )
+
+    def _try_again(self) -> None:
+        self._again = None
+        self._arrange(at_start=False)
 
     def _open(
         self, place: HostPort, endpoint: HostPort, way: Way, at_start: bool
-    ) -> None:
+    ) -> bool:
+        """
+        @return: whether all is well; without an IPv6 address all goes by IPv4.
+        """
         failures: list[Failure] = []
         entity, factory = way.redirected.entity, way.forward.toward(way.wanted)
         opening = local_endpoint(self._opener, place).listen(factory)
@@ -264,7 +289,7 @@ class RedirectService(MultiService):
                 endpoint=str(endpoint),
                 place=str(place),
             )
-            return
+            return True
         who = occupant(place)
         what = f"{place} for {endpoint}" + (f" ({who})" if who else "")
         if ":" in place.host and _is_unknown_address(failures[0].value):
@@ -273,11 +298,13 @@ class RedirectService(MultiService):
                 " this machine; hybridconn redirect install puts it there, or: ip -6"
                 f" address add {place.host}/128 dev lo"
             )
-        elif at_start:
+            return True
+        if at_start:
             self._failed(what)(failures[0])
         else:
             why = listen_trouble(failures[0].value)
             self._tell_once(f"{entity}: cannot listen on {what}: {why}")
+        return False
 
     def _publish(self) -> None:
         """Say of each host those addresses at which somebody listens."""

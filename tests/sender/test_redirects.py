@@ -16,6 +16,7 @@ from hybridconn.config.redirects import NamesSettings, Redirect, parse_redirecte
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.entities import HybridConnection, endpoint_metadata
 from hybridconn.names.plan import plan_addresses
+from hybridconn.names.server import NameService
 from hybridconn.sender import redirected, redirects
 from hybridconn.sender.forward import LocalForward
 from hybridconn.sender.learning import learn_endpoints
@@ -43,6 +44,11 @@ class Ports:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.clock, name)
+
+    def listenUDP(self, port: int, protocol: Any, interface: str, **how: Any) -> Any:
+        """Open a port for datagrams."""
+        self.open[interface, -port] = protocol
+        return Port(self, (interface, -port))
 
     def listenTCP(
         self, port: int, factory: Any, backlog: int = 50, interface: str = ""
@@ -184,6 +190,19 @@ class PortTests(RedirectsTestCase):
         self.network.advance(300)
         self.assertIsNotNone(service.table.find("db.corp"))
 
+    def test_free_again(self) -> None:
+        """A port that was taken is tried again soon; nobody keeps that it is not."""
+        self.describe("db.corp:1433")
+        self.ports.wrong = {"127.77.": errno.EADDRINUSE}
+        self.patch(redirects, "occupant", lambda place: "")
+        service = self.service(self.redirect(), dns=HostPort("127.0.0.77", 53))
+        (server,) = (one.server for one in service if isinstance(one, NameService))
+        self.assertTrue(server.unsettled)
+        self.ports.wrong = {}
+        self.network.advance(11)
+        self.assertIsNotNone(service.table.find("db.corp"))
+        self.assertFalse(server.unsettled)
+
     def test_handed_over(self) -> None:
         """What another hybrid connection had before is free when it was closed."""
         second = evolve(self.connection, entity_path="other")
@@ -314,6 +333,9 @@ class ManyTests(RedirectsTestCase):
         assert found is not None
         self.assertEqual(found.wanted, "new.apps.corp:443")
         self.assertIsNone(service.find("new.apps.corp", 80))
+        # It is written into the head of a request.
+        for name in ("a\r\nX-More: 1\r\nB: one.apps.corp", "a..apps.corp"):
+            self.assertIsNone(service.find(name, 443))
         self.assertEqual(self.ports.open, {})
 
     def test_beside_another(self) -> None:
