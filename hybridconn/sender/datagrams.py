@@ -53,7 +53,9 @@ class _Peer:
 
     def received(self, data: bytes) -> None:
         """A datagram of its."""
-        if self._tunnel is not None:
+        if self.over.called:  # there was no tunnel, and it was known at once
+            self._forward.drop(1)
+        elif self._tunnel is not None:
             self._tunnel.send(data)
         elif len(self._waiting) < MOST_WAITING and self._forward.keep(len(data)):
             self._waiting.append(data)

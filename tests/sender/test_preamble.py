@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.error import CannotListenError, ConnectionLost
+from twisted.internet.defer import fail
+from twisted.internet.error import CannotListenError, ConnectError, ConnectionLost
 from twisted.python.failure import Failure
 
 from hybridconn.config.addresses import HostPort
@@ -206,6 +207,13 @@ class UdpTests(SenderTestCase):
         self.assertEqual(self.forward.dropped, 1)
         self.network.advance(REST)
         self.open()
+
+    def test_no_tunnel_at_once(self) -> None:
+        """What is said while there can be no tunnel is not kept for ever."""
+        self.patch(PreambleTunnels, "connect", lambda *_: fail(ConnectError()))
+        self.forward.datagramReceived(b"x", self.one)
+        self.assertEqual(self.forward.dropped, 1)
+        self.assertTrue(self.forward.keep(MOST_WAITING_BYTES))
 
     def test_rests(self) -> None:
         """A flood of datagrams is no flood of attempts, nor of lines in the log."""
