@@ -114,6 +114,10 @@ def _number(name: str, attempt: int) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
 
 
+def _pointers(host: str, addresses: HostAddresses) -> dict[str, str]:
+    return {ip_address(one).reverse_pointer: host for one in addresses.all}
+
+
 class NameTable:
     """
     The names that are answered here.
@@ -133,11 +137,21 @@ class NameTable:
     def replace(self, hosts: Mapping[str, HostAddresses]) -> None:
         """Answer these from now on, and no others."""
         self._hosts = dict(hosts)
-        self._reverse = {
-            ip_address(address).reverse_pointer: host
-            for host, addresses in hosts.items()
-            for address in addresses.all
-        }
+        self._reverse: dict[str, str] = {}
+        for host, addresses in hosts.items():
+            self._reverse.update(_pointers(host, addresses))
+
+    def put(self, host: str, addresses: HostAddresses) -> None:
+        """Answer one more."""
+        self._hosts[host] = addresses
+        self._reverse.update(_pointers(host, addresses))
+
+    def drop(self, host: str) -> None:
+        """Answer one less, if it is there."""
+        addresses = self._hosts.pop(host, None)
+        if addresses is not None:
+            for pointer in _pointers(host, addresses):
+                self._reverse.pop(pointer, None)
 
     def __len__(self) -> int:
         return len(self._hosts)

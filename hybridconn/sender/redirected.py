@@ -8,7 +8,7 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from attrs import define, frozen
@@ -71,6 +71,18 @@ class Way:
         return self.redirected.forward
 
 
+@frozen
+class Unfolded:
+    """
+    A name below a wildcard that is to have ports of its own.
+
+    @ivar gone: one that has no ports any more instead, and its addresses.
+    """
+
+    name: str
+    gone: tuple[str, HostAddresses] | None = None
+
+
 class Endpoints:
     """
     @param redirected: tells the hybrid connections that there are now.
@@ -84,7 +96,7 @@ class Endpoints:
         settings: NamesSettings,
         tell: Callable[[str], None],
     ) -> None:
-        self.hosts: Mapping[str, HostAddresses] = {}
+        self.hosts: dict[str, HostAddresses] = {}
         self._redirected = redirected
         self._settings = settings
         self._tell = tell
@@ -94,6 +106,8 @@ class Endpoints:
         self._unfolded: dict[str, str] = {}
         # Also of those that were not asked for lately.
         self._given: dict[str, HostAddresses] = {}
+        # The addresses of all of these, and of the hosts that are known.
+        self._taken: set[str] = set()
 
     def learn(self) -> None:
         """
@@ -119,10 +133,11 @@ class Endpoints:
         }
         hosts = plan_addresses({at.host for at in direct}, self._settings)
         planned = _addresses_in(hosts)
+        self._taken |= planned
         for name in self._unfolded:
             if not planned.isdisjoint(self._given[name].all):
                 # A host that metadata told meanwhile has its first choice.
-                self._give(name, planned)
+                self._give(name)
             hosts[name] = self._given[name]
         self.hosts = hosts
 
@@ -133,12 +148,18 @@ class Endpoints:
         for at, one in self._direct.items():
             if at.host not in self._folded:
                 found[at] = self._way(one, at)
-        for name, wildcard in self._unfolded.items():
-            for at, one in self._direct.items():
-                if at.host == wildcard:
-                    unfolded = HostPort(name, at.port)
-                    found.setdefault(unfolded, self._way(one, unfolded))
+        for name in self._unfolded:
+            for at, way in self.ways_of(name):
+                found.setdefault(at, way)
         return found
+
+    def ways_of(self, name: str) -> Iterator[tuple[HostPort, Way]]:
+        """The same for a name that was unfolded."""
+        wildcard = self._unfolded[name]
+        for at, one in self._direct.items():
+            if at.host == wildcard:
+                unfolded = HostPort(name, at.port)
+                yield unfolded, self._way(one, unfolded)
 
     @property
     def folded(self) -> frozenset[str]:
@@ -163,40 +184,44 @@ class Endpoints:
                 return None
         return self._way(one, at)
 
-    def asked(self, host: str, name: str) -> bool:
+    def asked(self, host: str, name: str) -> Unfolded | None:
         """
-        Somebody asks for a name.  One below a wildcard is given addresses of its own,
-        which count with the next L{learn}.
+        Somebody asks for a name.  One below a wildcard is given addresses of its own.
+        This is done while somebody waits, so it does not look at all the others.
 
         @param host: what stands for it now.
-        @return: whether it was given some.
+        @return: L{None} if it is given none.
         """
         if host in self._unfolded:
             self._unfolded[host] = self._unfolded.pop(host)
         if host not in self._folded:
-            return False
+            return None
         try:
             name = parse_wanted(f"{name}:1").host
         except TargetError:
-            return False
+            return None
         if name not in self._given:
             if len(self._given) >= room_for_names(self._settings) - len(self._direct):
                 self._tell(
                     f"{len(self._given)} names below wildcards have been asked for;"
                     " further ones are not reached until a restart"
                 )
-                return False
-            self._give(name, _addresses_in(self.hosts))
+                return None
+            self._give(name)
+        gone = None
         if len(self._unfolded) >= MOST_UNFOLDED:
             # Connections to it go on; it comes back when it is asked for again.
-            del self._unfolded[next(iter(self._unfolded))]
+            last = next(iter(self._unfolded))
+            del self._unfolded[last]
+            gone = last, self.hosts.pop(last)
         self._unfolded[name] = host
-        return True
+        self.hosts[name] = self._given[name]
+        return Unfolded(name, gone)
 
-    def _give(self, name: str, planned: set[str]) -> None:
+    def _give(self, name: str) -> None:
         # No other name ever gets what an app may still have in mind for this one.
-        taken = planned | _addresses_in(self._given)
-        self._given[name] = choose_addresses(name, self._settings, taken)
+        self._given[name] = given = choose_addresses(name, self._settings, self._taken)
+        self._taken.update(given.all)
 
     @staticmethod
     def _way(one: Redirected, at: HostPort) -> Way:

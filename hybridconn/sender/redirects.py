@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from random import SystemRandom
 from typing import Any, NoReturn
 
@@ -41,6 +41,8 @@ from hybridconn.web.description_reader import DescriptionReader
 
 Failed = Callable[[str], Callable[[Failure], NoReturn]]
 
+#: Local ports that are wanted: for which endpoint, and how connections go.
+_Places = dict[HostPort, tuple[HostPort, Way]]
 #: Seconds until a port that somebody else has is tried again.
 _TRY_AGAIN = 10.0
 
@@ -74,6 +76,9 @@ class RedirectService(MultiService):
         self._reactor = reactor
         self._failed = failed
         self._ports: dict[HostPort, tuple[Way, IListeningPort]] = {}
+        # Those that are no longer ours, but not yet free.
+        self._closing: set[HostPort] = set()
+        self._waits = False
         self._told: set[str] = set()
         self._again: IDelayedCall | None = None
         self._redirected: list[Redirected] = []
@@ -222,8 +227,23 @@ class RedirectService(MultiService):
 
     def _asked(self, host: str, name: str) -> None:
         """Somebody asks for a name: one below a wildcard may be to have its ports."""
-        if self._endpoints.asked(host, name):
-            self._arrange(at_start=False)
+        unfolded = self._endpoints.asked(host, name)
+        if unfolded is None:
+            return
+        if unfolded.gone is not None:
+            gone, addresses = unfolded.gone
+            for place in [one for one in self._ports if one.host in addresses.all]:
+                self._close(place)
+            self.table.drop(gone)
+        places = self._places(self._endpoints.ways_of(unfolded.name))
+        if self._closing.isdisjoint(places):
+            self._open_all(places, at_start=False)
+        else:
+            self._waits = True  # it had them a moment ago
+        open_at = {one.host for one in places if one in {*self._ports, *self._closing}}
+        answer = self._answer(unfolded.name, open_at)
+        if answer is not None:
+            self.table.put(unfolded.name, answer)
 
     def _arrange(self, at_start: bool) -> None:
         """Have the ports that are wanted open, and no others."""
@@ -232,39 +252,61 @@ class RedirectService(MultiService):
         except ConfigError as error:
             self._tell_once(str(error))
             return
-        places = {
-            HostPort(address, endpoint.port): (endpoint, way)
-            for endpoint, way in self._endpoints.ways.items()
-            for address in self.hosts[endpoint.host].all
-        }
-        closing: list[Deferred[Any]] = []
+        places = self._places(self._endpoints.ways.items())
         for place in [*self._ports]:
             if place not in places or self._ports[place][0] != places[place][1]:
-                _, port = self._ports.pop(place)
-                closing.append(maybeDeferred(port.stopListening))
-        if not all(one.called for one in closing):
-            # Another may want the same place, which is free only when it is closed.
-            gatherResults(closing).addCallback(lambda _: self._learned())
+                self._close(place)
+        if not self._closing.isdisjoint(places):
+            self._waits = True  # another may want a place, which is not free yet
             return
-        missing = [
-            place
-            for place, (endpoint, way) in places.items()
-            if place not in self._ports
-            and not self._open(place, endpoint, way, at_start)
-        ]
+        whole = self._open_all(places, at_start)
         self._publish()
-        if missing and self._again is None:
-            self._again = self._reactor.callLater(_TRY_AGAIN, self._try_again)
         if self._names is not None:
             # Nobody is to keep that a name does not exist which is to be ours.
             self._names.unsettled = (
-                bool(missing)
+                not whole
                 or any(
                     one.watch is not None and not one.endpoints
                     for one in self._redirected
                 )
                 or (self._app is not None and self._app.known is None)
             )
+
+    def _places(self, ways: Iterable[tuple[HostPort, Way]]) -> _Places:
+        return {
+            HostPort(address, endpoint.port): (endpoint, way)
+            for endpoint, way in ways
+            for address in self.hosts[endpoint.host].all
+        }
+
+    def _close(self, place: HostPort) -> None:
+        _, port = self._ports.pop(place)
+        closing = maybeDeferred(port.stopListening)
+        if not closing.called:
+            self._closing.add(place)
+            closing.addBoth(self._closed, place)
+
+    def _closed(self, _: object, place: HostPort) -> None:
+        self._closing.discard(place)
+        if self._waits and not self._closing:
+            self._waits = False
+            self._learned()
+
+    def _open_all(self, places: _Places, at_start: bool) -> bool:
+        """
+        Open those that are not.
+
+        @return: whether all are.
+        """
+        missing = [
+            place
+            for place, (endpoint, way) in places.items()
+            if place not in self._ports
+            and not self._open(place, endpoint, way, at_start)
+        ]
+        if missing and self._again is None:
+            self._again = self._reactor.callLater(_TRY_AGAIN, self._try_again)
+        return not missing
 
     def _try_again(self) -> None:
         self._again = None
@@ -309,16 +351,21 @@ class RedirectService(MultiService):
     def _publish(self) -> None:
         """Say of each host those addresses at which somebody listens."""
         open_at = {place.host for place in self._ports}
-        known: dict[str, HostAddresses] = {}
-        for host, addresses in self.hosts.items():
-            if host in self._endpoints.folded:
-                # A name that can have no address of its own is found all the same,
-                # where nobody listens: others would lead it elsewhere.
-                known[host] = HostAddresses(addresses.ipv4)
-            elif addresses.ipv4 in open_at:
-                ipv6 = addresses.ipv6 if addresses.ipv6 in open_at else None
-                known[host] = HostAddresses(addresses.ipv4, ipv6)
-        self.table.replace(known)
+        answers = {host: self._answer(host, open_at) for host in self.hosts}
+        self.table.replace(
+            {host: one for host, one in answers.items() if one is not None}
+        )
+
+    def _answer(self, host: str, open_at: Container[str]) -> HostAddresses | None:
+        addresses = self.hosts[host]
+        if host in self._endpoints.folded:
+            # A name that can have no address of its own is found all the same,
+            # where nobody listens: others would lead it elsewhere.
+            return HostAddresses(addresses.ipv4)
+        if addresses.ipv4 not in open_at:
+            return None
+        ipv6 = addresses.ipv6 if addresses.ipv6 in open_at else None
+        return HostAddresses(addresses.ipv4, ipv6)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:

@@ -72,3 +72,15 @@ class TableTests(SynchronousTestCase):
             self.assertEqual(table.match(name), host, name)
         table.replace({})
         self.assertIsNone(table.find("db.corp"))
+
+    def test_one_more(self) -> None:
+        """One more, and one less, with its addresses back."""
+        table = NameTable({"db.corp": HostAddresses("127.0.0.1")})
+        table.put("web.corp", HostAddresses("127.0.0.2", "fd77::2"))
+        self.assertEqual(table.match("web.corp"), "web.corp")
+        self.assertEqual(table.pointed("2.0.0.127.in-addr.arpa"), "web.corp")
+        for _ in range(2):
+            table.drop("web.corp")
+            self.assertIsNone(table.match("web.corp"))
+            self.assertIsNone(table.pointed("2.0.0.127.in-addr.arpa"))
+        self.assertEqual(table.pointed("1.0.0.127.in-addr.arpa"), "db.corp")

@@ -389,6 +389,35 @@ class ManyTests(RedirectsTestCase):
         self.assertNotIn((first["c"], 443), self.ports.open)
         self.assertEqual(len(set(first.values())), 4)
 
+    def test_most_at_once(self) -> None:
+        """
+        A name has its own address at the first answer, though the ports of another are
+        not closed yet, and though those are its own.
+        """
+        self.patch(redirected, "MOST_UNFOLDED", 2)
+        service = self.service(self.many("*.corp:443"))
+        self.ports.slow = True
+        shared = service.hosts["*.corp"].ipv4
+        first: dict[str, str] = {}
+        for name in "abcab":
+            found = service.table.find(f"{name}.corp")
+            assert found is not None
+            self.assertNotEqual(found.ipv4, shared)
+            self.assertEqual(first.setdefault(name, found.ipv4), found.ipv4)
+        self.network.advance(0)
+        places = {(first[name], 443) for name in "ab"}
+        self.assertEqual(set(self.ports.open), places)
+        self.ports.slow = False
+
+    def test_others_are_left_alone(self) -> None:
+        """A new name, for which somebody waits, costs no look at all others."""
+        service = self.service(self.many("*.corp:443"))
+        service.table.find("a.corp")
+        self.patch(service.table, "replace", lambda hosts: self.fail("all anew"))
+        found = service.table.find("b.corp")
+        assert found is not None
+        self.assertIn((found.ipv4, 443), self.ports.open)
+
     def test_never_another_s(self) -> None:
         """What an app may still know as one name's address is no other name's."""
         self.patch(redirected, "MOST_UNFOLDED", 1)
