@@ -30,6 +30,7 @@ LAYERS = (
         "idle",
         "jwks",
         "memory",
+        "open_files",
         "nap",
         "steady",
         "operation",
