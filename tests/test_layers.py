@@ -31,6 +31,7 @@ LAYERS = (
         "idle",
         "jwks",
         "memory",
+        "open_files",
         "nap",
         "steady",
         "operation",

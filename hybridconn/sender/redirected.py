@@ -8,7 +8,9 @@ asked for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
 from typing import Final
 
 from attrs import define, frozen
@@ -26,8 +28,11 @@ from hybridconn.names.plan import (
 from hybridconn.sender.endpoint_watch import EndpointWatch
 from hybridconn.sender.forward import LocalForward
 
-#: So many names below wildcards have open ports at a time.
+#: So many names below wildcards have open ports at a time, if the system allows it.
 MOST_UNFOLDED: Final = 1000
+#: This part of all files that may be open is for their ports; the others are for
+#: connections.
+_SHARE: Final = 0.5
 
 
 @define(eq=False)
@@ -87,6 +92,7 @@ class Endpoints:
     """
     @param redirected: tells the hybrid connections that there are now.
     @param tell: called with what is wrong, in words.
+    @param files: how many files this process may have open.
     @ivar hosts: the addresses of each host, and of each name that was unfolded.
     """
 
@@ -95,11 +101,14 @@ class Endpoints:
         redirected: Callable[[], Iterable[Redirected]],
         settings: NamesSettings,
         tell: Callable[[str], None],
+        files: float = inf,
     ) -> None:
         self.hosts: dict[str, HostAddresses] = {}
         self._redirected = redirected
         self._settings = settings
         self._tell = tell
+        self._files = files
+        self._most = MOST_UNFOLDED
         self._direct: dict[HostPort, Redirected] = {}
         self._folded: set[str] = set()
         # The names that were asked for, the latest last, and their wildcards.
@@ -131,6 +140,9 @@ class Endpoints:
             for at, one in direct.items()
             if one.many and at.host.startswith(WILDCARD)
         }
+        self._most = self._room()
+        while len(self._unfolded) > self._most:
+            del self._unfolded[next(iter(self._unfolded))]
         hosts = plan_addresses({at.host for at in direct}, self._settings)
         planned = _addresses_in(hosts)
         self._taken |= planned
@@ -209,7 +221,7 @@ class Endpoints:
                 return None
             self._give(name)
         gone = None
-        if len(self._unfolded) >= MOST_UNFOLDED:
+        if len(self._unfolded) >= self._most:
             # Connections to it go on; it comes back when it is asked for again.
             last = next(iter(self._unfolded))
             del self._unfolded[last]
@@ -217,6 +229,14 @@ class Endpoints:
         self._unfolded[name] = host
         self.hosts[name] = self._given[name]
         return Unfolded(name, gone)
+
+    def _room(self) -> int:
+        """How many names may have open ports."""
+        ports = Counter(at.host for at in self._direct if at.host in self._folded)
+        each = max(ports.values(), default=1)
+        if self._settings.ipv6_network is not None:
+            each *= 2
+        return max(1, int(min(MOST_UNFOLDED, self._files * _SHARE / each)))
 
     def _give(self, name: str) -> None:
         # No other name ever gets what an app may still have in mind for this one.

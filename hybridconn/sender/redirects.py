@@ -28,6 +28,7 @@ from hybridconn.names.plan import HostAddresses, NameTable
 from hybridconn.names.resolvers import SystemResolvers
 from hybridconn.names.server import NameServer, NameService
 from hybridconn.names.upstream import Upstreams
+from hybridconn.open_files import most_open_files
 from hybridconn.redirect.listening import occupant
 from hybridconn.sender.app_reader import AppConnections, reader_for
 from hybridconn.sender.app_redirects import AppRedirects
@@ -115,7 +116,9 @@ class RedirectService(MultiService):
             if not one.known:
                 reader = DescriptionReader(one.connection, dialer, reactor, wall)
                 made.watch = EndpointWatch(reader, made.entity, reactor, self._learned)
-        self._endpoints = Endpoints(lambda: self._all, config.names, self._tell_once)
+        self._endpoints = Endpoints(
+            lambda: self._all, config.names, self._tell_once, most_open_files()
+        )
         self._names = self._name_service(config)
 
     # --- for others ---

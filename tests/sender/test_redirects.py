@@ -389,6 +389,14 @@ class ManyTests(RedirectsTestCase):
         self.assertNotIn((first["c"], 443), self.ports.open)
         self.assertEqual(len(set(first.values())), 4)
 
+    def test_few_files(self) -> None:
+        """Half of the files that may be open are left for connections."""
+        self.patch(redirects, "most_open_files", lambda: 24)
+        service = self.service(self.many("*.corp:80", "*.corp:443"))
+        for name in "abcdefghi":
+            self.assertIsNotNone(service.table.find(f"{name}.corp"))
+        self.assertEqual(len(self.ports.open), 12)
+
     def test_most_at_once(self) -> None:
         """
         A name has its own address at the first answer, though the ports of another are
