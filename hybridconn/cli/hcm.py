@@ -272,8 +272,10 @@ def list_them(client: Callable[[], HcmClient], watch: bool, output: str) -> None
     found = client().call("GET", "/v1/connections")["connections"]
     if output == "json":
         click.echo(json.dumps(found, indent=2))
-    else:
+    elif found:
         print_table(COLUMNS, found)
+    else:
+        click.echo("There is none yet: hybridconn hcm add")
 
 
 @hcm_group.command()

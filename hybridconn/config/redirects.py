@@ -390,3 +390,8 @@ class FrontDoor:
             "`127.0.0.1:3128`. Without it, there is none."
         },
     )
+
+    @property
+    def binds(self) -> tuple[HostPort, ...]:
+        """Where any of them listens."""
+        return tuple(one for one in (self.socks_bind, self.http_bind) if one)

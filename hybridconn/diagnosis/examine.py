@@ -72,6 +72,7 @@ class Examiner:
                 lead.endpoint,
                 lead.place,
                 self._reactor.seconds,
+                front_door=bool(self._config.front_door.binds),
             )
             self._tell(found)
 

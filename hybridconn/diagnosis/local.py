@@ -58,12 +58,14 @@ def check_name(
     place: HostPort,
     clock: Callable[[], float],
     find: Callable[[str], set[str]] = resolve,
+    front_door: bool = False,
 ) -> Check:
     """
     Whether apps find the sender's address by the name of a service.
 
     @param place: where the sender listens for it.
     @param clock: seconds, of any zero.
+    @param front_door: whether apps can do without, by a proxy of the sender's.
     """
     asked = _tried(endpoint)
     began = clock()
@@ -73,6 +75,8 @@ def check_name(
         seen = f"{asked} is found as {place.host}"
         return Check(subject, NAME, Result.PASS, seen, "", seconds)
     seen = f"{asked} is {' and '.join(sorted(found)) or 'not found'}, not {place.host}"
+    if front_door:
+        return Check(subject, NAME, Result.SKIP, f"{seen}; by the front door it is")
     mend = "have it found: hybridconn redirect install --config sender.toml --way hosts"
     if endpoint.host.startswith(WILDCARD) or place.host.startswith(_SOMEWHERE):
         mend = "a name below a wildcard needs --way resolv or resolved"

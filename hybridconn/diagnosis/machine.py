@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.names.client import Resolver
@@ -195,7 +196,7 @@ async def check_name_server(
         checks.append(Check(_HERE, UPSTREAM, Result.FAIL, "there is none", mend))
     for server in servers:
         began = reactor.seconds()
-        answered = await ask(server, _relay_host(config), reactor)
+        answered = await ask(server, _outer_name(config), reactor)
         seconds = reactor.seconds() - began
         good = answered is not None
         seen = f"{server} {'answers' if good else 'does not answer'}"
@@ -204,10 +205,13 @@ async def check_name_server(
     return checks
 
 
-def _relay_host(config: SenderConfig) -> str:
-    for one in config.redirects:
-        return one.connection.host
-    return config.forwards[0].connection.host
+def _outer_name(config: SenderConfig) -> str:
+    """A name that the network's servers are to know."""
+    for redirect in config.redirects:
+        return redirect.connection.host
+    for forward in config.forwards:
+        return forward.connection.host
+    return urlsplit(config.app.management).hostname or "localhost"
 
 
 async def _ask(server: HostPort, name: str, reactor: Any) -> list[str] | None:

@@ -17,7 +17,10 @@ _WAYS: Final[Sequence[tuple[str, str]]] = (
     ("^proxy ", "mend [way_out] in {file}, or ask who runs the proxy"),
     ("^cannot dial from", "mend bind_address of [way_out] in {file}"),
     ("certificate", "name the relay's certificate authority as ca_file"),
-    ("TLS failed", "is something else at that port, or a proxy that opens TLS?"),
+    (
+        "TLS failed",
+        "see whether something else is at that port, or a proxy that opens TLS",
+    ),
     (
         "name cannot be resolved",
         "mend the host in Endpoint, or this machine's DNS",

@@ -33,6 +33,7 @@ from hybridconn.listener.guarded import (
 )
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
+from hybridconn.wayout.bypass import address_of
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.joint import Joint, JointNames
 from hybridconn.websocket.words import is_surprise
@@ -122,6 +123,7 @@ class WatchedConnector(GuardedConnector):
             line = self._book.begin(names.tracking_id, names.source)
         notes = line
         notes.target = str(target)
+        notes.address = _own_address(target)
 
         def looked_up(found: Lookup) -> None:
             notes.looked_up = self._book.now(notes)
@@ -161,7 +163,8 @@ class WatchedConnector(GuardedConnector):
 
         def taken(protocol: Any) -> Reached:
             protocol.transport.loseConnection()
-            return Reached(self._clock.seconds() - began, ", ".join(found[:4]))
+            address = ", ".join(found[:4]) or _own_address(target)
+            return Reached(self._clock.seconds() - began, address)
 
         factory: Any = Factory.forProtocol(TwistedProtocol)
         factory.noisy = False
@@ -218,3 +221,9 @@ class WatchedConnector(GuardedConnector):
 def line_of(book: TunnelBook, accept: Accept) -> Timeline:
     """Begin the notes of one sender."""
     return book.begin(accept.id, f"{accept.remote_address}:{accept.remote_port}")
+
+
+def _own_address(target: Target) -> str:
+    """Of a target that is written as an address, which nobody looks up."""
+    host = target.host_port.host if target.host_port is not None else ""
+    return "" if address_of(host) is None else host

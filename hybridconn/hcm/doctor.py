@@ -90,11 +90,13 @@ class Doctor:
     def _examine(self, connection: ManagedConnection) -> Deferred[list[Check]]:
         verdict = connection.verdict()
         good = verdict.word in (CONNECTED, DEGRADED)
+        # What is wrong with the target has a check of its own.
+        words = [CONNECTED] if good else [verdict.word, verdict.reason]
         state = Check(
             connection.name,
             "registration",
             good,
-            ": ".join(filter(None, [verdict.word, verdict.reason])),
+            ": ".join(filter(None, words)),
             "" if good else verdict.next_step,
         )
         if connection.listener is None:
@@ -246,7 +248,10 @@ class Doctor:
             reasons = getattr(failure.value, "reasons", None)
             cause = reasons[0] if reasons else failure
             words = explain(cause)
-            return [Check(host, "relay", False, words, relay_step(0, words))]
+            step = relay_step(0, words)
+            if "name cannot be resolved" in words:
+                step = "mend the name, or this machine's DNS"
+            return [Check(host, "relay", False, words, step)]
 
         waited: Deferred[Any] = with_timeout(asked, self._clock, PATIENCE)
         return waited.addCallbacks(answered, failed)

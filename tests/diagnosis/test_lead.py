@@ -121,6 +121,31 @@ class LeadTests(ConfigTestCase):
             first = self.successResultOf(ensureDeferred(looked))[0]
             self.assertEqual(first.ok, good, first)
 
+    def test_upstream(self) -> None:
+        """Other servers are asked for a relay's name, or for the management API's."""
+        self.environ["TOKEN"] = "k" * 40
+        app = (
+            '[app]\nmanagement = "https://api.test:8444"\nname = "shop"\n'
+            'token_env = "TOKEN"\n'
+        )
+        dns = '[names]\ndns = "127.0.0.77:53"\nupstreams = ["10.0.0.1"]\n'
+        for text, name in ((SENDER, "relay.example.net"), (app, "api.test")):
+            path = self.write("dns.toml", text + dns)
+            asked: list[str] = []
+
+            def ask(
+                server: HostPort, name: str, reactor: object, noted: Any = asked
+            ) -> Deferred[Any]:
+                noted.append(name)
+                return succeed(["127.77.0.1"])
+
+            config = load_sender(path, self.environ)
+            hosts = {"db.corp": HostAddresses("127.77.0.1")}
+            looked = check_name_server(config, hosts, Clock(), True, ask)
+            checks = self.successResultOf(ensureDeferred(looked))
+            self.assertEqual([one.ok for one in checks], [True, True])
+            self.assertEqual(asked, ["db.corp", name])
+
     def test_vague(self) -> None:
         """A wildcard of many services is no target, a name below it is one."""
         self.assertEqual(

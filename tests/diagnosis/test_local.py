@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -82,6 +83,13 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(seen, "db.corp is 10.0.0.5, not 127.77.0.1")
         self.assertIn("redirect install", mend)
         self.assertIn("not found", self.check("db.corp")[1])
+
+    def test_front_door(self) -> None:
+        """Apps that use a proxy need no name to lead to the sender."""
+        door = partial(check_name, front_door=True)
+        found = door("x", HostPort("db.corp", 1433), PLACE, lambda: 0.0, none)
+        self.assertEqual((found.result, found.mend), (Result.SKIP, ""))
+        self.assertIn("db.corp is not found, not 127.77.0.1; by the front", found.seen)
 
     def test_wildcard(self) -> None:
         """A name below a wildcard is asked for, which a hosts file cannot answer."""

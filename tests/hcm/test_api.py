@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from zope.interface.verify import verifyObject
 
@@ -21,7 +22,7 @@ from hybridconn.management.routing import route
 from hybridconn.page.handler import AdminApi, Answer, Call
 from hybridconn.page.port import TokenGate, load_token
 from hybridconn.testing.fakes import FakeAnswer, FakeHeldRequest
-from tests.hcm.case import TOKEN, HcmTestCase
+from tests.hcm.case import TOKEN, Echo, HcmTestCase
 
 
 class AccessTests(HcmTestCase):
@@ -154,6 +155,13 @@ class LookTests(HcmTestCase):
         names = [check["name"] for check in report["checks"]]
         self.assertEqual(names, ["registration", "relay", "clock", "target"])
 
+    def test_target_address(self) -> None:
+        """The address that was reached is told, also if nobody had to look it up."""
+        self.network.listen("10.1.2.3", 5, Factory.forProtocol(Echo))
+        self.add("bare", target="10.1.2.3:5")
+        self.good("POST", "/v1/connections/bare/test")
+        self.assertEqual(self.view("bare")["target"]["address"], "10.1.2.3")
+
     def test_target_down(self) -> None:
         """A bad check has what to do; the status knows of it too."""
         self.network.faults.refuse("db.corp", 5)
@@ -161,6 +169,8 @@ class LookTests(HcmTestCase):
         report = self.good("POST", "/v1/connections/one/test")
         self.assertFalse(report["ok"])
         self.assertEqual(report["checks"][-1]["nextStep"][:16], "start the target")
+        report = self.good("POST", "/v1/connections/one/test")
+        self.assertEqual(report["checks"][0]["detail"], "Connected")
         self.assertEqual(self.status("one"), "Degraded")
 
     def test_clock(self) -> None:
@@ -187,6 +197,7 @@ class LookTests(HcmTestCase):
         self.assertIn("over TLS", good["checks"][0]["detail"])
         bad = self.good("POST", "/v1/test", {"address": "other.test"})
         self.assertFalse(bad["ok"])
+        self.assertNotIn("Endpoint", bad["checks"][0]["nextStep"])
 
     def test_doctor(self) -> None:
         """Everything at once, the service first."""
