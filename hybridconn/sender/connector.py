@@ -39,6 +39,7 @@ class TunnelConnector:
     @ivar entity: its path.
     @ivar host: the relay's host name.
     @ivar clock: the reactor.
+    @ivar timeout: seconds for opening a tunnel, the listener's target and all.
     @param connection: without key or token for one that needs none.
     @param keeper: pings the tunnels.
     @param read_sizes: shared by all tunnels of a process.
@@ -67,6 +68,7 @@ class TunnelConnector:
         self._dialer = dialer
         self.clock = reactor
         self._timings = timings = timings or SenderTimings()
+        self.timeout = timings.connect_timeout
         self._limits = limits or Limits()
         self._keeper = keeper or Keeper(
             reactor, timings.ping_interval, timings.dead_after
@@ -128,7 +130,7 @@ class TunnelConnector:
             websocket_url(self._connection, "connect", tracking.guid, suffix, query),
             headers=sent,
             subprotocols=subprotocols,
-            timeout=self._timings.connect_timeout,
+            timeout=self.timeout,
             data_path=self._data_path,
             read_sizes=self._read_sizes,
             answered=answered,

@@ -42,7 +42,11 @@ from hybridconn.core.reuse import (
 from hybridconn.core.tracking import TrackingId
 from hybridconn.interfaces import ITunnel
 from hybridconn.sender.connector import TunnelConnector
-from hybridconn.sender.errors import HybridConnectionRefused
+from hybridconn.sender.errors import (
+    HybridConnectionError,
+    HybridConnectionRefused,
+    HybridConnectionTimeout,
+)
 from hybridconn.websocket.client import TunnelClientProtocol
 from hybridconn.websocket.closing import GOING_AWAY, NORMAL
 from hybridconn.websocket.reuse import Carrier, Stream
@@ -79,6 +83,7 @@ class SenderCarrier(Carrier):
         self._id = ""
         self._opening: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
+        self._takes_longer = False
 
     def open(
         self, tracking_id: str, timeout: float, target: str = ""
@@ -86,16 +91,18 @@ class SenderCarrier(Carrier):
         """
         Begin a connection.
 
-        @param timeout: seconds for the listener to react.
+        @param timeout: seconds for the listener to react; one that says that its
+            target takes longer has as many as a new tunnel has.
         @param target: what is wanted, if the pool is for many targets.
         @return: the connection, which may be written to at once, and what fires
             when its target is there.  It fails with L{HybridConnectionRefused},
-            or with L{CarrierLost}: then the listener has seen nothing of it but
-            what was written.
+            with L{HybridConnectionTimeout}, or with L{CarrierLost}: then the
+            listener has seen nothing of it but what was written.
         """
         self._id = tracking_id
         opening: Deferred[None] = Deferred()
         self._opening = opening
+        self._takes_longer = False
         stream = self.begin()
         self._timer = self.socket.clock.callLater(timeout, self._dead)
         self.send_soon(Open(tracking_id, target))
@@ -116,16 +123,14 @@ class SenderCarrier(Carrier):
         if opening is None or stream is None:
             super().message_received(message)
         elif isinstance(message, Opening):
-            self._stop_timer()
+            self._wait_longer()
         elif isinstance(message, Opened):
             self._settle()
             opening.callback(None)
         elif isinstance(message, Refused):
-            self._settle()
-            why = HybridConnectionRefused(message.status, message.reason, self._id)
-            self.release(stream)
-            opening.errback(why)
-            stream.lost(Failure(why))
+            self._fail(
+                HybridConnectionRefused(message.status, message.reason, self._id)
+            )
         else:
             super().message_received(message)
 
@@ -139,6 +144,29 @@ class SenderCarrier(Carrier):
     def _dead(self) -> None:
         self._timer = None
         self.socket.abort()
+
+    def _wait_longer(self) -> None:
+        """Once only: a listener cannot keep an app waiting by saying so again."""
+        if not self._takes_longer:
+            self._takes_longer = True
+            self._stop_timer()
+            patience = self._pool.patience
+            self._timer = self.socket.clock.callLater(patience, self._too_late)
+
+    def _too_late(self) -> None:
+        self._timer = None
+        words = f"the listener did not reach its target in {self._pool.patience:g} s"
+        # What it may say yet is for nobody.
+        self.retire(NORMAL, b"too late")
+        self._fail(HybridConnectionTimeout(0, words, self._id))
+
+    def _fail(self, why: HybridConnectionError) -> None:
+        """There is no connection; the tunnel is free again, or ends."""
+        opening, stream = self._settle(), self.stream
+        assert opening is not None and stream is not None
+        self.release(stream)
+        opening.errback(why)
+        stream.lost(Failure(why))
 
     def _settle(self) -> Deferred[None] | None:
         self._stop_timer()
@@ -158,6 +186,7 @@ class TunnelPool:
     @ivar ready: those that wait for a connection; the first is used next, so
         that all listeners have their share.
     @ivar open_timeout: seconds for a listener to react to a new connection.
+    @ivar patience: seconds for one that reacted to reach its target.
     @param random_number: from 0 to 1.
     @param targeted: each connection says which target it wants.
     """
@@ -175,6 +204,7 @@ class TunnelPool:
     ) -> None:
         self.ready: deque[SenderCarrier] = deque()
         self.open_timeout = settings.open_timeout
+        self.patience = connector.timeout
         self._connector = connector
         self._settings = settings
         self._clock = clock

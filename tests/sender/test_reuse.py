@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from hybridconn.config.addresses import Target, parse_target
 from hybridconn.config.sender import SpareTunnels
 from hybridconn.core.commands import Accept
+from hybridconn.core.reuse import Opening
 from hybridconn.listener import ForwardConnector, HybridConnectionListener, Reject
 from hybridconn.sender import LocalForward
 from hybridconn.testing import MemoryRelay, one_protocol
@@ -36,6 +37,7 @@ class ReuseTestCase(LogTestCase):
 
     dial_ahead = False
     reuse = True
+    connector_timeout = 70.0
 
     def setUp(self) -> None:
         super().setUp()
@@ -69,7 +71,9 @@ class ReuseTestCase(LogTestCase):
 
     def sender(self, **spares: Any) -> LocalForward:
         """A local port."""
-        forward = LocalForward(self.relay.connector("db"), SpareTunnels(**spares))
+        connector = self.relay.connector("db")
+        connector.timeout = self.connector_timeout
+        forward = LocalForward(connector, SpareTunnels(**spares))
         self.local = self.network.listen("app.test", 0, forward).getHost().port
         return forward
 
@@ -367,6 +371,53 @@ class DeadTests(ReuseTestCase):
         self.network.advance(8)
         self.assertIsNone(app.lost)
         self.assertEqual([t.received for t in self.targets[1:]], [b"question"])
+
+    def never_decide(self) -> None:
+        """The listener says that it takes longer, and then nothing more."""
+        self.patch(self.listener, "accept_requested", lambda accept: Deferred())
+
+    def test_longer_and_longer(self) -> None:
+        """
+        One that says so has no more time than a new tunnel: then the app's connection
+        breaks, and the log says why.
+        """
+        self.talk()
+        self.never_decide()
+        app = self.dial()
+        self.network.advance(69)
+        self.assertIsNone(app.lost)
+        self.network.advance(5)
+        assert app.lost is not None
+        self.assertTrue(app.lost.check(ConnectionLost))
+        self.assertLogged("no tunnel for", "did not reach its target in 70 s")
+
+    def test_longer_in_use(self) -> None:
+        """So it is for an app that has said something already."""
+        self.connector_timeout = 20.0
+        self.forward.close_all()
+        self.forward = self.sender()
+        self.network.flush()
+        self.talk()
+        self.never_decide()
+        app = self.dial(b"question")
+        self.network.advance(19)
+        self.assertIsNone(app.lost)
+        self.network.advance(5)
+        self.assertIsNotNone(app.lost)
+        self.assertLogged("no tunnel for", "did not reach its target in 20 s")
+
+    def test_longer_again(self) -> None:
+        """Saying so again gains no time, and such a tunnel is not used again."""
+        self.talk()
+        self.never_decide()
+        carrier = self.forward.pool.ready[0]
+        app = self.dial()
+        for _ in range(7):
+            self.network.advance(10)
+            carrier.message_received(Opening())
+        self.network.advance(5)
+        self.assertIsNotNone(app.lost)
+        self.assertNotIn(carrier, self.forward.pool.ready)
 
 
 class PlainTests(ReuseTestCase):
