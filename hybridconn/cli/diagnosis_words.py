@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
-import io
 import json
+import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from hybridconn.diagnosis.answers import LISTENER
 from hybridconn.diagnosis.check import Check, Result
 
-_STYLES: Final = {Result.PASS: "green", Result.FAIL: "bold red", Result.SKIP: "dim"}
+_COLOURS: Final = {
+    Result.PASS: "green",
+    Result.FAIL: "red",
+    Result.SKIP: "bright_black",
+}
+#: A terminal that is narrower is taken for one of so many columns.
+_NARROWEST: Final = 60
+_HEAD: Final = ("CHECK", "RESULT", "SEEN", "MEND")
+
+
+def terminal_width() -> int | None:
+    """
+    Columns of the terminal that is written to; L{None}: it is none, has no width, and
+    nothing is folded.
+    """
+    if not sys.stdout.isatty():
+        return None
+    return max(_NARROWEST, shutil.get_terminal_size().columns)
 
 
 class HopPrinter:
-    """Prints each hop as it is done."""
+    """
+    Prints each hop as it is done.
 
-    _subject = ""
+    @param width: of L{terminal_width}.
+    """
+
+    def __init__(self, width: int | None) -> None:
+        self._width = width
+        self._subject = ""
 
     def print(self, check: Check) -> None:
         """One line, and the mend below it."""
         if check.subject != self._subject:
             self._subject = check.subject
             click.echo(check.subject)
-        click.echo(
-            f"  {check.name:18}{check.result.value}{_ms(check):>12}  {check.seen}"
-        )
+        start = f"  {check.name:18}{check.result.value}{_ms(check):>12}  "
+        click.echo(_folded(start, check.seen, self._width))
         if check.mend:
-            click.echo(f"{'':20}To do: {check.mend}.")
+            click.echo(_folded(" " * 20, _to_do(check.mend), self._width))
+
+
+def _folded(start: str, text: str, width: int | None) -> str:
+    """C{text} behind C{start}, and below itself where a line is full."""
+    if width is None:
+        return f"{start}{text}".rstrip()
+    room = width - len(start)
+    lines = textwrap.wrap(text, room, break_on_hyphens=False)
+    return (start + f"\n{'':{len(start)}}".join(lines)).rstrip()
+
+
+def _to_do(mend: str) -> str:
+    return f"To do: {mend}{'' if mend.endswith(('?', '.')) else '.'}"
 
 
 def _ms(check: Check) -> str:
@@ -94,24 +128,39 @@ def print_json(checks: Sequence[Check], good: bool = True) -> bool:
 
 def print_checks(checks: Sequence[Check]) -> None:
     """A table, by subjects."""
-    table: Any = Table("CHECK", "RESULT", "SEEN", "MEND", box=None, pad_edge=False)
+    colours = None if not os.environ.get("NO_COLOR") else False
+    for line in table_lines(checks, terminal_width()):
+        click.echo(line, color=colours)
+
+
+def table_lines(checks: Sequence[Check], width: int | None) -> Iterator[str]:
+    """
+    A table, by subjects.
+
+    @param width: of L{terminal_width}; a terminal has no room for two texts beside
+        each other, so mends are below what was seen.
+    """
+    names = max((len(check.name) for check in checks), default=0) + 2
+    room = max((len(_seen(check)) for check in checks), default=0)
+    name, result, seen, mend = _HEAD
+    head = f"{name:{names}}  {result}  "
+    yield f"{head}{seen}" if width is not None else f"{head}{seen:{room}}  {mend}"
     subject = ""
     for check in checks:
         if check.subject != subject:
             subject = check.subject
-            table.add_row(subject, style="bold")
-        took = f" ({_ms(check)})" if check.seconds is not None else ""
-        table.add_row(
-            f"  {check.name}",
-            Text(check.result.value, style=_STYLES[check.result]),
-            f"{check.seen}{took}",
-            check.mend,
-        )
-    if sys.stdout.isatty():
-        Console(markup=False, highlight=False).print(table)
-        return
-    # What is no terminal has no width: nothing is cut off.
-    plain = Console(file=io.StringIO(), width=1000, markup=False, highlight=False)
-    plain.print(table)
-    for line in plain.file.getvalue().splitlines():  # type: ignore[attr-defined]
-        click.echo(line.rstrip())
+            yield subject if width is None else click.style(subject, bold=True)
+        value = check.result.value
+        start = f"{'  ' + check.name:{names}}  {value:{len(result)}}  "
+        if width is None:
+            yield f"{start}{_seen(check):{room}}  {check.mend}".rstrip()
+            continue
+        coloured = click.style(value, fg=_COLOURS[check.result])
+        yield _folded(start, _seen(check), width).replace(value, coloured, 1)
+        if check.mend:
+            yield _folded(" " * len(start), _to_do(check.mend), width)
+
+
+def _seen(check: Check) -> str:
+    took = f" ({_ms(check)})" if check.seconds is not None else ""
+    return f"{check.seen}{took}"

@@ -15,6 +15,7 @@ from hybridconn.cli.diagnosis_words import (
     print_json,
     round_line,
     summary,
+    terminal_width,
 )
 from hybridconn.cli.redirect_plan import dialer_of, load_or_fail, quiet, run_reactor
 from hybridconn.cli.where import by_endpoint, by_name, parse_where
@@ -111,6 +112,11 @@ def ping(
         raise click.UsageError("say what to ping.")
     if (config is None) == (string_file is None):
         raise click.UsageError("give --config or --connection-string-file.")
+    if config is not None and (ca_file is not None or insecure):
+        raise click.UsageError(
+            "--ca-file and --insecure go with --connection-string-file; a configuration"
+            " has its own."
+        )
     if config is not None:
         settings = load_or_fail(config)
     else:
@@ -147,7 +153,7 @@ class _Pinger:
         self._where = where
         self._how = how
         self._rounds: list[list[Check]] = []
-        self._hops = HopPrinter()
+        self._hops = HopPrinter(terminal_width())
 
     async def run(self, reactor: Any) -> None:
         """Do it."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from hybridconn.cli import main
-from hybridconn.cli.diagnosis_words import round_line, summary
+from hybridconn.cli.diagnosis_words import (
+    HopPrinter,
+    round_line,
+    summary,
+    table_lines,
+)
 from hybridconn.diagnosis.check import Check
 
 STRING = "Endpoint=sb://relay.test/;EntityPath=db"
@@ -34,6 +40,12 @@ class ArgumentTests(SynchronousTestCase):
         words = "give --config or --connection-string-file"
         self.assertIn(words, self.refused("db", status=2))
         self.assertIn(words, self.refused("db", "-c", "x", "-f", "y", status=2))
+
+    def test_of_a_string(self) -> None:
+        """What belongs to a connection string is refused beside a configuration."""
+        for option in (("--ca-file", "x"), ("--insecure",)):
+            said = self.refused("db", "-c", "x", *option, status=2)
+            self.assertIn("go with --connection-string-file", said)
 
     def test_other_name(self) -> None:
         """A connection string is for one hybrid connection."""
@@ -75,3 +87,53 @@ class RoundTests(SynchronousTestCase):
             self.assertEqual(summary("db", rounds), whole)
         self.assertFalse(summary("db", []))
         self.assertFalse(summary("db", [[]]))
+
+
+class WidthTests(SynchronousTestCase):
+    """What is printed fits a terminal, and is whole where there is none."""
+
+    SEEN = " ".join(f"word{n}" for n in range(30))
+    MEND = " ".join(f"mend{n}" for n in range(20))
+
+    def setUp(self) -> None:
+        subject = "/a/path/that/is/longer/than/the/names/of/all/checks.toml"
+        self.checks = [
+            Check(subject, "file modes", True, "well"),
+            Check(subject, "relay TLS", False, self.SEEN, self.MEND, 0.01),
+            Check(subject, "clock", False, "x" * 100, "is it on?"),
+        ]
+
+    def test_table(self) -> None:
+        """No line is longer than the terminal, and no word is lost."""
+        for width in (60, 80, 120):
+            text = "\n".join(table_lines(self.checks, width))
+            lines = click.unstyle(text).splitlines()
+            self.assertLessEqual(max(map(len, lines)), width)
+            words = " ".join(" ".join(lines).split())
+            for text in (self.SEEN, f"To do: {self.MEND}.", "is it on?"):
+                self.assertIn(text, words)
+
+    def test_no_terminal(self) -> None:
+        """Each check is one line, with its mend."""
+        lines = list(table_lines(self.checks, None))
+        self.assertEqual(len(lines), 5)
+        self.assertEqual(
+            lines[3], f"  relay TLS   FAIL    {self.SEEN} (10.0 ms)  {self.MEND}"
+        )
+        self.assertNotIn("\x1b", "".join(lines))
+
+    def test_hops(self) -> None:
+        """So it is with hops."""
+        for width in (80, None):
+
+            @click.command()
+            def show(width: int | None = width) -> None:
+                printer = HopPrinter(width)
+                for check in self.checks:
+                    printer.print(check)
+
+            lines = CliRunner().invoke(show).output.splitlines()[1:]
+            whole = "\n".join(lines)
+            self.assertEqual(max(map(len, lines)) <= 80, width is not None)
+            self.assertEqual(f"{self.SEEN}\n" in whole, width is None)
+            self.assertIn("To do: is it on?\n", whole + "\n")
