@@ -8,6 +8,10 @@ from typing import Final
 
 #: In what a listener of ours says of a web service.
 NO_WEBSOCKET: Final = "opens no WebSocket"
+#: Somebody takes connections at the relay's port, and does not speak as a relay.
+OTHER_PORT: Final = (
+    "is that the relay's port? If it is, see the relay's log, and what stands before it"
+)
 #: What became of a dial to a relay, and the way out.
 _WAYS: Final[Sequence[tuple[str, str]]] = (
     ("^proxy ", "mend [way_out] in {file}, or ask who runs the proxy"),
@@ -19,6 +23,7 @@ _WAYS: Final[Sequence[tuple[str, str]]] = (
         "mend the host in Endpoint, or this machine's DNS",
     ),
     ("refused", "is the relay running, and is that its port?"),
+    ("closed without an answer", OTHER_PORT),
     (
         "in time",
         "let this machine out to the relay's host and port in the firewall",

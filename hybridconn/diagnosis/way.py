@@ -17,14 +17,14 @@ from zope.interface import implementer
 from hybridconn.core.connection_string import ConnectionString
 from hybridconn.diagnosis.check import Result
 from hybridconn.diagnosis.clock import compare_clocks
-from hybridconn.diagnosis.mends import way_step
+from hybridconn.diagnosis.mends import OTHER_PORT, way_step
 from hybridconn.diagnosis.steps import Seen, Skipped, Steps, Trouble
 from hybridconn.dialer import ReactorDialer
 from hybridconn.tls import TLSFound, TLSLook
 from hybridconn.wayout.bypass import address_of
 from hybridconn.web.agents import pooled_agent
 from hybridconn.websocket.client import with_timeout
-from hybridconn.websocket.words import explain, is_surprise
+from hybridconn.websocket.words import SHUT, SILENT, explain, is_surprise
 
 NAME, PROXY, PORT, TLS = "relay name", "proxy", "relay port", "relay TLS"
 ANSWER, CLOCK = "relay answer", "clock"
@@ -35,6 +35,7 @@ _DAY: Final = 86400.0
 #: A certificate that ends in fewer days is spoken of.
 _SOON: Final = 14
 _BUSY: Final = (429, 503)
+_NO_HTTP: Final = "what it answers is no HTTP"
 
 _T = TypeVar("_T")
 
@@ -104,7 +105,7 @@ class RelayWay:
             raise Skipped("insecure = true: anyone on the way can read")
         look = TLSLook(self._dialer.trust, self._host, self._reactor)
         await self._dial(look.factory)
-        found = await self._wait(look.found)
+        found = await self._wait(look.found, reached=True)
         problem = found.wrong or found.untrusted
         if problem:
             words = f"the certificate of {self._host}, signed by {found.issuer}, is"
@@ -116,7 +117,8 @@ class RelayWay:
         agent = pooled_agent(self._reactor, self._dialer, persistent=False)
         scheme = "https" if self._secure else "http"
         url = f"{scheme}://{self._authority}/"
-        response = await self._wait(agent.request(b"GET", url.encode("ascii")))
+        asking = agent.request(b"GET", url.encode("ascii"))
+        response = await self._wait(asking, reached=True)
         if response.code in _BUSY:
             words = f"it answers {response.code}"
             raise Trouble(
@@ -152,21 +154,32 @@ class RelayWay:
         endpoint = self._dialer.plain_endpoint(self._host, self._port, self._secure)
         return await self._wait(endpoint.connect(factory))
 
-    async def _wait(self, deferred: Deferred[_T]) -> _T:
+    async def _wait(self, deferred: Deferred[_T], reached: bool = False) -> _T:
         """
+        @param reached: somebody took a connection before.
         @raise Trouble: it failed.
         """
         try:
             found = await with_timeout(deferred, self._reactor, self._timeout)
         except Exception as error:
             failure = Failure(error)
+            words = ""
             if isinstance(error, ResponseFailed):
                 failure = error.reasons[0]
-            if is_surprise(failure):
+                words = _NO_HTTP if is_surprise(failure) else ""
+            if not words and is_surprise(failure):
                 raise
-            words = explain(failure)
-            raise Trouble(words, way_step(words, self._file)) from None
+            words = words or explain(failure)
+            raise Trouble(words, self._mend(words, reached)) from None
         return found
+
+    def _mend(self, words: str, reached: bool) -> str:
+        silent = words in (SILENT, SHUT, _NO_HTTP)
+        if silent and reached:
+            return OTHER_PORT
+        if words == SILENT and self._proxy is not None:
+            return way_step("proxy ", self._file)
+        return way_step(words, self._file)
 
 
 def certificate_words(found: TLSFound, now: float) -> str:

@@ -35,6 +35,10 @@ _EXPECTED = (
 #: Those that say themselves what happened.
 _IN_WORDS = (ProtocolViolation, CertificateRejected, LocalAddressError, ProxyError)
 
+#: Nobody answered, or hung up instead.
+SILENT = "no answer in time"
+SHUT = "the connection was closed without an answer"
+
 
 def is_surprise(failure: Failure) -> bool:
     """Whether this is a bug, whose traceback belongs into the log."""
@@ -57,9 +61,9 @@ def explain(failure: Failure) -> str:
     if isinstance(error, DNSLookupError):
         return "the name cannot be resolved"
     if isinstance(error, TimeoutError | TCPTimedOutError):
-        return "no answer in time"
+        return SILENT
     if isinstance(error, ConnectionClosed):
-        return "the connection was closed without an answer"
+        return SHUT
     if isinstance(error, CancelledError | ConnectingCancelledError):
         return "given up"
     if isinstance(error, SSL.Error):
