@@ -14,6 +14,8 @@ from hybridconn.diagnosis.mends import (
     NOT_LISTED,
     NOT_TOLD,
     ONLY_ONE,
+    OTHER_PORT,
+    SEE_LOG,
     THERE,
     target_step,
 )
@@ -119,7 +121,7 @@ def _listeners(words: str, reason: str) -> Blame:
     for part, hop in _TARGET:
         if re.search(part, reason, re.IGNORECASE):
             return Blame(hop, words, target_step(reason, THERE))
-    mend = "see the listener's log at this time"
+    mend = f"{SEE_LOG}; if it has nothing of it, {OTHER_PORT}"
     if "too many probes" in reason:
         mend = "wait a minute, and ping less often"
     return Blame(LISTENER, words, mend)

@@ -27,7 +27,13 @@ from hybridconn.diagnosis.answers import (
     blame,
 )
 from hybridconn.diagnosis.check import Check, Result
-from hybridconn.diagnosis.mends import CIRCLE, NO_WEBSOCKET, THERE, target_step
+from hybridconn.diagnosis.mends import (
+    CIRCLE,
+    NO_WEBSOCKET,
+    SEE_LOG,
+    THERE,
+    target_step,
+)
 from hybridconn.diagnosis.steps import Steps
 from hybridconn.sender.probe import Probed, Prober
 from hybridconn.web.description import Description, DescriptionError
@@ -259,9 +265,12 @@ def listener_checks(
     for said in one.told:
         checks.append(_check(subject, said, one, now, http, own))
     if one.broken and all(check.ok for check in checks):
-        mend = "see the listener's log at this time"
+        hop = _HOP_OF.get(one.awaited or "", LISTENER)
         tell(
-            LISTENER, Result.FAIL, f"{one.broken}, tracking id {one.tracking_id}", mend
+            hop,
+            Result.FAIL,
+            f"{one.broken}, tracking id {one.tracking_id}",
+            _AFTER[hop],
         )
     return checks
 
@@ -271,6 +280,14 @@ _HOP_OF: Final = {
     "found": TARGET_NAME,
     "reached": TARGET_PORT,
     "tls": TARGET_TLS,
+}
+#: What to do when a listener was silent about a hop.
+_AFTER: Final = {
+    LISTENER: SEE_LOG,
+    TARGET: SEE_LOG,
+    TARGET_NAME: target_step("not in time", THERE, named=False),
+    TARGET_PORT: target_step("target not in time", THERE),
+    TARGET_TLS: _NO_TLS,
 }
 
 
@@ -311,7 +328,9 @@ def _check(
             hop = _HOP_OF[said.step]
             whose = one.tracking_id
             words = f"{said.reason}, tracking id {whose}" if whose else said.reason
-            mend = target_step(said.reason, THERE) if hop != TARGET_TLS else _NO_TLS
+            mend = target_step(said.reason, THERE, hop != TARGET_NAME)
+            if hop == TARGET_TLS:
+                mend = _NO_TLS
             return Check(subject, hop, Result.FAIL, words, mend, said.seconds)
 
 

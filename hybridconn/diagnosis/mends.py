@@ -59,15 +59,19 @@ CIRCLE: Final = (
 )
 
 
+SEE_LOG: Final = "see the listener's log at this time"
+
+
 #: Where a sender says that a target is not reached from.
 THERE: Final = "the listener's machine"
 
 
-def target_step(error: str, machine: str = "this machine") -> str:
+def target_step(error: str, machine: str = "this machine", named: bool = True) -> str:
     """
     What to do when a target was not reached.
 
     @param machine: what the one that it is reached from is called.
+    @param named: its name was found, as far as it has one.
     """
     if "allow_targets" in error:
         return "add it to allow_targets, if it is to be reached"
@@ -81,7 +85,7 @@ def target_step(error: str, machine: str = "this machine") -> str:
         return "have it serve targets, or leave out target or endpoints in sender.toml"
     if "is not known" in error:
         return "see what is said of the relay"
-    if "resolved" in error:
+    if "resolved" in error or (not named and "in time" in error):
         return (
             f"mend the name, or the DNS of {machine}: it must lead somewhere from there"
         )
@@ -91,4 +95,8 @@ def target_step(error: str, machine: str = "this machine") -> str:
         return "it is a web service: use a [[forward]] with http = true"
     if "No such file" in error:
         return "start the target, or mend its path"
+    if "for TLS is no host name" in error:
+        return "mend the name behind --tls"
+    if error.startswith("The "):  # which is of the listener itself
+        return SEE_LOG
     return f"look at the firewall between {machine} and the target"

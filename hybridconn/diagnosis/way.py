@@ -124,6 +124,9 @@ class RelayWay:
             raise Trouble(
                 words, "wait: the relay stops, is full or was asked too often"
             )
+        if not 200 <= response.code < 300 and not 400 <= response.code < 600:
+            # No relay sends anybody elsewhere.
+            raise Trouble(f"it answers {response.code}", OTHER_PORT)
         dates = response.headers.getRawHeaders("Date") or [""]
         return Seen(f"HTTP {response.code}", dates[0])
 

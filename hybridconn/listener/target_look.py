@@ -7,6 +7,8 @@ from functools import cache
 from ipaddress import ip_address
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
+from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
@@ -27,7 +29,7 @@ from hybridconn.tls import ClientTrust, TLSLook
 from hybridconn.websocket.client import with_timeout
 from hybridconn.websocket.words import explain, is_surprise
 
-#: Seconds for each step.
+#: Seconds for what is not the target's: to find out which it is, and TLS.
 PATIENCE: Final = 10.0
 
 
@@ -36,7 +38,7 @@ class TargetLook:
     One look.
 
     @param say: told of each step as soon as it is done.
-    @param timeout: seconds for each.
+    @param timeout: seconds for each; by default as for senders.
     """
 
     def __init__(
@@ -44,13 +46,15 @@ class TargetLook:
         prober: ITargetProber,
         clock: IReactorTime,
         say: Callable[[Message], object],
-        timeout: float = PATIENCE,
+        timeout: float | None = None,
     ) -> None:
         self._prober = prober
         self._clock = clock
         self._say = say
         self._timeout = timeout
+        self._patience = timeout or PATIENCE
         self._step: Step = "target"
+        self._over = False
         self._since = clock.seconds()
 
     async def look(self, find: Callable[[], Awaitable[Target]], tls_name: str) -> None:
@@ -61,10 +65,23 @@ class TargetLook:
         @param tls_name: for TLS with the target; empty: none, unless it is C{https}.
         """
         try:
-            target = await find()
+            target = await self._find(find)
             await self._reach(target, self._tls_look(target, tls_name))
         except Reject as no:
             self._say(Failed(self._step, no.status, no.description, self._lap()))
+        finally:
+            self._over = True
+
+    async def _find(self, find: Callable[[], Awaitable[Target]]) -> Target:
+        async def found() -> Target:
+            return await find()
+
+        finding = Deferred.fromCoroutine(found())
+        try:
+            return await with_timeout(finding, self._clock, self._patience)
+        except TimeoutError:
+            words = f"The target is not known: not found out in {self._patience:g} s"
+            raise Reject(504, words) from None
 
     async def _reach(self, target: Target, tls: TLSLook | None) -> None:
         self._say(TargetIs(str(target), self._lap()))
@@ -72,7 +89,8 @@ class TargetLook:
         factory.noisy = False
 
         def looked_up(addresses: Sequence[str]) -> None:
-            if addresses:
+            # A look-up that was given up may end all the same, much later.
+            if addresses and not self._over:
                 self._say(Found(tuple(addresses), self._lap()))
                 self._step = "reached"
 
@@ -95,7 +113,7 @@ class TargetLook:
 
     async def _agree(self, target: Target, tls: TLSLook) -> None:
         try:
-            found = await with_timeout(tls.found, self._clock, self._timeout)
+            found = await with_timeout(tls.found, self._clock, self._patience)
         except Exception as error:
             failure = Failure(error)
             if is_surprise(failure):

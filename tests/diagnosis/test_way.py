@@ -17,6 +17,7 @@ from hybridconn.testing.network import MemoryNetwork
 from hybridconn.wayout.proxy import Proxy
 
 HOST = "192.0.2.7"
+_MOVED = b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"
 
 
 class Dialer:
@@ -87,6 +88,7 @@ class AnswerTests(SynchronousTestCase):
             (b"SSH-2.0-x\r\n", "no HTTP"),
             (None, "closed without an answer"),
             (b"", "no answer in time"),
+            (_MOVED, "it answers 302"),
         ):
             check = self.look(answer)
             self.assertEqual(check.name, "relay answer")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
 
 from hybridconn.core.probe import (
     TLS_NAME_HEADER,
@@ -12,8 +14,9 @@ from hybridconn.core.probe import (
     TargetIs,
 )
 from hybridconn.interfaces import ITargetProber
-from hybridconn.listener.probe import AT_ONCE, PER_MINUTE
+from hybridconn.listener.probe import AT_ONCE, DECIDE, PER_MINUTE, PER_SENDER
 from hybridconn.operation.version import own_version
+from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.probe import Probed, Prober
 from tests.hcm.case import HcmTestCase
 
@@ -28,13 +31,28 @@ class ProbeTests(HcmTestCase):
         self.steward.reload()
         self.network.flush()
 
-    def probe(self, path: str = "meta", **headers: str) -> Deferred[Probed]:
-        prober = Prober(self.relay.connector(path), headers, "", 10.0)
+    def probe(
+        self,
+        path: str = "meta",
+        timeout: float = 10.0,
+        connector: TunnelConnector | None = None,
+        **headers: str,
+    ) -> Deferred[Probed]:
+        connector = connector or self.relay.connector(path)
+        prober = Prober(connector, headers, "", timeout)
         return Deferred.fromCoroutine(prober.probe())
 
-    def told(self, path: str = "meta", **headers: str) -> Probed:
-        probing = self.probe(path, **headers)
+    def told(
+        self,
+        path: str = "meta",
+        timeout: float = 10.0,
+        connector: TunnelConnector | None = None,
+        **headers: str,
+    ) -> Probed:
+        probing = self.probe(path, timeout, connector, **headers)
         self.network.flush()
+        if not probing.called:
+            self.network.advance(timeout + 2)
         return self.successResultOf(probing)
 
     def test_well(self) -> None:
@@ -73,7 +91,7 @@ class ProbeTests(HcmTestCase):
 
     def test_no_name(self) -> None:
         """A name for TLS that is none is refused, and the target left alone."""
-        failed = self.told(**{TLS_NAME_HEADER: "no name/"}).told[-1]
+        failed = self.told("meta", 10.0, None, **{TLS_NAME_HEADER: "no name/"}).told[-1]
         assert isinstance(failed, Failed)
         self.assertEqual(failed.status, 400)
 
@@ -90,14 +108,61 @@ class ProbeTests(HcmTestCase):
         self.assertIsNone(self.told().refused)
 
     def test_in_a_minute(self) -> None:
-        """So are more than so many in a minute; in the next one it answers again."""
+        """
+        So are more than so many in a minute, of one sender and of all; in the next
+        one it answers again.
+        """
         self.clock.advance(60 - self.clock.seconds() % 60)
-        for _ in range(PER_MINUTE):
-            self.assertIsNone(self.told().refused)
+        for source in ("198.18.0.1", "198.18.0.2"):
+            connector = self.relay.connector("meta", source)
+            for left in range(PER_SENDER, -1, -1):
+                refused = self.told(connector=connector).refused
+                self.assertEqual(refused is None, left > 0)
+            assert refused is not None
+            self.assertEqual(refused.status_code, 429)
+        self.assertEqual(PER_MINUTE, 2 * PER_SENDER)
+        self.assertIsNotNone(self.told().refused)
+        self.network.advance(60)
+        self.assertIsNone(self.told().refused)
+
+    def test_gone(self) -> None:
+        """A sender that does not wait for the end takes no place from the next."""
+        listener = self.manager.find("meta").listener
+        assert listener is not None and listener._probes is not None
+        prober = listener._probes
+        never: Any = lambda *_: Deferred()  # noqa: E731
+        self.patch(prober._prober, "look", never)
+        for _ in range(AT_ONCE):
+            probed = self.told(timeout=1.0)
+            self.assertEqual((probed.refused, probed.awaited), (None, "found"))
+        self.assertIsNone(self.told(timeout=1.0).refused)
+
+    def test_fails(self) -> None:
+        """A mistake of the listener's own is no end in order, and is logged."""
+        listener = self.manager.find("meta").listener
+        assert listener is not None and listener._probes is not None
+        wrong: Any = lambda *_: fail(KeyError("x"))  # noqa: E731
+        self.patch(listener._probes._prober, "look", wrong)
+        self.assertIn("1011 The listener failed", self.told().broken)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.patch(listener._probes, "_admit", wrong)
         refused = self.told().refused
         assert refused is not None
-        self.assertEqual(refused.status_code, 429)
-        self.network.advance(60)
+        self.assertEqual(
+            (refused.status_code, refused.reason), (502, "The listener failed")
+        )
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_undecided(self) -> None:
+        """A decision that does not come takes no place for ever."""
+        listener = self.manager.find("meta").listener
+        assert listener is not None and listener._probes is not None
+        never: Any = lambda *_: Deferred()  # noqa: E731
+        self.patch(listener._probes, "_admit", never)
+        for _ in range(AT_ONCE):
+            self.probe()
+        self.network.advance(DECIDE + 5)
+        self.patch(listener._probes, "_admit", lambda accept: None)
         self.assertIsNone(self.told().refused)
 
     def test_stopped(self) -> None:

@@ -10,12 +10,14 @@ from hybridconn.core.probe import (
     MAX_MESSAGES,
     PROBE,
     TLS_NAME_HEADER,
+    Found,
     ListenerIs,
     Reached,
+    TargetIs,
     encode,
 )
 from hybridconn.core.reuse import STREAM
-from hybridconn.sender.probe import Probed, Prober
+from hybridconn.sender.probe import GRACE, Probed, Prober, next_step
 from hybridconn.testing.ws_peer import WsPeer
 from tests.sender.scene import SenderTestCase
 
@@ -109,10 +111,54 @@ class ProberTests(SenderTestCase):
         listener = self.answer(PROBE)
         listener.text(encode(Reached("a", 1)).decode())
         self.network.flush()
-        self.network.advance(PATIENCE + 1)
+        self.network.advance(PATIENCE + GRACE + 0.1)
         probed = self.told(probing)
-        self.assertIn("nothing more for 10 s", probed.broken)
+        self.assertIn("nothing more for 11 s", probed.broken)
         self.assertEqual(len(probed.told), 1)
+
+    def test_each_step_has_its_time(self) -> None:
+        """A listener that takes long for each of its steps is heard to the end."""
+        self.listen()
+        probing = self.probe()
+        listener = self.answer(PROBE)
+        said = (ListenerIs("a", "1", "x"), TargetIs("a:1", 1), Reached("1.2.3.4:1", 1))
+        for one in said:
+            self.network.advance(PATIENCE)
+            listener.text(encode(one).decode())
+            self.network.flush()
+        listener.close(1000)
+        probed = self.told(probing)
+        self.assertEqual((probed.told, probed.broken), (said, ""))
+
+    def test_ends_early(self) -> None:
+        """An end in order is none if the target was not reached, nor refused."""
+        self.listen()
+        probing = self.probe()
+        listener = self.answer(PROBE)
+        listener.text(encode(ListenerIs("a", "1", "x")).decode())
+        listener.close(1000)
+        probed = self.told(probing)
+        self.assertIn("before it had told all", probed.broken)
+        self.assertIsNone(probed.awaited)
+
+    def test_what_it_is_silent_about(self) -> None:
+        """It is known which step it was at."""
+        who, found = ListenerIs("a", "1", "x"), Found(("10.0.0.5",), 1)
+        reached = Reached("10.0.0.5:1", 1)
+        for said, tls, step in (
+            ((), False, None),
+            ((who,), False, "target"),
+            ((who, TargetIs("db.corp:1", 1)), False, "found"),
+            ((who, TargetIs("http://db.corp/x", 1)), False, "found"),
+            ((who, TargetIs("10.0.0.5:1", 1)), False, "reached"),
+            ((who, TargetIs("[::1]:1", 1)), False, "reached"),
+            ((who, TargetIs("unix:/run/app.sock", 1)), False, "reached"),
+            ((who, TargetIs("https://10.0.0.5", 1), reached), False, "tls"),
+            ((who, found), False, "reached"),
+            ((who, reached), True, "tls"),
+            ((who, reached), False, None),
+        ):
+            self.assertEqual(next_step(said, tls), step, said)
 
     def test_nonsense(self) -> None:
         """What is no message of a probe, or one too many, ends it."""
