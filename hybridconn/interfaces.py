@@ -657,6 +657,8 @@ class ITargetProber(Interface):
         @param looked_up: called once its name was looked up, with the addresses that
             may be dialled.
         @param timeout: seconds; by default as for senders.
-        @return: fires with the protocol; fails with L{hybridconn.listener.Reject},
-            whose status is 403 for what is not allowed.
+        @return: fires with the protocol, or with L{None} for what speaks UDP, where
+            there is nothing to be reached; fails with
+            L{hybridconn.listener.Reject}, whose status is 403 for what is not
+            allowed.
         """

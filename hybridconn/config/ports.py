@@ -37,6 +37,13 @@ MODE_HELP = (
 )
 
 
+class UdpTarget(Target):
+    """One that speaks UDP."""
+
+    def __str__(self) -> str:
+        return f"{_UDP}{self.text}"
+
+
 @frozen
 class NamedPort:
     """
@@ -48,6 +55,13 @@ class NamedPort:
     name: str
     target: Target
     datagrams: bool = False
+
+    @property
+    def place(self) -> Target:
+        """Its target, which says whether it speaks UDP."""
+        if not self.datagrams:
+            return self.target
+        return UdpTarget(self.target.text, self.target.host_port)
 
     def __str__(self) -> str:
         kind = _UDP if self.datagrams else ""

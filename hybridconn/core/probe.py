@@ -17,7 +17,8 @@ with one member, what it finds:
     {"failed":   {"step": "reached", "status": 502, "reason": "...", "seconds": 0.1}}
 
 A step that failed is the last one.  C{found} is left out where there is no name,
-C{tls} where none is wanted.  Then the listener closes with 1000.
+C{tls} where none is wanted, C{reached} where the target is C{udp:host:port}, to which
+nothing is sent.  Then the listener closes with 1000.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
+from urllib.parse import quote, unquote
 
 import attrs
 from attrs import field, frozen
@@ -37,6 +39,9 @@ PROBE: Final = "hybridconn.probe.v1"
 #: In the sender's handshake: the server name of a TLS handshake with the target.
 TLS_NAME_HEADER: Final = "HybridConn-TLS-Name"
 
+#: There too: what the sender says at the beginning of a tunnel.
+PORT_HEADER: Final = "HybridConn-Port"
+
 #: No message is longer, bytes.
 MAX_MESSAGE: Final = 8192
 #: How many messages a probe has at most.
@@ -45,6 +50,7 @@ MAX_MESSAGES: Final = 8
 MOST_LISTED: Final = 8
 
 _LONGEST: Final = 253
+_RAW, _TCP, _UDP = "raw", "tcp:", "udp:"
 
 #: What may fail.
 Step = Literal["target", "found", "reached", "tls"]
@@ -149,6 +155,44 @@ def offers_probe(accept: Accept) -> bool:
     """Whether the sender wants to look rather than to be joined."""
     offered = accept.header("Sec-WebSocket-Protocol") or ""
     return PROBE in [name.strip() for name in offered.split(",")]
+
+
+@frozen
+class WantedPort:
+    """
+    What a sender says at the beginning of its tunnels, in its C{mode}.
+
+    @ivar name: the port that it asks for with azbridge's preamble; L{None}: it says
+        nothing.
+    @ivar datagrams: for datagrams.
+    """
+
+    name: str | None = None
+    datagrams: bool = False
+
+    def __str__(self) -> str:
+        """As L{PORT_HEADER} has it."""
+        if self.name is None:
+            return _RAW
+        return f"{_UDP if self.datagrams else _TCP}{quote(self.name, safe='')}"
+
+
+def wanted_port(accept: Accept) -> WantedPort | None:
+    """
+    @return: L{None} if the sender does not tell.
+    @raise ProbeError: it tells something else.
+    """
+    text = accept.header(PORT_HEADER)
+    if text is None:
+        return None
+    text = text.strip()
+    if text == _RAW:
+        return WantedPort()
+    for start in (_TCP, _UDP):
+        if text.startswith(start):
+            name = unquote(text.removeprefix(start))
+            return WantedPort(name, start == _UDP)
+    raise ProbeError(f"{PORT_HEADER} is none of raw, tcp:NAME, udp:NAME")
 
 
 def encode(message: Message) -> bytes:

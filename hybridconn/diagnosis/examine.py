@@ -105,7 +105,7 @@ class Examiner:
         clock_good = await way.look(steps)
         done: set[tuple[str, ...]] = set()
         for lead in leads:
-            key = (lead.entity, *lead.headers.values())
+            key = (lead.entity, *lead.told.values())
             if key in done:
                 continue
             done.add(key)
@@ -135,7 +135,7 @@ class Examiner:
         if name is None:
             name = "" if lead.endpoint is None else lead.endpoint.host
             name = "" if name.startswith(WILDCARD) else name
-        prober = Prober(connector, lead.headers, name, self._timeout)
+        prober = Prober(connector, lead.told, name, self._timeout)
         own = self._config.names.network if lead.endpoint is not None else None
         return FarSide(lead.connection, reader, prober, self._wall, lead.http, own)
 

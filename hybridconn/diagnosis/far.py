@@ -35,7 +35,7 @@ from hybridconn.diagnosis.mends import (
     target_step,
 )
 from hybridconn.diagnosis.steps import Steps
-from hybridconn.sender.probe import Probed, Prober
+from hybridconn.sender.probe import Probed, Prober, speaks_udp
 from hybridconn.web.description import Description, DescriptionError
 from hybridconn.web.description_reader import DescriptionReader
 from hybridconn.websocket.words import is_surprise
@@ -52,6 +52,7 @@ _WEB: Final = "it is a web service: use a [[forward]] with http = true"
 _NO_WEB: Final = "it is no web service: leave out http = true in this [[forward]]"
 _NO_TLS: Final = "does the target speak TLS from the first byte at that port?"
 _UNKNOWN_WEB: Final = "no probe, and a web service need not open a WebSocket: it said"
+_DATAGRAMS: Final = "nothing is sent by UDP: whether it answers is not seen"
 _UNKNOWN: Final = "this listener knows no probes; it reached its target and let us in"
 
 
@@ -264,7 +265,10 @@ def listener_checks(
         return checks
     for said in one.told:
         checks.append(_check(subject, said, one, now, http, own))
-    if one.broken and all(check.ok for check in checks):
+    good = all(check.ok for check in checks)
+    if good and not one.broken and speaks_udp(one.told):
+        tell(TARGET_PORT, Result.SKIP, _DATAGRAMS)
+    if one.broken and good:
         hop = _HOP_OF.get(one.awaited or "", LISTENER)
         tell(
             hop,

@@ -11,6 +11,7 @@ from hybridconn.config.forward import Forward
 from hybridconn.config.redirects import Redirect
 from hybridconn.config.sender import SenderConfig
 from hybridconn.core.connection_string import ConnectionString
+from hybridconn.core.probe import PORT_HEADER, WantedPort
 from hybridconn.core.targets import TARGET_HEADER
 from hybridconn.diagnosis.local import place_below
 from hybridconn.names.plan import WILDCARD, HostAddresses, plan_addresses
@@ -29,6 +30,8 @@ class Lead:
     @ivar headers: what the sender tells the listener of this way, beside the token.
     @ivar vague: it stands for many services, and the listener is to be told for which.
     @ivar udp: apps send datagrams there.
+    @ivar port: what the sender says at the beginning of a tunnel; L{None}: that is not
+        known.
     """
 
     connection: ConnectionString
@@ -38,6 +41,13 @@ class Lead:
     headers: Mapping[str, str] = field(factory=dict)
     vague: bool = False
     udp: bool = False
+    port: WantedPort | None = None
+
+    @property
+    def told(self) -> Mapping[str, str]:
+        """What a probe tells the listener of this way, beside the token."""
+        port = {} if self.port is None else {PORT_HEADER: str(self.port)}
+        return {**self.headers, **port}
 
     @property
     def entity(self) -> str:
@@ -54,6 +64,8 @@ class Lead:
         """What people call it."""
         if self.endpoint is not None:
             return str(self.endpoint)
+        if self.port is not None and self.port.name is not None:
+            return f"{self.entity}, port {self.port.name}"
         return self.headers.get(TARGET_HEADER, self.entity)
 
 
@@ -81,7 +93,9 @@ def forwarded(forward: Forward) -> Lead:
     """The way of an app that uses a port of the sender."""
     told = wanted_headers(forward.target)
     bind, http, udp = forward.bind, forward.http, forward.udp
-    return Lead(forward.connection, None, bind, http, told, udp=udp)
+    # What a sender of HTTP says is HTTP.
+    port = None if http else WantedPort(forward.port_name, udp)
+    return Lead(forward.connection, None, bind, http, told, udp=udp, port=port)
 
 
 def redirected(redirect: Redirect, asked: HostPort, place: HostPort) -> Lead:
@@ -94,7 +108,8 @@ def redirected(redirect: Redirect, asked: HostPort, place: HostPort) -> Lead:
     vague = bool(redirect.endpoints) and asked.host.startswith(WILDCARD)
     told = str(asked) if redirect.endpoints and not vague else ""
     headers = wanted_headers(told)
-    return Lead(redirect.connection, asked, place, False, headers, vague)
+    port = WantedPort(redirect.port_name)
+    return Lead(redirect.connection, asked, place, False, headers, vague, port=port)
 
 
 def wanted_headers(target: str) -> Mapping[str, str]:

@@ -130,12 +130,24 @@ class ListenerExaminer:
         self, placed: Placed, described: Description | None
     ) -> None:
         one = placed.one
-        if one.target is None and described is None:
+        for port in one.ports:
+            found = succeed(port.place)
+            await self._look(placed, found, f"{placed.name}, port {port.name}")
+        if one.targets:
+            known = ", ".join(map(str, one.targets))
+            seen = f"senders say which they want of {known}"
+            self._told(Check(placed.name, TARGET, Result.SKIP, seen))
+        elif one.target is None and not one.ports and described is None:
             seen = "its metadata were not read"
             self._told(Check(placed.name, TARGET, Result.SKIP, seen))
-            return
+        elif not one.ports:
+            await self._look(placed, self._target(one, described), placed.name)
+
+    async def _look(
+        self, placed: Placed, target: Deferred[Target], subject: str
+    ) -> None:
         connector = WatchedConnector(
-            lambda: one.target or Target(""),
+            lambda: Target(""),
             placed.name,
             self._reactor,
             self._timeout,
@@ -144,9 +156,9 @@ class ListenerExaminer:
         )
         messages: list[Message] = []
         look = TargetLook(connector, self._reactor, messages.append, self._timeout)
-        await look.look(lambda: self._target(one, described), "")
+        await look.look(lambda: target, "")
         probed = Probed("", 0.0, knows=True, told=tuple(messages))
-        for check in listener_checks(placed.name, probed, self._wall()):
+        for check in listener_checks(subject, probed, self._wall()):
             self._told(check)
 
     @staticmethod

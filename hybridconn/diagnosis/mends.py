@@ -85,6 +85,12 @@ def target_step(error: str, machine: str = "this machine", named: bool = True) -
         return "have it serve targets, or leave out target or endpoints in sender.toml"
     if "is not known" in error:
         return "see what is said of the relay"
+    if "is to have mode" in error:
+        return "mend mode of the sender, or of the listener"
+    if "there is no port" in error:
+        return "mend port_name of the sender, or add it to ports of the listener"
+    if "of the listener is for" in error:
+        return "mend protocol of the sender, or the listener's port"
     if "resolved" in error or (not named and "in time" in error):
         return (
             f"mend the name, or the DNS of {machine}: it must lead somewhere from there"

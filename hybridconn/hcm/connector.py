@@ -17,14 +17,20 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hybridconn.config.addresses import HostPort, Target
+from hybridconn.config.ports import UdpTarget
 from hybridconn.core.allow_list import AllowList
 from hybridconn.core.commands import Accept
 from hybridconn.core.targets import TargetRules
 from hybridconn.hcm.timeline import Timeline, TunnelBook
 from hybridconn.interfaces import ITargetProber
+from hybridconn.listener.datagrams import resolve
 from hybridconn.listener.forward import TargetJoint
-from hybridconn.listener.guard import Lookup
-from hybridconn.listener.guarded import EndpointMaker, GuardedConnector
+from hybridconn.listener.guard import GuardedReactor, Lookup
+from hybridconn.listener.guarded import (
+    EndpointMaker,
+    GuardedConnector,
+    check_allowed,
+)
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.trouble import target_trouble
 from hybridconn.websocket.client import with_timeout
@@ -170,7 +176,7 @@ class WatchedConnector(GuardedConnector):
     ) -> Deferred[Any]:
         """See L{ITargetProber.look}."""
         patience = timeout or self._timeout
-        where = target
+        where: Target = target
         if target.http is not None:
             where = Target(str(target), HostPort(target.http.host, target.http.port))
 
@@ -179,19 +185,34 @@ class WatchedConnector(GuardedConnector):
                 looked_up(found.addresses)
 
         lookup = Lookup(done)
-        try:
-            endpoint = self.endpoint(where, lookup)
-        except Reject as no:
-            return fail(no)
 
         def explain_miss(failure: Failure) -> Failure:
             if is_surprise(failure):
                 return failure
             return Failure(Reject(502, target_trouble(failure, str(target), patience)))
 
-        dialled: Deferred[Any] = endpoint.connect(factory)
+        try:
+            dialled: Deferred[Any]
+            if isinstance(target, UdpTarget):
+                dialled = self._look_up(target, lookup)
+            else:
+                dialled = self.endpoint(where, lookup).connect(factory)
+        except Reject as no:
+            return fail(no)
         dialled = with_timeout(dialled, self._clock, patience)
         return dialled.addErrback(explain_miss).addErrback(self.name_refused, lookup)
+
+    def _look_up(self, target: UdpTarget, lookup: Lookup) -> Deferred[None]:
+        """
+        Find its name, which is all that can be seen of it.
+
+        @raise Reject: it is not allowed.
+        """
+        check_allowed(self._allowed, target)
+        assert target.host_port is not None
+        reactor = GuardedReactor(self._reactor, self._gate, lookup)
+        found = resolve(reactor, target.host_port.host, target.host_port.port)
+        return found.addCallback(lambda _: None)
 
 
 def line_of(book: TunnelBook, accept: Accept) -> Timeline:

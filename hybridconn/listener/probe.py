@@ -122,7 +122,7 @@ class ProbeDesk:
         @raise Reject: the sender is not wanted.
         """
         try:
-            deciding: Deferred[None] = maybeDeferred(self._admit, accept)
+            deciding: Deferred[Any] = maybeDeferred(self._admit, accept)
             await with_timeout(deciding, self._clock, DECIDE)
         except TimeoutError:
             raise Reject(504, "The listener did not decide in time") from None

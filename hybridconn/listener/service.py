@@ -30,6 +30,7 @@ from hybridconn.listener.named_ports import (
     NamedPortEnd,
     NamedPorts,
 )
+from hybridconn.listener.port_probe import PortProber
 from hybridconn.listener.proxy_protocol import proxy_header
 from hybridconn.listener.reject import Reject
 from hybridconn.listener.websocket_target import WebSocketConnector
@@ -80,8 +81,10 @@ class TargetListener(HybridConnectionListener):
             )
         forward = self.make_connector(entity, reactor, one.target_timeout)
         connector: Any = forward
+        ports: NamedPorts | None = None
         if one.mode == "bridge":
-            connector = NamedPortConnector(NamedPorts(one.ports, self.target), forward)
+            ports = NamedPorts(one.ports, self.target)
+            connector = NamedPortConnector(ports, forward)
         self._refusal = _refusal_of_wishes(one)
         responder = None
         if one.target is not None and one.target.http is not None:
@@ -111,7 +114,7 @@ class TargetListener(HybridConnectionListener):
             reuse=one.reuse and responder is None and one.mode == "raw",
             responder=responder,
             dial_ahead=one.dial_ahead,
-            prober=forward
+            prober=PortProber(forward, ports)
             if one.answer_probes and ITargetProber.providedBy(forward)
             else None,
             heeds_targets=self._refusal is None,

@@ -101,6 +101,8 @@ class TargetLook:
             if no.status == 403:
                 self._step = "target"
             raise
+        if reached is None:
+            return
         peer = reached.transport.getPeer()
         address = f"{peer.host}:{peer.port}" if hasattr(peer, "port") else str(target)
         self._say(Reached(address, self._lap()))

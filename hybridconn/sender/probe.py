@@ -37,6 +37,8 @@ from hybridconn.websocket.messages import MessageSink
 from hybridconn.websocket.words import is_surprise
 
 _HOST: Final = re.compile(r"(?:https?://)?([\w.-]+)(?::\d+)?(?:/.*)?")
+#: So begins a target that speaks UDP.
+UDP: Final = "udp:"
 #: Seconds more than its own that a listener has, to say itself what took too long.
 GRACE: Final = 1.0
 #: An id of a listener that is longer is none of our relay's.
@@ -154,9 +156,12 @@ def next_step(told: Sequence[Message], tls: bool) -> Step | None:
         case ListenerIs():
             return "target"
         case TargetIs(target=target):
-            return "found" if _is_name(target) else "reached"
+            datagrams = target.startswith(UDP)
+            if _is_name(target.removeprefix(UDP)):
+                return "found"
+            return None if datagrams else "reached"
         case Found():
-            return "reached"
+            return None if speaks_udp(told) else "reached"
         case Reached():
             return "tls" if tls or _speaks_tls(told) else None
     return None
@@ -165,6 +170,11 @@ def next_step(told: Sequence[Message], tls: bool) -> Step | None:
 def is_whole(told: Sequence[Message], tls: bool) -> bool:
     """Whether that is all that a listener has to say."""
     return bool(told) and next_step(told, tls) is None
+
+
+def speaks_udp(told: Sequence[Message]) -> bool:
+    """Whether the target is one to which nothing is sent."""
+    return any(isinstance(one, TargetIs) and one.target.startswith(UDP) for one in told)
 
 
 def _is_name(target: str) -> bool:

@@ -10,6 +10,7 @@ from hybridconn.core.commands import Accept
 from hybridconn.core.probe import (
     MAX_MESSAGE,
     MOST_LISTED,
+    PORT_HEADER,
     PROBE,
     Failed,
     Found,
@@ -18,9 +19,11 @@ from hybridconn.core.probe import (
     Reached,
     TargetIs,
     TargetTLS,
+    WantedPort,
     encode,
     offers_probe,
     parse,
+    wanted_port,
 )
 
 
@@ -86,3 +89,26 @@ class ProbeTests(SynchronousTestCase):
             headers = {"Sec-WebSocket-Protocol": value}
             accept = Accept("wss://r/", "id", headers, "192.0.2.1", 1)
             self.assertEqual(offers_probe(accept), wanted, value)
+
+
+class PortTests(SynchronousTestCase):
+    """What a sender tells of its mode."""
+
+    def test_round_trip(self) -> None:
+        """What is written is read again; anything else is an error, nothing is none."""
+        for port in (
+            WantedPort(),
+            WantedPort("sql"),
+            WantedPort("raw", True),
+            WantedPort("d ns/%\u00fc"),
+        ):
+            self.assertEqual(wanted_port(accept({PORT_HEADER: str(port)})), port)
+        self.assertIsNone(wanted_port(accept({})))
+        for text in ("", "RAW", "sctp:x"):
+            with self.assertRaises(ProbeError):
+                wanted_port(accept({PORT_HEADER: text}))
+
+
+def accept(headers: dict[str, str]) -> Accept:
+    """A sender with these fields."""
+    return Accept("wss://relay.test/", "id", headers, "192.0.2.1", 1)

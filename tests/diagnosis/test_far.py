@@ -204,13 +204,14 @@ class ListenersTests(FarCase):
 
     def test_silent_about(self) -> None:
         """One that falls silent is so about the hop that it was at."""
-        for awaited, hop, mend in (
+        cases: tuple[tuple[Any, str, str], ...] = (
             (None, "listener", "listener's log"),
             ("target", "target", "listener's log"),
             ("found", "target name", "DNS of the listener's machine"),
             ("reached", "target port", "firewall between the listener's machine"),
             ("tls", "target TLS", "speak TLS"),
-        ):
+        )
+        for awaited, hop, mend in cases:
             one = probed("one", TargetIs("db.corp:1", 0.1))
             checks = self.look(evolve(one, broken="silent", awaited=awaited))
             check = self.first(checks, Result.FAIL)
@@ -220,12 +221,13 @@ class ListenersTests(FarCase):
     def test_mends(self) -> None:
         """No firewall is to be looked at for what does not come to one."""
         late = "target db.corp:1 did not answer in time: 10 s"
-        for step, reason, mend in (
+        cases: tuple[tuple[Any, str, str], ...] = (
             ("target", "The name for TLS is no host name", "--tls"),
             ("target", "The target is not found out", "listener's log"),
             ("found", late, "DNS"),
             ("reached", late, "firewall"),
-        ):
+        )
+        for step, reason, mend in cases:
             checks = self.look(probed("one", Failed(step, 502, reason, 1.0)))
             self.assertIn(mend, self.first(checks, Result.FAIL).mend)
 

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.sender import SenderConfig, load_sender
+from hybridconn.core.probe import PORT_HEADER
 from hybridconn.core.targets import TARGET_HEADER
 from hybridconn.diagnosis.lead import Lead, leads_of, redirected
 from hybridconn.diagnosis.machine import check_name_server
@@ -71,6 +72,27 @@ class LeadTests(ConfigTestCase):
         )
         self.config = load_sender(self.write("udp.toml", text))
         self.assertEqual([one.udp for one in self.leads()][:2], [False, True])
+
+    def test_port(self) -> None:
+        """What a sender says in its mode goes along; one of HTTP says nothing of it."""
+        bridge = 'mode = "bridge"\n'
+        text = SENDER.replace(
+            'bind = "127.0.0.1:5433"\n',
+            'bind = "127.0.0.1:53"\nport_name = "d n"\nprotocol = "udp"\n' + bridge,
+        )
+        text = text.replace('target = "db.corp:5432"', "http = true")
+        text = text.replace('one.corp:80"\n', f'one.corp:80"\n{bridge}')
+        self.config = load_sender(self.write("ports.toml", text))
+        self.assertEqual(
+            [(one.subject, one.told.get(PORT_HEADER)) for one in self.leads()],
+            [
+                ("db", None),
+                ("db, port d n", "udp:d%20n"),
+                ("*.apps.corp:443", "raw"),
+                ("web.corp:80", "raw"),
+                ("one.corp:80", "tcp:80"),
+            ],
+        )
 
     def test_name_server(self) -> None:
         """

@@ -7,12 +7,17 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 
 from hybridconn.core.probe import (
+    PORT_HEADER,
     TLS_NAME_HEADER,
     Failed,
     ListenerIs,
+    Message,
     Reached,
     TargetIs,
+    WantedPort,
 )
+from hybridconn.diagnosis.check import Result
+from hybridconn.diagnosis.far import listener_checks
 from hybridconn.interfaces import ITargetProber
 from hybridconn.listener.probe import AT_ONCE, DECIDE, PER_MINUTE, PER_SENDER
 from hybridconn.operation.version import own_version
@@ -227,3 +232,69 @@ class SilentTests(HcmTestCase):
         self.assertIsInstance(probed.told[-1], Failed)
         silent = self.told(answer_probes=False, **checked)
         self.assertIsNotNone(silent.refused)
+
+
+class PortTests(HcmTestCase):
+    """A listener of named ports, and one without, as senders of both modes see them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        ports = [
+            "dead=db.corp:6",
+            "sql=db.corp:5",
+            "dns=udp:192.0.2.53:53",
+            "ü=db.corp:5",
+        ]
+        self.write("conf.d/one.toml", self.table("one", mode="bridge", ports=ports))
+        self.write("conf.d/meta.toml", self.table("meta"))
+        self.steward.reload()
+        self.network.flush()
+
+    def told(self, port: WantedPort | None, path: str = "one") -> list[Message]:
+        headers = {} if port is None else {PORT_HEADER: str(port)}
+        prober = Prober(self.relay.connector(path), headers, "", 10.0)
+        probing = Deferred.fromCoroutine(prober.probe())
+        self.network.flush()
+        probed = self.successResultOf(probing)
+        self.assertEqual(probed.broken, "")
+        return list(probed.told[1:])
+
+    def test_asked_for(self) -> None:
+        """It is the port's target that is looked at, as an app would have it."""
+        for name in ("sql", "ü"):
+            target, reached = self.told(WantedPort(name))
+            assert isinstance(target, TargetIs)
+            self.assertEqual(target.target, "db.corp:5")
+            self.assertIsInstance(reached, Reached)
+        self.assertIsInstance(self.told(WantedPort("dead"))[-1], Failed)
+
+    def test_not_said(self) -> None:
+        """A sender that does not say what it does sees the first TCP port."""
+        target, failed = self.told(None)
+        assert isinstance(target, TargetIs)
+        self.assertEqual(target.target, "db.corp:6")
+        self.assertIsInstance(failed, Failed)
+
+    def test_datagrams(self) -> None:
+        """Of a UDP port no more is seen than where it is, and that is no failure."""
+        (target,) = told = self.told(WantedPort("dns", True))
+        assert isinstance(target, TargetIs)
+        self.assertEqual(target.target, "udp:192.0.2.53:53")
+        probed = Probed("x", 0.1, knows=True, told=tuple(told))
+        self.assertEqual(listener_checks("one", probed, 0.0)[-1].result, Result.SKIP)
+
+    def test_differ(self) -> None:
+        """What an app would fail with is told, and what to mend."""
+        for port, path, said, mend in (
+            (WantedPort(), "one", 'mode = "bridge"', "mend mode"),
+            (WantedPort("sql"), "meta", 'mode = "raw"', "mend mode"),
+            (WantedPort("web"), "one", "there is no port 'web'", "port_name"),
+            (WantedPort("dns"), "one", "is for UDP", "protocol"),
+            (WantedPort("sql", True), "one", "is for TCP", "protocol"),
+        ):
+            (failed,) = told = self.told(port, path)
+            assert isinstance(failed, Failed)
+            self.assertEqual(failed.step, "target")
+            self.assertIn(said, failed.reason)
+            probed = Probed("x", 0.1, knows=True, told=tuple(told))
+            self.assertIn(mend, listener_checks("one", probed, 0.0)[-1].mend)

@@ -329,6 +329,30 @@ class ListenerTests(DoctorTestCase):
             )
             self.assertFault(hop, ".", mend, "doctor", "-c", str(path))
 
+    def test_many(self) -> None:
+        """Each named port is looked at; of many targets senders say which."""
+        text = (self.scene.folder / "silent.toml").read_text()
+        kept = [line for line in text.splitlines() if not line.startswith("target")]
+        for more, found in (
+            (
+                f"""ports = ["a={HOST}:{self.scene.echo.port}", "b=udp:{HOST}:53"]
+mode = "bridge"
+""",
+                [
+                    ("closed, port a", "target port", "PASS"),
+                    ("closed, port b", "target port", "SKIP"),
+                ],
+            ),
+            ('targets = ["*.corp:443"]\n', [("closed", "target", "SKIP")]),
+        ):
+            path = self.scene.write("many.toml", "\n".join(kept) + "\n" + more)
+            said = self.said("doctor", "-c", str(path), "--json", status=0)
+            ends = [
+                (one["subject"], one["name"], one["result"])
+                for one in self.checks(said)
+            ]
+            self.assertLessEqual(set(found), set(ends))
+
     def test_relay(self) -> None:
         """A relay's configuration is none of the two."""
         path = str(self.scene.folder / "relay.toml")

@@ -155,6 +155,9 @@ class ProberTests(SenderTestCase):
             ((who, TargetIs("unix:/run/app.sock", 1)), False, "reached"),
             ((who, TargetIs("https://10.0.0.5", 1), reached), False, "tls"),
             ((who, found), False, "reached"),
+            ((who, TargetIs("udp:ns.corp:53", 1)), False, "found"),
+            ((who, TargetIs("udp:ns.corp:53", 1), found), False, None),
+            ((who, TargetIs("udp:10.0.0.5:53", 1)), True, None),
             ((who, reached), True, "tls"),
             ((who, reached), False, None),
         ):
