@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -23,6 +24,25 @@ _COLOURS: Final = {
 #: A terminal that is narrower is taken for one of so many columns.
 _NARROWEST: Final = 60
 _HEAD: Final = ("CHECK", "RESULT", "SEEN", "MEND")
+
+
+class Seconds(click.FloatRange):
+    """Seconds that pass: C{nan} is within every range."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Read it (click)."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return found
+
+
+#: For one hop; a day is more than anybody waits for.
+HOP_SECONDS: Final = Seconds(0.1, 3600)
 
 
 def terminal_width() -> int | None:

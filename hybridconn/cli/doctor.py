@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from twisted.internet.defer import Deferred
 
-from hybridconn.cli.diagnosis_words import print_checks, print_json
+from hybridconn.cli.diagnosis_words import HOP_SECONDS, print_checks, print_json
 from hybridconn.cli.redirect_plan import dialer_of, quiet, run_reactor
 from hybridconn.config import ConfigError, load_sender
 from hybridconn.config.sender import SenderConfig
@@ -44,7 +44,7 @@ _Look = Callable[[Any], Coroutine[Deferred[Any], Any, None]]
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1),
+    type=HOP_SECONDS,
     default=10.0,
     show_default=True,
     help="Seconds for each hop.",

@@ -11,7 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from hybridconn.cli.diagnosis_words import (
+    HOP_SECONDS,
     HopPrinter,
+    Seconds,
     print_json,
     round_line,
     summary,
@@ -22,6 +24,7 @@ from hybridconn.cli.where import by_endpoint, by_name, parse_where
 from hybridconn.config import ConfigError
 from hybridconn.config.addresses import HostPort
 from hybridconn.config.sender import SenderConfig, sender_from_options
+from hybridconn.core.host_port import parse_host_port
 from hybridconn.diagnosis.check import Check
 from hybridconn.diagnosis.examine import Examiner
 from hybridconn.diagnosis.lead import (
@@ -31,11 +34,12 @@ from hybridconn.diagnosis.lead import (
     leads_of,
     redirected,
 )
-from hybridconn.diagnosis.local import place_below
+from hybridconn.diagnosis.local import ANY, place_below
 from hybridconn.sender.learning import Learned, known_endpoints, learn_endpoints
 
 #: For a sender that is not there.
 _NOWHERE = "127.0.0.1:0"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: "--tls" without a name.
 _OWN_NAME = ""
 
@@ -68,14 +72,14 @@ _OWN_NAME = ""
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(0.1),
+    type=Seconds(0.1, 86400),
     default=1.0,
     show_default=True,
     help="Seconds between two rounds.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1),
+    type=HOP_SECONDS,
     default=10.0,
     show_default=True,
     help="Seconds for each hop.",
@@ -198,7 +202,7 @@ class _Pinger:
         if self._how.alone:
             return Lead(settings.forwards[0].connection)
         for forward in settings.forwards:
-            if str(forward.bind) == self._where:
+            if is_bind(forward.bind, self._where):
                 return forwarded(forward)
         named = by_name(settings, self._where)
         learned = known_endpoints(settings)
@@ -226,6 +230,18 @@ class _Pinger:
         if redirect.endpoints and endpoint != asked:
             place = place_below(self._settings.names.network, asked)
         return redirected(redirect, asked, place)
+
+
+def is_bind(bind: HostPort, where: str) -> bool:
+    """Whether an app that dials C{where} gets to the sender's port C{bind}."""
+    try:
+        asked = parse_host_port(where)
+    except ValueError:
+        return False
+    if asked.port != bind.port:
+        return False
+    loopback = asked.host in _LOOPBACK and bind.host in (*_LOOPBACK, *ANY)
+    return asked.host.lower() == bind.host.lower() or loopback
 
 
 def _from_string(

@@ -71,7 +71,11 @@ def by_endpoint(
     place = HostPort(host or "", endpoint.port)
     found = learned.endpoints.get(place)
     if found is None:
-        known = ", ".join(str(one) for one in learned.endpoints) or "nothing"
+        known = ", ".join(str(one) for one in learned.endpoints)
+        if not known:
+            names = [one.connection.require_entity_path() for one in settings.forwards]
+            known = f"no redirect, but the hybrid connections {', '.join(names)}"
+            known = known if names else "nothing"
         more = "".join(f"; {line}" for line in learned.trouble)
         raise click.ClickException(
             f"{endpoint} is not redirected; this configuration has {known}{more}."

@@ -47,7 +47,13 @@ HOPS: Final = (TOKEN, ENTITY, LISTENERS)
 _MOST: Final = 100
 #: Of relays that do not say who was chosen: tries for each listener.
 _TRIES: Final = 4
+#: So many times a listener may not come before the others are looked for no more.
+_LOST: Final = 3
 _DAY: Final = 86400.0
+_HANGS: Final = (
+    "see whether one of the listeners hangs, or does not reach the address by which the"
+    " relay has it come"
+)
 _WEB: Final = "it is a web service: use a [[forward]] with http = true"
 _NO_WEB: Final = "it is no web service: leave out http = true in this [[forward]]"
 _NO_TLS: Final = "does the target speak TLS from the first byte at that port?"
@@ -147,23 +153,32 @@ class FarSide:
         count = described.listeners if isinstance(described, Description) else None
         relays: list[str] = []
         seen: set[str] = set()
+        lost: list[Probed] = []
         for attempt in range(_MOST):
             if attempt >= _TRIES * (count or 1) and not relays:
-                return
+                break
             one = await self._prober.probe(relays)
+            if _unanswered(one):
+                # Which one it was is not known; others may come, and are told first.
+                lost.append(one)
+                if len(lost) == _LOST or len(seen) + 1 >= (count or 1):
+                    break
+                continue
             whose = one.listener or next(
                 (said.id for said in one.told if isinstance(said, probe.ListenerIs)), ""
             )
             if whose in seen:
                 if one.listener:
-                    return  # there are no others
+                    break  # there are no others
                 continue
             yield one
             seen.add(whose)
             if one.listener:
                 relays.append(one.listener)
             if len(seen) == count or (one.refused is not None and not one.listener):
-                return
+                break
+        for one in lost[:1]:
+            yield one
 
     def _judge(
         self,
@@ -219,6 +234,10 @@ class FarSide:
         return f"a ready token, good until {utc_text(ends)}{soon}"
 
 
+def _unanswered(one: Probed) -> bool:
+    return one.refused is not None and not one.refused.status_code
+
+
 def _relays_no(one: Probed) -> Blame | None:
     """What the relay itself had against it."""
     error = one.refused
@@ -255,7 +274,10 @@ def listener_checks(
             tell(LISTENER, Result.PASS, "it answers", "", one.seconds)
             tell(TARGET, Result.SKIP, f"{_UNKNOWN_WEB} {fault.seen}")
             return checks
-        if fault.hop != LISTENER:
+        if _unanswered(one):
+            tell(LISTENER, Result.FAIL, fault.seen, _HANGS)
+            return checks
+        if fault.hop not in (LISTENER, *HOPS):
             tell(LISTENER, Result.PASS, "it answers", "", one.seconds)
         tell(fault.hop, Result.FAIL, fault.seen, fault.mend)
         return checks

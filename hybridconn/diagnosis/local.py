@@ -20,7 +20,8 @@ NAME, PORT = "name", "local port"
 
 #: Begins a place that is not known before its name is found.
 _SOMEWHERE: Final = "one of "
-_ANY: Final = ("0.0.0.0", "::")  # nothing is bound here
+#: Where a port is every address' of this machine.
+ANY: Final = ("0.0.0.0", "::")  # nothing is bound here
 #: A word in the command line of a program that is, or has, a sender.
 _SENDERS: Final = frozenset({b"hcsender", b"hybridconn"})
 
@@ -114,7 +115,7 @@ def _tried(endpoint: HostPort) -> str:
 
 def _covering(place: HostPort) -> list[HostPort]:
     """Where somebody may listen who gets the connections to C{place}."""
-    return [place, *(HostPort(any_, place.port) for any_ in _ANY)]
+    return [place, *(HostPort(any_, place.port) for any_ in ANY)]
 
 
 def _owner(

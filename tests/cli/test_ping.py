@@ -15,6 +15,8 @@ from hybridconn.cli.diagnosis_words import (
     summary,
     table_lines,
 )
+from hybridconn.cli.ping import is_bind
+from hybridconn.core.host_port import parse_host_port
 from hybridconn.diagnosis.check import Check
 
 STRING = "Endpoint=sb://relay.test/;EntityPath=db"
@@ -47,6 +49,14 @@ class ArgumentTests(SynchronousTestCase):
             said = self.refused("db", "-c", "x", *option, status=2)
             self.assertIn("go with --connection-string-file", said)
 
+    def test_seconds(self) -> None:
+        """What is no time is refused, and what nobody waits for."""
+        for option in ("--timeout", "--interval"):
+            for value in ("nan", "inf", "0"):
+                self.refused("db", "-c", "x", option, value, status=2)
+        result = CliRunner().invoke(main, ["doctor", "-c", "x", "--timeout", "nan"])
+        self.assertEqual(result.exit_code, 2)
+
     def test_other_name(self) -> None:
         """A connection string is for one hybrid connection."""
         said = self.refused("web", "-f", self.string(), status=1)
@@ -56,6 +66,25 @@ class ArgumentTests(SynchronousTestCase):
         """What stands alone behind --tls is what to ping."""
         said = self.refused("-f", self.string(), "--tls", "web", status=1)
         self.assertIn('not "web"', said)
+
+
+class OwnPortTests(SynchronousTestCase):
+    """The sender's own port is named as its apps name it."""
+
+    def test_own_port(self) -> None:
+        """By its address, or as this machine's; never by another port."""
+        for bind, where, own in (
+            ("127.0.0.1:5432", "127.0.0.1:5432", True),
+            ("127.0.0.1:5432", "localhost:5432", True),
+            ("[::1]:5432", "[::1]:5432", True),
+            ("0.0.0.0:5432", "localhost:5432", True),
+            ("127.0.0.1:5432", "localhost:5433", False),
+            ("10.0.0.1:5432", "localhost:5432", False),
+            ("127.0.0.1:5432", "db.corp:5432", False),
+            ("127.0.0.1:5432", "db", False),
+            ("127.0.0.1:5432", "localhost:99999", False),
+        ):
+            self.assertEqual(is_bind(parse_host_port(bind), where), own, where)
 
 
 def listener(name: str, seconds: float, good: bool = True) -> list[Check]:

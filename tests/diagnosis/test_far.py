@@ -150,6 +150,34 @@ class ListenersTests(FarCase):
         )
         self.assertFalse(self.good)
 
+    def test_one_hangs(self) -> None:
+        """One that does not come hides no other, whoever is chosen first."""
+        lost, good = refused(0, "no answer within 10 s"), probed("", listener="L0")
+        for listeners in ((lost, good, lost), (good, lost), (lost, lost, good, lost)):
+            checks = self.look(*listeners, described=Description(listeners=2))
+            found = [one for one in checks if one.name == "listener"]
+            self.assertEqual(
+                [(one.subject[-10:], one.result) for one in found],
+                [("listener 1", Result.PASS), ("listener 2", Result.FAIL)],
+            )
+            self.assertIn("hangs", found[1].mend)
+            self.assertEqual(self.results(checks, "listeners"), [Result.PASS])
+
+    def test_nobody_comes(self) -> None:
+        """If none comes, they are not waited for again and again."""
+        lost = refused(0, "no answer within 10 s")
+        for count, probes in ((1, 1), (2, 3), (9, 3)):
+            checks = self.look(*[lost] * 9, described=Description(listeners=count))
+            self.assertEqual(len(self.prober.avoided), probes)
+            self.assertEqual(self.first(checks, Result.FAIL).name, "listeners")
+
+    def test_left_meanwhile(self) -> None:
+        """A relay's no for a later one does not say that this one answered."""
+        words = describe(NoListeners(), "4f56_G0", "relay.test", "/db", 0)
+        gone = refused(NoListeners.status, words)
+        checks = self.look(probed("one"), gone)
+        self.assertEqual(self.results(checks, "listener"), [Result.PASS])
+
     def test_other_make(self) -> None:
         """One that knows no probes is no failure; what it cannot say is left out."""
         checks = self.look(Probed("4f56_G0", 0.5))
