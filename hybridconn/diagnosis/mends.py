@@ -106,6 +106,6 @@ def target_step(error: str, machine: str = "this machine", named: bool = True) -
         return "start the target, or mend its path"
     if "for TLS is no host name" in error:
         return "mend the name behind --tls"
-    if not error.startswith("target "):
+    if error.startswith("The "):  # which is of the listener itself
         return SEE_LOG
     return f"look at the firewall between {machine} and the target"

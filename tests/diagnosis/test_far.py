@@ -174,7 +174,7 @@ class ListenersTests(FarCase):
     def test_left_meanwhile(self) -> None:
         """A relay's no for a later one does not say that this one answered."""
         words = describe(NoListeners(), "4f56_G0", "relay.test", "/db", 0)
-        gone = refused(NoListeners.status, words)
+        gone = refused(404, words)
         checks = self.look(probed("one"), gone)
         self.assertEqual(self.results(checks, "listener"), [Result.PASS])
 
