@@ -87,18 +87,27 @@ class ProbeDesk:
         """Answer one, or refuse it."""
         self._now += 1
         try:
-            self._count(accept.remote_address)
-            await self._decide(accept)
-            tunnel = await self._dial(accept)
-            self._keeper.watch(tunnel, f"{self._entity}: probe {accept.id}")
-            try:
-                await self._answer(accept, tunnel)
-            finally:
-                self._keeper.forget(tunnel)
+            await self._serve(accept)
         except Reject as no:
-            await self._refuse(accept, no)
+            refusal = no
+        else:
+            return
         finally:
             self._now -= 1
+        await self._refuse(accept, refusal)
+
+    async def _serve(self, accept: Accept) -> None:
+        """
+        @raise Reject: it is not answered.
+        """
+        self._count(accept.remote_address)
+        await self._decide(accept)
+        tunnel = await self._dial(accept)
+        self._keeper.watch(tunnel, f"{self._entity}: probe {accept.id}")
+        try:
+            await self._answer(accept, tunnel)
+        finally:
+            self._keeper.forget(tunnel)
 
     def _count(self, sender: str) -> None:
         """

@@ -20,6 +20,7 @@ from hybridconn.diagnosis.check import Result
 from hybridconn.diagnosis.far import listener_checks
 from hybridconn.interfaces import ITargetProber
 from hybridconn.listener.probe import AT_ONCE, DECIDE, PER_MINUTE, PER_SENDER
+from hybridconn.listener.reject import Reject
 from hybridconn.operation.version import own_version
 from hybridconn.sender.connector import TunnelConnector
 from hybridconn.sender.probe import Probed, Prober
@@ -141,6 +142,22 @@ class ProbeTests(HcmTestCase):
             probed = self.told(timeout=1.0)
             self.assertEqual((probed.refused, probed.awaited), (None, "found"))
         self.assertIsNone(self.told(timeout=1.0).refused)
+
+    def test_refusals_take_no_place(self) -> None:
+        """Those that are being told no take no place of those that are answered."""
+        listener = self.manager.find("meta").listener
+        assert listener is not None and listener._probes is not None
+
+        async def never(*_: object) -> None:
+            await Deferred()
+
+        self.patch(listener._probes, "_refuse", never)
+        self.patch(listener._probes, "_admit", lambda _: fail(Reject(403, "no")))
+        for _ in range(AT_ONCE + 1):
+            self.probe()
+        self.network.flush()
+        self.patch(listener._probes, "_admit", lambda _: None)
+        self.assertIsNone(self.told().refused)
 
     def test_fails(self) -> None:
         """A mistake of the listener's own is no end in order, and is logged."""
