@@ -214,7 +214,8 @@ class Way:
         path = self.journal.place(note.path)
         now = Entry.look(path)
         broken = note.busy and note.in_place
-        text = read(path)
+        target = inside(self.root, note.path)
+        text = read(target)
         left = self.leave(note, text)
         theirs = now != note.original and now.digest not in note.written
         if left is not None:
@@ -232,7 +233,9 @@ class Way:
             self.notes.append(f"{path} was changed by somebody else and stays as it is")
         else:
             self.notes.append(f"{path} was changed by somebody else; that stays")
-            self.journal.put(note, now.with_content(left), left)
+            # They may have made a link of it, which stays as well.
+            note = evolve(note, path=str(target.relative_to(self.root)))
+            self.journal.put(note, Entry.look(target).with_content(left), left)
         self.journal.forget()
 
     def _needed_by_others(self) -> set[str]:

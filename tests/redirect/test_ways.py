@@ -405,6 +405,20 @@ class HostsTests(WayTestCase):
         way.undo()
         self.assertEqual(self.picture(), before)
 
+    def test_made_a_link(self) -> None:
+        """A link that others made of the file stays, and what it leads to is mended."""
+        way = self.way("hosts")
+        before = way.path.read_bytes()
+        way.install(names())
+        moved = self.root / "etc/moved"
+        way.path.rename(moved)
+        hosts = self.root / "etc/hosts"
+        hosts.symlink_to("/etc/moved")
+        self.assertIn("in force", way.status())
+        self.assertTrue(way.undo())
+        self.assertTrue(hosts.is_symlink())
+        self.assertEqual(moved.read_bytes(), before)
+
     def test_mount_point(self) -> None:
         """A file that cannot be replaced is written into, as in containers."""
         before = self.picture()
