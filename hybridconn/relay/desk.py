@@ -34,7 +34,8 @@ from hybridconn.core.refusals import (
 )
 from hybridconn.interfaces import ILoadBalancer
 from hybridconn.relay.control import ControlChannel
-from hybridconn.relay.exchange import Exchange, Ticket
+from hybridconn.relay.exchange import Exchange
+from hybridconn.relay.exchange_host import Ticket
 from hybridconn.relay.live import Ended, Open
 from hybridconn.relay.rendezvous import Channel, Offer, Rendezvous
 from hybridconn.websocket.closing import GOING_AWAY

@@ -18,17 +18,13 @@ listener: it could be carried out twice (section 1).
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import Protocol
 
-from attrs import evolve, field, frozen
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from attrs import evolve
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from hybridconn.core.entities import Namespace
-from hybridconn.core.headers import content_length, response_headers
 from hybridconn.core.http_commands import (
-    Request,
     Response,
     encode_request,
     encode_request_offer,
@@ -48,8 +44,11 @@ from hybridconn.core.refusals import (
 )
 from hybridconn.idle import IdleTimer
 from hybridconn.interfaces import IAnswer, IBodySink, IHeldRequest
+from hybridconn.relay.exchange_host import Host, Ticket
 from hybridconn.relay.rendezvous import Channel
 from hybridconn.relay.response_reader import ResponseReader
+from hybridconn.relay.responses import Headers, bodiless, passed_headers, told_length
+from hybridconn.relay.valve import Valve
 from hybridconn.websocket.base import StreamingWebSocket
 from hybridconn.websocket.closing import (
     GOING_AWAY,
@@ -58,68 +57,7 @@ from hybridconn.websocket.closing import (
     close_reason,
 )
 
-#: Answers without a body, whatever a listener sends.
-_BODILESS = (204, 304)
-
-
-@frozen(eq=False)
-class Ticket:
-    """
-    A listener's way to one request.
-
-    @ivar capability: the secret in the address; good once.
-    @ivar segments: the path of the address, in the form in which paths are
-        compared.
-    """
-
-    exchange: Exchange
-    capability: str = field(repr=False)
-    segments: tuple[str, ...]
-
-
-class Host(Protocol):
-    """What an exchange needs of the relay around it."""
-
-    request: IHeldRequest
-    namespace: Namespace
-    via: str
-
-    def choose(self) -> Channel | None:
-        """
-        A listener; L{None} if there is none.
-
-        @raise ListenersExcluded: there are some, but not for this request.
-        """
-
-    def message(self, channel: Channel, ticket: Ticket) -> Request:
-        """The command, as if a body followed."""
-
-    def new_ticket(self, exchange: Exchange) -> Ticket:
-        """A way to this exchange; void until L{issue}."""
-
-    def issue(self, ticket: Ticket) -> None:
-        """Let it be used."""
-
-    def revoke(self, ticket: Ticket) -> None:
-        """Make it void; harmless if it is."""
-
-    def new_socket(self, reader: ResponseReader) -> StreamingWebSocket:
-        """A rendezvous that waits for its connection."""
-
-    def upgrade(self, listener: IHeldRequest, socket: StreamingWebSocket) -> None:
-        """Give it that of a listener."""
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Answer the sender."""
-
-    def live(self, exchange: Exchange, wall: float) -> LiveTunnel:
-        """The exchange as it is shown."""
-
-    def note(self, what: str) -> None:
-        """Write down what went wrong after the answer was begun."""
-
-    def settled(self, exchange: Exchange, socket: StreamingWebSocket | None) -> None:
-        """It is over; called once."""
+__all__ = ["Exchange", "Host", "Ticket"]
 
 
 class _State(enum.Enum):
@@ -129,36 +67,6 @@ class _State(enum.Enum):
     ANSWERING = "the response is passed on"
     DRAINING = "the sender has its answer; a body that it must not get comes in"
     SETTLED = "over"
-
-
-@implementer(IPushProducer)
-class _Valve:
-    """
-    Lets the side that is written to pause the side that is read.
-
-    @param held_back: told whether it does.
-    """
-
-    def __init__(
-        self,
-        pause: Callable[[], None],
-        resume: Callable[[], None],
-        held_back: Callable[[bool], None],
-    ) -> None:
-        self._pause = pause
-        self._resume = resume
-        self._held_back = held_back
-
-    def pauseProducing(self) -> None:
-        self._held_back(True)
-        self._pause()
-
-    def resumeProducing(self) -> None:
-        self._held_back(False)
-        self._resume()
-
-    def stopProducing(self) -> None:
-        """The exchange hears of it by itself."""
 
 
 @implementer(IBodySink)
@@ -322,7 +230,7 @@ class Exchange:
         else:
             socket.send_piece(command, False, True)
             request = self._request
-            valve = _Valve(request.pause_body, request.resume_body, self._held_back)
+            valve = Valve(request.pause_body, request.resume_body, self._held_back)
             socket.register_producer(valve, True)
             request.read_body(self)
 
@@ -384,7 +292,7 @@ class Exchange:
             assert self._socket is not None
             self._answer = self._begin_answer(response, headers)
             self._answer.register_producer(
-                _Valve(self._socket.pause, self._socket.resume, self._held_back)
+                Valve(self._socket.pause, self._socket.resume, self._held_back)
             )
 
     def body_part_received(self, data: bytes) -> None:
@@ -476,23 +384,16 @@ class Exchange:
 
     # --- answers ---
 
-    def _checked(self, response: Response) -> list[tuple[str, str]]:
-        # A 1xx would be no answer, and a 101 another protocol (section 7.3).
-        if not 200 <= response.status <= 999:
-            raise ListenerFailed("The listener's response has no valid status")
-        headers = response_headers(response.headers, self._host.via)
+    def _checked(self, response: Response) -> Headers:
+        headers = passed_headers(response, self._host.via)
         self.status = response.status
         return headers
 
     def _bodiless(self, response: Response) -> bool:
-        return response.status in _BODILESS or self._request.head.method == "HEAD"
+        return bodiless(response, self._request.head.method)
 
-    def _begin_answer(
-        self, response: Response, headers: list[tuple[str, str]]
-    ) -> IAnswer:
-        length = None
-        if self._bodiless(response) and response.status != 204:
-            length = content_length(response.headers)
+    def _begin_answer(self, response: Response, headers: Headers) -> IAnswer:
+        length = told_length(response, self._request.head.method)
         return self._request.begin_answer(
             response.status, response.reason, headers, length
         )

@@ -21,7 +21,8 @@ from hybridconn.relay.connecting import (
     address_of,
     sender_request,
 )
-from hybridconn.relay.exchange import Exchange, Ticket
+from hybridconn.relay.exchange import Exchange
+from hybridconn.relay.exchange_host import Ticket
 from hybridconn.relay.rendezvous import Channel
 from hybridconn.relay.response_reader import ResponseReader
 from hybridconn.relay.subprotocol import offered
@@ -32,7 +33,7 @@ from hybridconn.websocket.upkeep import Kept, Liveness
 
 class Forwarding:
     """
-    The L{Host <hybridconn.relay.exchange.Host>} of one exchange.
+    The L{Host <hybridconn.relay.exchange_host.Host>} of one exchange.
 
     @param address: the sender's path and query.
     @param refuse: answers the sender with a refusal.

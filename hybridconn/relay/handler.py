@@ -8,27 +8,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from attrs import evolve, frozen
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from hybridconn.core.entities import (
     Claim,
-    HybridConnection,
-    Match,
-    Namespace,
-    select_namespace,
 )
 from hybridconn.core.names import fold_segments
 from hybridconn.core.refusals import (
-    AddressRefused,
     BadRequest,
     ClaimMissing,
     EndpointNotFound,
     Refusal,
     RejectionTaken,
     RendezvousUnknown,
-    TLSTooOld,
 )
 from hybridconn.core.rendezvous_address import capability_of, parse_rejection
 from hybridconn.core.route import (
@@ -40,7 +33,6 @@ from hybridconn.core.route import (
     Route,
     TokenSource,
     classify,
-    find_token,
     token_from,
 )
 from hybridconn.core.sas import Grant
@@ -53,9 +45,9 @@ from hybridconn.interfaces import (
 from hybridconn.relay.connecting import Admitted, Connecting, Surroundings
 from hybridconn.relay.control import ControlChannel
 from hybridconn.relay.desk import entity_key
-from hybridconn.relay.exchange import Ticket
+from hybridconn.relay.entrance import Entrance, check_access
+from hybridconn.relay.exchange_host import Ticket
 from hybridconn.relay.forwarding import Forwarding
-from hybridconn.relay.key_uses import noted
 from hybridconn.relay.logbook import Logbook
 from hybridconn.relay.refusing import RefusalDesk
 from hybridconn.relay.rendezvous import Offer
@@ -64,48 +56,6 @@ from hybridconn.relay.subprotocol import agree, offered
 from hybridconn.socket_options import tune
 from hybridconn.web.admission import Admission
 from hybridconn.websocket.upkeep import Liveness
-
-
-@frozen
-class _Place:
-    """Where a request points to."""
-
-    namespace: Namespace
-    match: Match | None
-
-    @property
-    def entity(self) -> HybridConnection | None:
-        return self.match.entity if self.match else None
-
-    @property
-    def guarded(self) -> _Place:
-        """The same, as if it asked every sender for a token."""
-        if self.match is None:
-            return self
-        entity = evolve(self.match.entity, requires_client_authorization=True)
-        return evolve(self, match=evolve(self.match, entity=entity))
-
-    @property
-    def whole_entity(self) -> HybridConnection:
-        """
-        The entity that has just this path.
-
-        @raise EndpointNotFound: there is none, or a suffix stands behind it.
-        """
-        if self.match is not None and self.match.suffix_segments:
-            raise EndpointNotFound()
-        return self.open_entity
-
-    @property
-    def open_entity(self) -> HybridConnection:
-        """
-        The entity.
-
-        @raise EndpointNotFound: there is none, or it is disabled.
-        """
-        if self.entity is None or not self.entity.enabled:
-            raise EndpointNotFound()
-        return self.entity
 
 
 class _Watch:
@@ -148,8 +98,7 @@ class RelayHandler:
         wall: Callable[[], float],
     ) -> None:
         self._around = around
-        self._store = store
-        self._authorizer = authorizer
+        self._entrance = Entrance(store, authorizer, around.audit, wall)
         self._admission = admission
         self._wall = wall
         self._serial = itertools.count(1)
@@ -187,33 +136,15 @@ class RelayHandler:
 
     def _listen(self, route: Listen, request: IHeldRequest) -> None:
         address, head = route.address, request.head
-        place = self._enter(route, request)
-        grant = self._authorize(place, Claim.LISTEN, route, request)
+        place = self._entrance.enter(route, request)
+        grant = self._entrance.authorize(place, Claim.LISTEN, route, request)
         entity = place.whole_entity
         wanted = offered(head)
         around = self._around
         key = entity_key(place.namespace.name, entity.path)
 
         def renew(token: str) -> Grant:
-            current = self._place(route, request)
-            entity = current.whole_entity
-            return noted(
-                around.audit,
-                "renew",
-                current.namespace,
-                entity,
-                request,
-                token,
-                lambda: self._authorizer.authorize(
-                    token,
-                    Claim.LISTEN,
-                    current.namespace,
-                    entity,
-                    head.host,
-                    address.segments,
-                    self._wall(),
-                ),
-            )
+            return self._entrance.renew(token, route, request)
 
         def gone(channel: ControlChannel) -> None:
             around.upkeep.discard(watch)
@@ -285,8 +216,8 @@ class RelayHandler:
 
         @raise Refusal: nobody may, or there is no such entity.
         """
-        place = self._enter(route, request)
-        grant = self._authorize(place, Claim.SEND, route, request, websocket)
+        place = self._entrance.enter(route, request)
+        grant = self._entrance.authorize(place, Claim.SEND, route, request, websocket)
         entity = place.open_entity
         if websocket:
             offered(request.head)  # a malformed one costs no listener anything
@@ -307,7 +238,7 @@ class RelayHandler:
         # public address, so the Host says nothing here.
         if fold_segments(address.segments) != offer.segments:
             raise RendezvousUnknown()
-        _check_access(offer.host.namespace, request)
+        check_access(offer.host.namespace, request)
         rejection = parse_rejection(offer.query, address.raw_query or "")
         if rejection is not None:
             offer.rendezvous.reject(rejection)
@@ -328,7 +259,7 @@ class RelayHandler:
         ticket = self._around.desk.find(capability_of(route.address), Ticket)
         if fold_segments(route.address.segments) != ticket.segments:
             raise RendezvousUnknown()
-        _check_access(ticket.exchange.namespace, request)
+        check_access(ticket.exchange.namespace, request)
         offered(request.head)  # a malformed one is refused, the address stays good
         ticket.exchange.open(request)
 
@@ -353,12 +284,13 @@ class RelayHandler:
         ).start()
 
     def _describe(self, route: HttpRequest, request: IHeldRequest) -> None:
-        place = self._enter(route, request)
+        place = self._entrance.enter(route, request)
+        authorize = self._entrance.authorize
         try:
-            self._authorize(place, Claim.LISTEN, route, request, websocket=False)
+            authorize(place, Claim.LISTEN, route, request, websocket=False)
         except ClaimMissing:
             # A token in any case: who may connect without one is to learn nothing.
-            self._authorize(place.guarded, Claim.SEND, route, request, websocket=False)
+            authorize(place.guarded, Claim.SEND, route, request, websocket=False)
         entity = place.whole_entity
         listeners = self._around.desk.listeners(
             entity_key(place.namespace.name, entity.path)
@@ -369,60 +301,3 @@ class RelayHandler:
             (("Content-Type", ATOM_TYPE),),
             render(entity, request.head.authority, listeners),
         )
-
-    # --- common ---
-
-    def _enter(self, route: Route, request: IHeldRequest) -> _Place:
-        """
-        Where a request points to, if it may at all.
-
-        @raise Refusal: it may not, whatever its token.
-        """
-        place = self._place(route, request)
-        _check_access(place.namespace, request)
-        return place
-
-    def _place(self, route: Route, request: IHeldRequest) -> _Place:
-        namespace = select_namespace(self._store.namespaces(), request.head.host)
-        if namespace is None:
-            raise EndpointNotFound()
-        return _Place(namespace, namespace.find(route.address.segments))
-
-    def _authorize(
-        self,
-        place: _Place,
-        claim: Claim,
-        route: Route,
-        request: IHeldRequest,
-        websocket: bool = True,
-    ) -> Grant:
-        token = find_token(request.head, route.address, websocket)
-        if claim is Claim.SEND:
-            action = "connect" if websocket else "http"
-        else:
-            action = "listen" if websocket else "describe"
-        return noted(
-            self._around.audit,
-            action,
-            place.namespace,
-            place.entity,
-            request,
-            token,
-            lambda: self._authorizer.authorize(
-                token,
-                claim,
-                place.namespace,
-                place.entity,
-                request.head.host,
-                route.address.segments,
-                self._wall(),
-            ),
-        )
-
-
-def _check_access(namespace: Namespace, request: IHeldRequest) -> None:
-    access = namespace.access
-    if not access.admits(request.peer.host):
-        raise AddressRefused(namespace.name)
-    if not access.accepts_tls(request.tls_version):
-        raise TLSTooOld(access.minimum_tls)
