@@ -13,12 +13,14 @@ from hybridconn.core.resources import (
 )
 from hybridconn.management import web_schemas as shapes
 from hybridconn.management.about import About
+from hybridconn.management.attachment_operations import AttachmentOperations
 from hybridconn.management.calls import Call, Json, Result
 from hybridconn.management.errors import ApiError, not_found, of_parent
 from hybridconn.management.ids import site_id
 from hybridconn.management.routing import Route, route
 from hybridconn.management.schemas import ANYTHING, EMPTY_LIST, list_of
 from hybridconn.management.server import Server
+from hybridconn.management.usage import sites_of, used_in
 from hybridconn.management.web_operations import WebOperations
 
 _ALL = "/subscriptions/{sub}/providers/Microsoft.Web"
@@ -200,6 +202,9 @@ class WebRoutes:
     def _at(self, call: Call) -> WebOperations:
         return WebOperations(self._server, call.draft)
 
+    def _uses(self, call: Call) -> AttachmentOperations:
+        return AttachmentOperations(self._server, call.draft)
+
     # --- plans and apps ---
 
     def _plans(self, call: Call) -> Result:
@@ -269,14 +274,14 @@ class WebRoutes:
 
     # --- what an app uses ---
 
-    def _of_site(self, call: Call) -> tuple[WebOperations, SiteResource, str]:
+    def _of_site(self, call: Call) -> tuple[AttachmentOperations, SiteResource, str]:
         """Where it is, for what is in it, and the slot."""
-        operations, site = of_parent(lambda: self._site(call))
-        return operations, site, call.values.get("slot", "")
+        _, site = of_parent(lambda: self._site(call))
+        return self._uses(call), site, call.values.get("slot", "")
 
     def _attachment(
         self, call: Call
-    ) -> tuple[WebOperations, SiteResource, AttachmentResource]:
+    ) -> tuple[AttachmentOperations, SiteResource, AttachmentResource]:
         operations, site, slot = self._of_site(call)
         one = operations.attachment(site, slot, call["ns"], call["hc"])
         return operations, site, one
@@ -313,12 +318,13 @@ class WebRoutes:
 
     # --- what a plan uses ---
 
-    def _of_plan(self, call: Call) -> tuple[WebOperations, PlanResource]:
-        return of_parent(lambda: self._plan(call))
+    def _of_plan(self, call: Call) -> tuple[AttachmentOperations, PlanResource]:
+        _, plan = of_parent(lambda: self._plan(call))
+        return self._uses(call), plan
 
     def _used(self, call: Call) -> Result:
         operations, plan = self._of_plan(call)
-        used = operations.used_in(plan)
+        used = used_in(call.draft, plan)
         found = {key[::-1]: attached[0] for key, attached in used.items()}
 
         def show(key: Key) -> Json:
@@ -338,9 +344,9 @@ class WebRoutes:
         return Result(200, shown | {"etag": operations.key_etag(used)})
 
     def _remove_everywhere(self, call: Call) -> Result:
-        operations = self._at(call)
+        operations = self._uses(call)
         try:
-            plan = operations.plan(call["sub"], call["rg"], call["plan"])
+            _, plan = self._plan(call)
             used = operations.used(plan, call["ns"], call["hc"])
         except ApiError:
             return Result(204)
@@ -356,7 +362,7 @@ class WebRoutes:
         operations, plan = self._of_plan(call)
         used = operations.used(plan, call["ns"], call["hc"])
         names = {fold(one.site) for one in used}
-        sites = {site.key: site for site in operations.sites_of(plan)}
+        sites = {site.key: site for site in sites_of(call.draft, plan)}
 
         def show(key: Key) -> Json:
             return {"id": site_id(sites[key]), "name": sites[key].name}
