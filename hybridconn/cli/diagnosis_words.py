@@ -116,6 +116,16 @@ def _times(checks: Iterable[Check]) -> list[float]:
     ]
 
 
+def all_through(rounds: Sequence[Sequence[Check]]) -> bool:
+    """Whether there were rounds, and each got through."""
+    whole = [some for some in rounds if some]
+    return bool(whole) and all(map(_through, whole))
+
+
+def _through(checks: Sequence[Check]) -> bool:
+    return bool(_times(checks)) and all(check.ok for check in checks)
+
+
 def summary(where: str, rounds: Sequence[Sequence[Check]]) -> bool:
     """
     Say how many rounds got through.
@@ -123,7 +133,7 @@ def summary(where: str, rounds: Sequence[Sequence[Check]]) -> bool:
     @return: whether all did.
     """
     whole = [some for some in rounds if some]
-    through = [some for some in whole if _times(some) and all(c.ok for c in some)]
+    through = [some for some in whole if _through(some)]
     times = [one for some in whole for one in _times(some)]
     words = f"--- {where}: {len(through)} of {len(whole)} got through"
     if times:
@@ -131,7 +141,7 @@ def summary(where: str, rounds: Sequence[Sequence[Check]]) -> bool:
         shown = "/".join(f"{1000 * one:.1f}" for one in (low, middle, high))
         words += f"; a listener in min/avg/max {shown} ms"
     click.echo(words)
-    return bool(whole) and len(through) == len(whole)
+    return all_through(rounds)
 
 
 def print_json(checks: Sequence[Check], good: bool = True) -> bool:

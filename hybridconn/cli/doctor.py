@@ -64,9 +64,18 @@ def doctor(config: str, tls: bool, timeout: float, as_json: bool) -> None:
     look = _prepare(config, checks, timeout, tls)
     whole = False
     if look is not None:
-        ready = look
+        ready, seen = look, checks
+        checks = []
+
+        def start(reactor: Any) -> Deferred[None]:
+            # What breaks as the reactor stops is no fault.
+            reactor.addSystemEventTrigger(
+                "before", "shutdown", lambda: checks.extend(seen)
+            )
+            return Deferred.fromCoroutine(ready(reactor))
+
         with suppress(click.Abort):  # what was seen until then is told
-            run_reactor(lambda reactor: Deferred.fromCoroutine(ready(reactor)))
+            run_reactor(start)
             whole = True
     wrong = sum(not check.ok for check in checks)
     good = whole and not wrong

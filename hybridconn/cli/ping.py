@@ -14,6 +14,7 @@ from hybridconn.cli.diagnosis_words import (
     HOP_SECONDS,
     HopPrinter,
     Seconds,
+    all_through,
     print_json,
     round_line,
     summary,
@@ -157,10 +158,12 @@ class _Pinger:
         self._where = where
         self._how = how
         self._rounds: list[list[Check]] = []
+        self._stopping = False
         self._hops = HopPrinter(terminal_width())
 
     async def run(self, reactor: Any) -> None:
         """Do it."""
+        reactor.addSystemEventTrigger("before", "shutdown", self._stop)
         dialer = dialer_of(self._settings, reactor)
         lead = await self._lead(dialer, reactor)
         how = self._how
@@ -178,7 +181,7 @@ class _Pinger:
             await deferLater(reactor, how.interval, lambda: None)
             self._rounds.append([])
             await examiner.again(lead)
-            if not how.as_json:
+            if not how.as_json and not self._stopping:
                 click.echo(round_line(len(self._rounds), self._rounds[-1]))
 
     def end(self) -> bool:
@@ -189,10 +192,15 @@ class _Pinger:
         """
         if self._how.as_json:
             checks = [check for some in self._rounds for check in some]
-            return print_json(checks, bool(checks))
+            return print_json(checks, all_through(self._rounds))
         return summary(self._where, self._rounds)
 
+    def _stop(self) -> None:
+        self._stopping = True
+
     def _told(self, check: Check) -> None:
+        if self._stopping:
+            return  # what breaks as the reactor stops is no fault
         self._rounds[-1].append(check)
         if len(self._rounds) == 1 and not self._how.as_json:
             self._hops.print(check)

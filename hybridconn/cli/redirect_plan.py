@@ -130,10 +130,17 @@ def run_reactor(start: Callable[[Any], Deferred[_T]]) -> _T:
 
     reactor: Any = found
     results: list[Any] = []
+    stopping: list[bool] = []
+
+    def done(result: Any) -> None:
+        # What becomes of it as the reactor stops is the stop's doing.
+        if not stopping:
+            results.append(result)
+            reactor.stop()
 
     def begin() -> None:
-        done = maybeDeferred(start, reactor)
-        done.addBoth(results.append).addBoth(lambda _: reactor.stop())
+        reactor.addSystemEventTrigger("before", "shutdown", stopping.append, True)
+        maybeDeferred(start, reactor).addBoth(done)
 
     reactor.callWhenRunning(begin)
     # It leaves its handlers there, which would make us deaf to these from now on.

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hybridconn.cli import main
 from hybridconn.cli.diagnosis_words import (
     HopPrinter,
+    all_through,
     round_line,
     summary,
     table_lines,
@@ -116,6 +117,8 @@ class RoundTests(SynchronousTestCase):
             self.assertEqual(summary("db", rounds), whole)
         self.assertFalse(summary("db", []))
         self.assertFalse(summary("db", [[]]))
+        before = [Check("relay", "clock", True, "as the relay's")]
+        self.assertFalse(all_through([before]))
 
 
 class WidthTests(SynchronousTestCase):

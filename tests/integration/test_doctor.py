@@ -263,14 +263,9 @@ class WellTests(DoctorTestCase):
         self.assertRegex(said, r"\n2: \S+ [0-9.]+ ms\n3: \S+ [0-9.]+ ms\n")
         self.assertRegex(said, r"3 of 3 got through; .* min/avg/max [0-9.]+/")
 
-    def test_interrupted(self) -> None:
-        """Ctrl-C ends it with the summary."""
-        path = self.scene.config()
-        program = Program(
-            "interrupted",
-            command("ping", "echo", "-c", str(path), "--count", "0"),
-            self.scene.folder,
-        )
+    def interrupt(self, *arguments: str, when: str, then: str) -> str:
+        """What is said by one that gets Ctrl-C, from C{when} to C{then}."""
+        program = Program("interrupted", command(*arguments), self.scene.folder)
         # What runs in a shell's background ignores SIGINT, and so would its children.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
@@ -278,9 +273,37 @@ class WellTests(DoctorTestCase):
         finally:
             signal.signal(signal.SIGINT, before)
         self.addCleanup(program.discard)
-        program.wait_log(r"\n2: ")
+        program.wait_log(when)
         os.kill(program.pid, signal.SIGINT)
-        program.wait_log(r"--- echo: \d+ of \d+ got through")
+        program.wait_log(then)
+        program.child.wait(10)
+        return program.log()
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends it with the summary."""
+        path = str(self.scene.config())
+        self.interrupt(
+            *("ping", "echo", "-c", path, "--count", "0"),
+            when=r"\n2: ",
+            then=r"--- echo: \d+ of \d+ got through",
+        )
+
+    def test_interrupted_midway(self) -> None:
+        """What Ctrl-C itself breaks off is no fault."""
+
+        def listen(connection: socket.socket) -> None:
+            while connection.recv(4096):
+                pass
+
+        silent = self.target(listen)
+        right = self.scene.connection_string("echo", SEND)
+        string = right.replace(str(self.scene.port), str(silent.port))
+        path = str(self.scene.config("midway", string=string))
+        said = self.interrupt(
+            "ping", "echo", "-c", path, when="relay port +PASS", then="--- echo"
+        )
+        self.assertNotIn("FAIL", said)
+        self.assertNotIn("Unhandled", said)
 
     def test_silent_listener(self) -> None:
         """A listener that answers no probes refuses harmlessly: it lets us in."""
