@@ -10,8 +10,9 @@ interface come through here too, in every program that looks for plugins.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from hybridconn.late import late_names
 
 if TYPE_CHECKING:
     from hybridconn.core.commands import Accept as Accept
@@ -77,14 +78,4 @@ _MODULES: Final = {
 __all__ = list(_MODULES)
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+__getattr__, __dir__ = late_names(__name__, _MODULES)

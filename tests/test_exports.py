@@ -38,3 +38,16 @@ class ExportTests(SynchronousTestCase):
             [sys.executable, "-c", code], capture_output=True, text=True, check=False
         )
         self.assertEqual((done.stdout.strip(), done.stderr), ("[]", ""))
+
+    def test_commands_are_light(self) -> None:
+        """Nobody waits for Twisted's TLS to ask a manager or a relay something."""
+        modules = ("apps", "connections", "hcm", "live", "namespaces", "plans", "rules")
+        code = (
+            "import sys, "
+            + ", ".join(f"hybridconn.cli.{one}" for one in modules)
+            + "; print([m for m in ('autobahn', 'OpenSSL') if m in sys.modules])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        self.assertEqual((done.stdout.strip(), done.stderr), ("[]", ""))

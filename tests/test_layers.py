@@ -30,6 +30,7 @@ LAYERS = (
         "files",
         "idle",
         "jwks",
+        "late",
         "memory",
         "open_files",
         "nap",

@@ -16,8 +16,6 @@ from typing import Final
 
 import click
 
-from hybridconn.operation.version import own_version
-
 #: Where each command is; it is imported when it is asked for, as some need much.
 _COMMANDS: Final[Mapping[str, str]] = {
     "init": "init:init",
@@ -72,7 +70,8 @@ class _LateGroup(click.Group):
 
 def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(f"hybridconn {own_version()}")
+        version = import_module("hybridconn.operation.version")
+        click.echo(f"hybridconn {version.own_version()}")
         ctx.exit()
 
 

@@ -17,8 +17,8 @@ from hybridconn.cli.managing import (
     yes_option,
 )
 from hybridconn.cli.remote import Remote
-from hybridconn.config.addresses import parse_host_port
 from hybridconn.core.entities import endpoint_metadata
+from hybridconn.core.host_port import parse_host_port
 from hybridconn.core.resources import LISTENER_RULE, SENDER_RULE
 
 _endpoint = click.option("--endpoint", metavar="HOST:PORT", help="What it stands for.")

@@ -17,9 +17,8 @@ from rich.table import Table
 
 from hybridconn.cli.hcm_client import NotThere
 from hybridconn.cli.remote import CA_VARIABLE, URL_VARIABLE, Remote
-from hybridconn.config.management import DEFAULT_SUBSCRIPTION
 from hybridconn.core.entities import HybridConnection
-from hybridconn.core.resources import LISTENER_RULE
+from hybridconn.core.resources import DEFAULT_SUBSCRIPTION, LISTENER_RULE
 
 
 def remote_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from hybridconn.cli.remote import CA_VARIABLE, URL_VARIABLE, Remote, RemoteError
-from hybridconn.config.management import DEFAULT_SUBSCRIPTION
+from hybridconn.core.resources import DEFAULT_SUBSCRIPTION
 
 Item = dict[str, Any]
 Columns = Mapping[str, Callable[[Item], Any]]

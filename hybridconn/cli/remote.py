@@ -14,9 +14,9 @@ from urllib.parse import quote, urlsplit
 import click
 from attrs import field, frozen
 
-from hybridconn.config.management import DEFAULT_SUBSCRIPTION
 from hybridconn.config.mistakes import Mistake
 from hybridconn.config.secrets import Source, read_bytes
+from hybridconn.core.resources import DEFAULT_SUBSCRIPTION
 from hybridconn.wayout.blocking import dial
 from hybridconn.wayout.environment import BadEnvironment, from_environment
 from hybridconn.wayout.errors import ProxyError

@@ -11,10 +11,10 @@ from attrs import field, frozen
 
 from hybridconn.config.addresses import HostPort, parse_host_port
 from hybridconn.config.kinds import FileName, Kind, Name, Seconds, VariableName
-from hybridconn.config.management import DEFAULT_SUBSCRIPTION
 from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.secrets import Source, read_bytes
 from hybridconn.core.http_url import HttpUrl
+from hybridconn.core.resources import DEFAULT_SUBSCRIPTION
 
 _ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/[^/]+"

@@ -16,10 +16,8 @@ from hybridconn.config.mistakes import Mistake, shown
 from hybridconn.config.oidc import OidcSettings
 from hybridconn.config.secrets import Source
 from hybridconn.core.http_url import HttpUrl
+from hybridconn.core.resources import DEFAULT_SUBSCRIPTION
 from hybridconn.tls import CertificateFiles
-
-#: What a self-hosted server calls its one subscription.
-DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")

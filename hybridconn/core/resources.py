@@ -16,6 +16,8 @@ from attrs import field, frozen
 from hybridconn.core.entities import Claim, Secret
 from hybridconn.core.names import fold
 
+#: What a self-hosted server calls its one subscription.
+DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 #: The rule that every namespace begins with.
 ROOT_RULE = "RootManageSharedAccessKey"
 #: Rules of a hybrid connection that has an endpoint (section 9).

@@ -12,6 +12,7 @@ application protocol, no compression, no renegotiation, no session tickets.
     listener's HTTP target alone may be believed unseen.
 """
 
+from hybridconn.core.certificate_files import CertificateFiles
 from hybridconn.tls._client import (
     CertificateRejected,
     ClientTrust,
@@ -21,7 +22,7 @@ from hybridconn.tls._client import (
 from hybridconn.tls._context import TLSConfigError
 from hybridconn.tls._lean import LeanTLS, TLSPath
 from hybridconn.tls._look import TLSFound, TLSLook
-from hybridconn.tls._server import CertificateFiles, CertificateStore, tls_factory
+from hybridconn.tls._server import CertificateStore, tls_factory
 
 __all__ = [
     "CertificateFiles",

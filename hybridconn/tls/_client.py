@@ -24,9 +24,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hybridconn.core.certificate_files import CertificateFiles
 from hybridconn.tls._context import ALPN, TLSConfigError, make_context, read_file
 from hybridconn.tls._lean import TLSPath, tls_protocol
-from hybridconn.tls._server import CertificateFiles, names_of, use_certificate
+from hybridconn.tls._server import names_of, use_certificate
 
 _Codes = SSL.X509VerificationCodes
 _Options = TypeVar("_Options", bound="ClientOptions")

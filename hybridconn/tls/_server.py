@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
@@ -21,6 +20,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from hybridconn.certificates import check_pair
+from hybridconn.core.certificate_files import CertificateFiles
 from hybridconn.tls._context import (
     ALPN,
     TLSConfigError,
@@ -32,24 +32,6 @@ from hybridconn.tls._lean import TLSPath, tls_protocol
 
 #: What some clients offer alone when they are to speak HTTP/1.0.
 _OLD_ALPN = b"http/1.0"
-
-
-@frozen
-class CertificateFiles:
-    """
-    The PEM files of one certificate.
-
-    @ivar certificate: the server's certificate first, then those between it and
-        the authority.
-    @ivar key: its private key, without a password.  Who else may read that file
-        is for the configuration to check (reliability-security T22).
-    @ivar server_names: the names for which to use it; without any, those that
-        the certificate itself carries.
-    """
-
-    certificate: str
-    key: str
-    server_names: tuple[str, ...] = ()
 
 
 @implementer(IOpenSSLServerConnectionCreator)

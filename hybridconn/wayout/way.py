@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from hybridconn.tls import CertificateFiles
+from hybridconn.core.certificate_files import CertificateFiles
 from hybridconn.wayout.bypass import Bypass
 from hybridconn.wayout.proxy import Proxy
 

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import twisted.internet
 from click.testing import CliRunner
@@ -181,9 +182,11 @@ class OtherCommandTests(RedirectTestCase):
     def test_signals(self) -> None:
         """After a reactor ran, the signals that end a program do so as before."""
         before = signal.getsignal(signal.SIGTERM)
-        self.patch(twisted.internet, "reactor", DeafReactor())
+        # It may be that there is no other one yet.
+        deaf = patch.object(twisted.internet, "reactor", DeafReactor(), create=True)
         try:
-            self.assertEqual(redirect_plan.run_reactor(lambda _: succeed(7)), 7)
+            with deaf:
+                self.assertEqual(redirect_plan.run_reactor(lambda _: succeed(7)), 7)
             self.assertEqual(signal.getsignal(signal.SIGTERM), before)
         finally:
             signal.signal(signal.SIGTERM, before)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from hybridconn.config.management import DEFAULT_SUBSCRIPTION, ManagementToken
+from hybridconn.config.management import ManagementToken
 from hybridconn.config.relay import RelayConfig, load_relay
+from hybridconn.core.resources import DEFAULT_SUBSCRIPTION
 from hybridconn.stores.vault import Vault
 from tests.config.case import ConfigTestCase
 from tests.management.signers import EC_KEY, RSA_KEY, jwk_of, jwks, pem_of
