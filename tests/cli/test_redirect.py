@@ -198,6 +198,9 @@ class DeafReactor:
     def callWhenRunning(self, begin: Callable[[], None]) -> None:
         self._begin = begin
 
+    def addSystemEventTrigger(self, *when: object) -> None:
+        """It is never stopped by others."""
+
     def run(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)
         self._begin()
