@@ -197,7 +197,9 @@ def _cleaned(value: object, known: Sequence[str]) -> object:
     some characters otherwise, so that a secret would not be found in it.
     """
     if isinstance(value, Mapping):
-        return {clean(str(key)): _cleaned(item, known) for key, item in value.items()}
+        return {
+            clean(str(key), known): _cleaned(item, known) for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_cleaned(item, known) for item in value]
     if value is None or isinstance(value, bool | int | float):

@@ -1,7 +1,7 @@
 """
 Namespaces of one's own (namespaces(7)): files, a network, and where that needs it
-users.  Those who enter them stay who they are, and lose all power with the program
-that they become.
+users.  Those who enter them stay who they are; others than root lose all power with
+the program that they become.
 """
 
 from __future__ import annotations

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import ipaddress
 import os
 import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from twisted.internet.error import CannotListenError
@@ -54,8 +57,10 @@ class OwnNetwork:
             _keep(theirs)
         theirs.close()
         said, self._namespaces = _received(self._ours)
-        if said != _READY:
+        if said != _ready(self._namespaces):
             self.close()
+            if said.startswith(_READY):
+                said = b"too few files may be open"
             raise NotAllowed(said.decode("utf-8", "replace") or "it ended at once")
 
     @property
@@ -129,22 +134,31 @@ class PortsElsewhere:
             )
         return adopted
 
+    @contextmanager
     def _opened(
         self, kind: str, interface: str, port: int, backlog: int = 0
-    ) -> socket.socket:
+    ) -> Iterator[socket.socket]:
+        """A port that was opened there, for as long as it takes to copy it."""
         try:
             # It answers at once, as it does nothing else.
             self._keeper.send(f"{kind} {interface} {port} {backlog}".encode())
             said, descriptors = _received(self._keeper)
             if not descriptors:
-                # Without a word it is gone, and so is whoever it was to serve.
-                number = int(said or errno.ECONNRESET)
+                # Without a word it is gone, and so is whoever it was to serve.  If all
+                # is well with it, it is here that there was no room.
+                number = int(said or errno.ECONNRESET) or errno.EMFILE
                 raise OSError(number, os.strerror(number))
+            with socket.socket(fileno=descriptors[0]) as opened:
+                opened.setblocking(False)
+                yield opened
         except OSError as error:
             raise CannotListenError(interface, port, error) from None
-        opened = socket.socket(fileno=descriptors[0])
-        opened.setblocking(False)
-        return opened
+
+
+def _ready(namespaces: list[int]) -> bytes:
+    # With their number: those that find no room on the way are left out unseen, and
+    # without all of them a command would be in the network of all.
+    return _READY + bytes((len(namespaces),))
 
 
 def _received(talk: socket.socket) -> tuple[bytes, list[int]]:
@@ -167,7 +181,7 @@ def _keep(talk: socket.socket) -> NoReturn:
         except OSError as error:
             talk.send(f"{error.filename or 'network'}: {error.strerror}".encode())
         else:
-            socket.send_fds(talk, [_READY], namespaces)
+            socket.send_fds(talk, [_ready(namespaces)], namespaces)
             while request := talk.recv(_MOST_BYTES):
                 _answer(talk, request.decode())
     finally:
@@ -213,6 +227,9 @@ def _answer(talk: socket.socket, request: str) -> None:
 
 def _have_address(any_socket: socket.socket, host: str) -> None:
     """Unlike IPv4 the loopback interface has one IPv6 address only by itself."""
+    address = ipaddress.IPv6Address(host.partition("%")[0])
+    if address.is_unspecified or address.is_loopback:
+        return
     number = socket.if_nametoindex(_LOOPBACK)
     wanted = struct.pack("16sIi", socket.inet_pton(socket.AF_INET6, host), 128, number)
     try:

@@ -335,7 +335,8 @@ class RedirectService(MultiService):
                 place=str(place),
             )
             return True
-        who = occupant(place)
+        # Nobody of this machine is in the way in another network.
+        who = occupant(place) if self._opener is self._reactor else ""
         what = f"{place} for {endpoint}" + (f" ({who})" if who else "")
         if ":" in place.host and _is_unknown_address(failures[0].value):
             self._tell_once(

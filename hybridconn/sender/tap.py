@@ -12,7 +12,6 @@ from hybridconn.config.sender import SenderConfig, load_sender, sender_from_opti
 from hybridconn.dialer import ReactorDialer
 from hybridconn.memory import settle
 from hybridconn.operation.logs import OPTION, choose_log
-from hybridconn.redirect.network import PortsElsewhere
 from hybridconn.sender.service import SenderService
 from hybridconn.startup import (
     as_unit,
@@ -92,9 +91,12 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     )
 
 
-def _ports(descriptor: str | None, reactor: Any) -> PortsElsewhere | None:
+def _ports(descriptor: str | None, reactor: Any) -> Any:
     if descriptor is None:
         return None
+    # Namespaces are Linux's, and no other sender needs it.
+    from hybridconn.redirect.network import PortsElsewhere
+
     try:
         return PortsElsewhere(reactor, int(descriptor))
     except (ValueError, OSError):

@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from hybridconn.core.entities import Secret
 from hybridconn.hcm import metrics
-from hybridconn.hcm.bundle import clean, plain
+from hybridconn.hcm.bundle import _cleaned, clean, plain
 from hybridconn.hcm.history import MOST_SAMPLES, MOST_STATES
 from tests.hcm.window_case import WindowTestCase
 from tests.prometheus import samples_of
@@ -322,6 +322,8 @@ class BundleTests(WindowTestCase):
         ):
             self.assertEqual(clean(text), wanted)
         self.assertEqual(clean("so odd it is", ["odd"]), "so *** it is")
+        told = _cleaned({"an odd key": ["odd", 1]}, ["odd"])
+        self.assertEqual(told, {"an *** key": ["***", 1]})
 
     def test_plain(self) -> None:
         """Fields that are no part of a repr are left out; secrets show nothing."""

@@ -311,15 +311,21 @@ class ExecTests(NamesTestCase):
         """Wildcards and other names are told there, and IPv6 has its addresses."""
         self.name_server("127.1.1.1")
         self.resolvers("127.1.1.1")
-        config = str(self.stage.redirects("own-network", ipv6_network="fd77:6863::/64"))
+        doors = {"http_bind": "[::]:3128"}
+        config = str(
+            self.stage.redirects("own-network", doors, ipv6_network="fd77:6863::/64")
+        )
         ca = shlex.quote(str(self.stage.ca_file))
         line = f"curl -sS --cacert {ca} https://one.apps.corp/; getent hosts other.test"
         line += (
             f"; getent ahostsv6 cache.corp; curl -6sS --cacert {ca} https://web.corp/"
         )
+        line += f"; echo; curl -sS --cacert {ca} -px localhost:3128 https://web.corp/"
         said = self.app.must(*self.isolated(config), "sh", "-c", line)
-        for part in ("web one.apps.corp", "2001:db8::1", "fd77:6863::", "web web.corp"):
+        for part in ("web one.apps.corp", "2001:db8::1", "fd77:6863::"):
             self.assertIn(part, said)
+        # By its IPv6 address, and by the front door at all addresses.
+        self.assertEqual(said.count("web web.corp"), 2, said)
 
     def test_isolated_no_power(self) -> None:
         """Ports below 1024 need no right there; what is not allowed is said."""

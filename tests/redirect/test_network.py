@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from unittest.mock import patch
 
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory
@@ -78,6 +79,19 @@ class PortsElsewhereTests(SynchronousTestCase):
         self.assertEqual(raised.exception.socketError.errno, errno.EADDRINUSE)
         self.assertEqual(raised.exception.port, 22)
         self.assertEqual(self.reactor.adopted, [])
+
+    def test_no_room(self) -> None:
+        """So is that this process may have no more files."""
+        self.keeper.send(b"0")  # the descriptor was lost on the way
+        with self.assertRaises(CannotListenError) as raised:
+            self.ports.listenTCP(80, Factory(), interface="127.77.1.1")
+        self.assertEqual(raised.exception.socketError.errno, errno.EMFILE)
+        self.hand_out(socket.AF_INET, socket.SOCK_DGRAM)
+        full = OSError(errno.EMFILE, "full")
+        unable = patch.object(self.reactor, "adoptDatagramPort", side_effect=full)
+        with unable, self.assertRaises(CannotListenError) as raised:
+            self.ports.listenUDP(53, DatagramProtocol(), "127.77.1.1")
+        self.assertIs(raised.exception.socketError, full)
 
     def test_gone(self) -> None:
         """So is that the keeper has ended."""
