@@ -70,7 +70,7 @@ _LOOK_EVERY = 0.05
 @click.option(
     "--isolated",
     is_flag=True,
-    help="Let COMMAND reach the redirected services and nothing else.",
+    help="Give COMMAND a network with the ports of a sender alone.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(

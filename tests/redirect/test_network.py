@@ -11,7 +11,9 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory
 from twisted.trial.unittest import SynchronousTestCase
 
+from hybridconn.redirect import network
 from hybridconn.redirect.network import PortsElsewhere
+from hybridconn.redirect.private import NotAllowed
 
 
 class FakeReactor:
@@ -29,6 +31,20 @@ class FakeReactor:
     def adoptDatagramPort(self, descriptor: int, *others: object) -> str:
         self.adopted.append((*os.fstat(descriptor)[:2], *others))
         return "datagram port"
+
+
+class OwnNetworkTests(SynchronousTestCase):
+    """The way to a network of one's own."""
+
+    def test_too_few(self) -> None:
+        """Unless all of its namespaces came there is none, rather than everybody's."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        half = (b"ready\x02", [reader])
+        with patch.object(network, "_received", return_value=half):
+            error = self.assertRaises(NotAllowed, network.OwnNetwork)
+        self.assertIn("too few files", str(error))
+        self.assertRaises(OSError, os.fstat, reader)  # nothing is left open
 
 
 class PortsElsewhereTests(SynchronousTestCase):
